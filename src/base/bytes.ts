@@ -1,0 +1,205 @@
+/**
+ * Bytes: comparing, writing and reading them.
+ *
+ * All integers are big-endian, so that the order of bytes is the order of
+ * numbers. A Reader never trusts a length: it fails with `MalformedBytes`
+ * before anything is allocated or read beyond the end.
+ */
+
+/** The input ended early, or held what its format does not allow. An operating error: the bytes came from outside. */
+export class MalformedBytes extends Error {
+  override readonly name = "MalformedBytes";
+}
+
+const HIGH = 2 ** 32;
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+export const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** Unsigned lexicographic order: negative, zero or positive. */
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a === b || (a.length === b.length && Buffer.compare(a, b) === 0);
+}
+
+/** A string with one character per byte: a Map key, never for people. */
+export function bytesToMapKey(bytes: Uint8Array): string {
+  return asBuffer(bytes).latin1Slice(0, bytes.length);
+}
+
+export function utf8(text: string): Uint8Array {
+  return Buffer.from(text, "utf8");
+}
+
+/** Strict UTF-8 to text; undefined when the bytes are not UTF-8. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return UTF8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same memory as a Buffer, whose methods are native. */
+export function asBuffer(bytes: Uint8Array): Buffer & { latin1Slice(start: number, end: number): string } {
+  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer as Buffer & { latin1Slice(start: number, end: number): string };
+}
+
+/** Appends to a buffer that doubles when full. `finish` gives the bytes without copying them. */
+export class Writer {
+  private buffer: Buffer;
+  private length = 0;
+
+  constructor(sizeHintBytes = 256) {
+    this.buffer = Buffer.allocUnsafe(sizeHintBytes);
+  }
+
+  u8(value: number): this {
+    this.reserve(1);
+    this.buffer[this.length++] = value;
+    return this;
+  }
+
+  u16(value: number): this {
+    this.reserve(2);
+    this.length = this.buffer.writeUInt16BE(value, this.length);
+    return this;
+  }
+
+  u32(value: number): this {
+    this.reserve(4);
+    this.length = this.buffer.writeUInt32BE(value, this.length);
+    return this;
+  }
+
+  /** A non-negative safe integer in eight bytes. */
+  u53(value: number): this {
+    return this.u32(Math.floor(value / HIGH)).u32(value % HIGH);
+  }
+
+  /** A finite or infinite double. */
+  f64(value: number): this {
+    this.reserve(8);
+    this.length = this.buffer.writeDoubleBE(value, this.length);
+    return this;
+  }
+
+  u64(value: bigint): this {
+    this.reserve(8);
+    this.length = this.buffer.writeBigUInt64BE(value, this.length);
+    return this;
+  }
+
+  raw(bytes: Uint8Array): this {
+    this.reserve(bytes.length);
+    this.buffer.set(bytes, this.length);
+    this.length += bytes.length;
+    return this;
+  }
+
+  /** A length in one byte, then at most 255 bytes. */
+  short(bytes: Uint8Array): this {
+    return this.u8(bytes.length).raw(bytes);
+  }
+
+  /** A length in four bytes, then the bytes. */
+  long(bytes: Uint8Array): this {
+    return this.u32(bytes.length).raw(bytes);
+  }
+
+  /** A text of at most 65,535 UTF-8 bytes. */
+  text(value: string): this {
+    const bytes = utf8(value);
+    return this.u16(bytes.length).raw(bytes);
+  }
+
+  finish(): Uint8Array {
+    return this.buffer.subarray(0, this.length);
+  }
+
+  private reserve(bytes: number): void {
+    if (this.length + bytes <= this.buffer.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.length + bytes));
+    this.buffer.copy(larger, 0, 0, this.length);
+    this.buffer = larger;
+  }
+}
+
+/** Reads what a Writer wrote. Byte strings are views of the input, not copies. */
+export class Reader {
+  private readonly buffer: Buffer;
+  private offset = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.buffer = asBuffer(bytes);
+  }
+
+  get remaining(): number {
+    return this.buffer.length - this.offset;
+  }
+
+  u8(): number {
+    return this.buffer.readUInt8(this.take(1));
+  }
+
+  u16(): number {
+    return this.buffer.readUInt16BE(this.take(2));
+  }
+
+  u32(): number {
+    return this.buffer.readUInt32BE(this.take(4));
+  }
+
+  u53(): number {
+    const high = this.u32();
+    if (high >= 2 ** 21) throw new MalformedBytes("an integer beyond 2^53");
+    return high * HIGH + this.u32();
+  }
+
+  f64(): number {
+    return this.buffer.readDoubleBE(this.take(8));
+  }
+
+  u64(): bigint {
+    return this.buffer.readBigUInt64BE(this.take(8));
+  }
+
+  raw(length: number): Uint8Array {
+    const start = this.take(length);
+    return this.buffer.subarray(start, start + length);
+  }
+
+  short(): Uint8Array {
+    return this.raw(this.u8());
+  }
+
+  long(): Uint8Array {
+    return this.raw(this.u32());
+  }
+
+  text(): string {
+    const text = textOf(this.raw(this.u16()));
+    if (text === undefined) throw new MalformedBytes("a text that is not UTF-8");
+    return text;
+  }
+
+  rest(): Uint8Array {
+    return this.raw(this.remaining);
+  }
+
+  /** Fails unless everything was read: trailing bytes mean another format. */
+  end(): void {
+    if (this.remaining !== 0) throw new MalformedBytes(`${this.remaining} bytes too many`);
+  }
+
+  private take(length: number): number {
+    if (length > this.remaining) throw new MalformedBytes(`${length} bytes expected, ${this.remaining} left`);
+    const start = this.offset;
+    this.offset += length;
+    return start;
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * What a cluster is, and every limit it has.
+ *
+ * Everything in MurmurDB is bounded, and every bound has its name, unit and
+ * reason here. A `cluster.yaml` may set each of them by that name under
+ * `limits:`. Full means refuse early, never grow.
+ */
+
+interface Limit {
+  readonly value: number;
+  readonly least: number;
+  readonly most: number;
+  readonly reason: string;
+}
+
+function limit(value: number, least: number, most: number, reason: string): Limit {
+  return { value, least, most, reason };
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
+
+/** Name, default, permitted range and reason of every limit. */
+export const LIMITS = {
+  // What a client may send.
+  keyBytesMax: limit(KIB, 1, KIB, "a key is part of every row address and every message about it"),
+  valueBytesMax: limit(MIB, 1, 16 * MIB, "a value is held whole in memory on each owner while it is written"),
+  contentTypeBytesMax: limit(255, 1, 255, "stored with every value; its length is one byte"),
+  contextBytesMax: limit(4 * KIB, 64, 8 * KIB, "travels in a header, and servers cap headers"),
+  requestDeadlineMs: limit(2 * SECOND_MS, 1, 5 * MINUTE_MS, "a client's patience, when it names no timeout"),
+  requestDeadlineMsMax: limit(30 * SECOND_MS, 1, 10 * MINUTE_MS, "no request may occupy memory for longer"),
+  requestsPendingMax: limit(4096, 1, 1_000_000, "requests a coordinator works on at once; one more is 503 overloaded"),
+
+  // Between nodes.
+  frameBytesMax: limit(32 * MIB, MIB, 256 * MIB, "larger than the largest message; a claimed length beyond it closes the connection"),
+  peerQueueBytesMax: limit(64 * MIB, MIB, 1024 * MIB, "frames waiting for one peer; beyond it frames are dropped, as a datagram may be"),
+  dialRetryMsMin: limit(50, 1, MINUTE_MS, "first wait after a failed dial"),
+  dialRetryMsMax: limit(SECOND_MS, 1, MINUTE_MS, "waits double up to this, so that a returning peer is found soon"),
+  handshakeDeadlineMs: limit(2 * SECOND_MS, 10, MINUTE_MS, "a stranger who says nothing is dropped"),
+  handshakeVerdictMs: limit(3 * SECOND_MS, 10, MINUTE_MS, "a newcomer refused by somebody and accepted by nobody for so long gives up"),
+  handshakesPendingMax: limit(64, 1, 4096, "unproven connections held at once"),
+
+  // Failure detection.
+  pingIntervalMs: limit(500, 10, MINUTE_MS, "how often each peer is asked whether it lives"),
+  peerSilenceMsMax: limit(1600, 30, 10 * MINUTE_MS, "three pings unanswered: the peer counts as down"),
+  clockSkewMsMax: limit(10 * SECOND_MS, 10, 60 * MINUTE_MS, "stamps further ahead do not raise our clock; a node this far off its peers' median stops coordinating"),
+
+  // Stamps.
+  stampBoundStepMs: limit(10 * SECOND_MS, 10, 10 * MINUTE_MS, "how far ahead of use the bound of minted stamps is persisted"),
+
+  // Storage.
+  commitRowsMax: limit(4096, 1, 1_000_000, "rows in one group commit: bounds how long the next one waits"),
+  pendingCommitBytesMax: limit(64 * MIB, MIB, 1024 * MIB, "values waiting for the disk; beyond it writes are refused as overloaded"),
+  walBytesMax: limit(32 * MIB, MIB, 1024 * MIB, "the log is folded back into the database file beyond this"),
+  scanRowsMax: limit(1024, 16, 100_000, "rows read in one turn, so that a scan never stalls requests"),
+
+  // Reads and writes.
+  readSpareAfterMs: limit(20, 1, MINUTE_MS, "a read asks one spare replica for each answer missing after this"),
+  mendSpareAfterMs: limit(50, 1, MINUTE_MS, "a mend that a read waits for also goes to a spare after this"),
+
+  // Anti-entropy.
+  syncIntervalMs: limit(2 * SECOND_MS, 10, 60 * MINUTE_MS, "how often a node compares itself with each peer"),
+  syncRangeRowsMax: limit(256, 8, 65_536, "a range with no more rows is listed row by row instead of split"),
+  syncRangesMax: limit(64, 4, 4096, "ranges compared in one message"),
+  syncBatchBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "states moved in one message of a sync"),
+  syncDeadlineMs: limit(5 * SECOND_MS, 10, 10 * MINUTE_MS, "one question of a sync; a peer that does not answer is tried again next round"),
+  settleMs: limit(2 * SECOND_MS, 0, 10 * MINUTE_MS, "a difference younger than this is a write still under way"),
+
+  // The edge.
+  connectionsMax: limit(10_000, 1, 1_000_000, "client connections of one node"),
+  headerBytesMax: limit(16 * KIB, KIB, MIB, "all headers of one request"),
+  drainMsMax: limit(5 * SECOND_MS, 10, 10 * MINUTE_MS, "how long a stopping node finishes requests before it cuts them off"),
+} as const satisfies Record<string, Limit>;
+
+/** The limits a node runs with, by name. */
+export type Limits = { readonly [Name in keyof typeof LIMITS]: number };
+
+export const DEFAULT_LIMITS: Limits = Object.fromEntries(
+  Object.entries(LIMITS).map(([name, { value }]) => [name, value]),
+) as Limits;
+
+/** How many answers a request needs, before N and the datacenters are known. A number is a count of owners. */
+export type Level =
+  | "ANY"
+  | "ONE"
+  | "TWO"
+  | "THREE"
+  | "QUORUM"
+  | "ALL"
+  | "LOCAL_ONE"
+  | "LOCAL_QUORUM"
+  | "EACH_QUORUM"
+  | number;
+
+export const LEVEL_NAMES = [
+  "ANY",
+  "ONE",
+  "TWO",
+  "THREE",
+  "QUORUM",
+  "ALL",
+  "LOCAL_ONE",
+  "LOCAL_QUORUM",
+  "EACH_QUORUM",
+] as const;
+
+/** N replicas anywhere, or so many in each named datacenter. */
+export type Replication = number | Readonly<Record<string, number>>;
+
+/**
+ * group: a write is acknowledged after fsync, many writes to one fsync.
+ * os: it survives the death of the process, not a loss of power.
+ */
+export type Durability = "group" | "os";
+
+export interface Consistency {
+  readonly read: Level;
+  readonly write: Level;
+}
+
+export interface NodeConfig {
+  readonly id: string;
+  /** What others dial. */
+  readonly host: string;
+  /** What this node listens on. */
+  readonly bind: string;
+  readonly http: number;
+  readonly peer: number;
+  readonly rack: string;
+  readonly datacenter: string;
+}
+
+export interface BucketConfig {
+  /** The name of its lattice. */
+  readonly type: string;
+  readonly replication: Replication;
+  readonly consistency: Consistency;
+  /** Lifetime of a value that names none, in milliseconds; undefined: for ever. */
+  readonly ttlMs: number | undefined;
+}
+
+/** A checked `cluster.yaml`: every default filled in, every name known to exist. */
+export interface ClusterConfig {
+  readonly cluster: string;
+  readonly partitions: number;
+  readonly data: string;
+  readonly durability: Durability;
+  readonly nodes: readonly NodeConfig[];
+  /** Buckets by name; a bucket not named here takes `defaults`. */
+  readonly buckets: ReadonlyMap<string, BucketConfig>;
+  readonly defaults: BucketConfig;
+  readonly limits: Limits;
+  readonly security: SecurityConfig;
+}
+
+export interface SecurityConfig {
+  /** The shared secret of the nodes, or undefined: loopback only. */
+  readonly secret: Uint8Array | undefined;
+  /** Host names that clients may use besides the node's own. */
+  readonly allowedHosts: readonly string[];
+  /** Origins whose pages may change data. */
+  readonly allowedOrigins: readonly string[];
+}
