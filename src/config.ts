@@ -34,25 +34,55 @@ export const LIMITS = {
   requestsPendingMax: limit(4096, 1, 1_000_000, "requests a coordinator works on at once; one more is 503 overloaded"),
 
   // Between nodes.
-  frameBytesMax: limit(32 * MIB, MIB, 256 * MIB, "larger than the largest message; a claimed length beyond it closes the connection"),
-  peerQueueBytesMax: limit(64 * MIB, MIB, 1024 * MIB, "frames waiting for one peer; beyond it frames are dropped, as a datagram may be"),
+  frameBytesMax: limit(
+    32 * MIB,
+    MIB,
+    256 * MIB,
+    "larger than the largest message; a claimed length beyond it closes the connection",
+  ),
+  peerQueueBytesMax: limit(
+    64 * MIB,
+    MIB,
+    1024 * MIB,
+    "frames waiting for one peer; beyond it frames are dropped, as a datagram may be",
+  ),
   dialRetryMsMin: limit(50, 1, MINUTE_MS, "first wait after a failed dial"),
   dialRetryMsMax: limit(SECOND_MS, 1, MINUTE_MS, "waits double up to this, so that a returning peer is found soon"),
   handshakeDeadlineMs: limit(2 * SECOND_MS, 10, MINUTE_MS, "a stranger who says nothing is dropped"),
-  handshakeVerdictMs: limit(3 * SECOND_MS, 10, MINUTE_MS, "a newcomer refused by somebody and accepted by nobody for so long gives up"),
+  handshakeVerdictMs: limit(
+    3 * SECOND_MS,
+    10,
+    MINUTE_MS,
+    "a newcomer refused by somebody and accepted by nobody for so long gives up",
+  ),
   handshakesPendingMax: limit(64, 1, 4096, "unproven connections held at once"),
 
   // Failure detection.
   pingIntervalMs: limit(500, 10, MINUTE_MS, "how often each peer is asked whether it lives"),
   peerSilenceMsMax: limit(1600, 30, 10 * MINUTE_MS, "three pings unanswered: the peer counts as down"),
-  clockSkewMsMax: limit(10 * SECOND_MS, 10, 60 * MINUTE_MS, "stamps further ahead do not raise our clock; a node this far off its peers' median stops coordinating"),
+  clockSkewMsMax: limit(
+    10 * SECOND_MS,
+    10,
+    60 * MINUTE_MS,
+    "stamps further ahead do not raise our clock; a node this far off its peers' median stops coordinating",
+  ),
 
   // Stamps.
-  stampBoundStepMs: limit(10 * SECOND_MS, 10, 10 * MINUTE_MS, "how far ahead of use the bound of minted stamps is persisted"),
+  stampBoundStepMs: limit(
+    10 * SECOND_MS,
+    10,
+    10 * MINUTE_MS,
+    "how far ahead of use the bound of minted stamps is persisted",
+  ),
 
   // Storage.
   commitRowsMax: limit(4096, 1, 1_000_000, "rows in one group commit: bounds how long the next one waits"),
-  pendingCommitBytesMax: limit(64 * MIB, MIB, 1024 * MIB, "values waiting for the disk; beyond it writes are refused as overloaded"),
+  pendingCommitBytesMax: limit(
+    64 * MIB,
+    MIB,
+    1024 * MIB,
+    "values waiting for the disk; beyond it writes are refused as overloaded",
+  ),
   walBytesMax: limit(32 * MIB, MIB, 1024 * MIB, "the log is folded back into the database file beyond this"),
   scanRowsMax: limit(1024, 16, 100_000, "rows read in one turn, so that a scan never stalls requests"),
 
@@ -65,13 +95,23 @@ export const LIMITS = {
   syncRangeRowsMax: limit(256, 8, 65_536, "a range with no more rows is listed row by row instead of split"),
   syncRangesMax: limit(64, 4, 4096, "ranges compared in one message"),
   syncBatchBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "states moved in one message of a sync"),
-  syncDeadlineMs: limit(5 * SECOND_MS, 10, 10 * MINUTE_MS, "one question of a sync; a peer that does not answer is tried again next round"),
+  syncDeadlineMs: limit(
+    5 * SECOND_MS,
+    10,
+    10 * MINUTE_MS,
+    "one question of a sync; a peer that does not answer is tried again next round",
+  ),
   settleMs: limit(2 * SECOND_MS, 0, 10 * MINUTE_MS, "a difference younger than this is a write still under way"),
 
   // The edge.
   connectionsMax: limit(10_000, 1, 1_000_000, "client connections of one node"),
   headerBytesMax: limit(16 * KIB, KIB, MIB, "all headers of one request"),
-  drainMsMax: limit(5 * SECOND_MS, 10, 10 * MINUTE_MS, "how long a stopping node finishes requests before it cuts them off"),
+  drainMsMax: limit(
+    5 * SECOND_MS,
+    10,
+    10 * MINUTE_MS,
+    "how long a stopping node finishes requests before it cuts them off",
+  ),
 } as const satisfies Record<string, Limit>;
 
 /** The limits a node runs with, by name. */

@@ -20,7 +20,12 @@ export class Turn {
   readonly world: World;
 
   constructor(private readonly raw: World) {
-    this.world = { ...raw, clock: this.turningClock(), transport: this.turningTransport(), storage: this.turningStorage() };
+    this.world = {
+      ...raw,
+      clock: this.turningClock(),
+      transport: this.turningTransport(),
+      storage: this.turningStorage(),
+    };
   }
 
   /** Runs one input from outside as a turn. Never from within a turn: there it is `later`. */

@@ -1,0 +1,74 @@
+/**
+ * What the HTTP edge needs of a node: declared here by its user, joined in node.ts.
+ * Every callback comes exactly once, never inside the call.
+ */
+import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
+import type { NodeId } from "../ports.js";
+
+export interface Store {
+  readonly self: NodeId;
+  read(request: ReadRequest, done: (outcome: ReadOutcome) => void): void;
+  write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void;
+  /** Contexts with stamps beyond this are 400: milliseconds since 1970. */
+  latestContextMs(): number;
+  cluster(): ClusterStatus;
+  ring(): RingStatus;
+  owners(bucket: string, key: Uint8Array): OwnersStatus;
+}
+
+export type NodeState = "up" | "down";
+
+export interface NodeStatus {
+  readonly node: NodeId;
+  readonly state: NodeState;
+  readonly host: string;
+  readonly http: number;
+  readonly peer: number;
+  readonly rack: string;
+  readonly datacenter: string;
+  /** Partitions it owns over all placements, and how many of them still rebuild (undefined: not known here). */
+  readonly partitions: number;
+  readonly rebuilding: number | undefined;
+  /** Its clock against ours, in milliseconds; undefined while it was never heard. */
+  readonly clockOffsetMs: number | undefined;
+}
+
+export interface ClusterStatus {
+  readonly cluster: string;
+  readonly self: NodeId;
+  readonly version: string;
+  readonly partitions: number;
+  readonly layout: { readonly version: number; readonly digest: string };
+  readonly durability: string;
+  readonly uptimeMs: number;
+  /** Rows of this node's own replica. */
+  readonly rows: number;
+  /** The actor of this store's present life, as 16 hex digits. */
+  readonly incarnation: string;
+  /** Why this node does not coordinate at present (its clock is off); undefined when it does. */
+  readonly refusing: string | undefined;
+  readonly nodes: readonly NodeStatus[];
+  readonly buckets: readonly { readonly bucket: string; readonly type: string; readonly replication: unknown }[];
+}
+
+export interface RingStatus {
+  readonly partitions: number;
+  readonly layout: { readonly version: number; readonly digest: string };
+  readonly placements: readonly {
+    readonly replication: unknown;
+    /** Owners of each partition in preference order, by partition number. */
+    readonly owners: readonly (readonly NodeId[])[];
+  }[];
+}
+
+export interface OwnersStatus {
+  /** Signed 64-bit token, in decimal. */
+  readonly token: string;
+  readonly partition: number;
+  readonly owners: readonly {
+    readonly node: NodeId;
+    readonly datacenter: string;
+    readonly rack: string;
+    readonly state: "up" | "down" | "rebuilding";
+  }[];
+}

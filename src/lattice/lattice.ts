@@ -1,0 +1,64 @@
+/**
+ * The heart: every stored value is an element of a join-semilattice.
+ *
+ * `merge` is associative, commutative and idempotent, and every replica holds a
+ * state that only moves up. From that alone follow convergence, read repair,
+ * hints, hand-off and anti-entropy: they all send states and merge them, in any
+ * order, any number of times. Nobody above this folder asks which lattice a
+ * bucket has. The laws are in laws.ts; every lattice is held to them.
+ *
+ * Absence is `bottom`. Failure is not a state: an error, a timeout or an
+ * unreadable row is never merged and never counts.
+ */
+import type { Context, Stamp } from "./stamp.js";
+
+/** A client's change to one key, whatever the lattice; each lattice accepts its own kinds. */
+export type Op =
+  | {
+      readonly kind: "put";
+      readonly contentType: string;
+      readonly value: Uint8Array;
+      /** Milliseconds since 1970 after which the value is gone; undefined: never. */
+      readonly expiresAtMs: number | undefined;
+    }
+  | { readonly kind: "delete" };
+
+/** One value as a client gets it. */
+export interface Content {
+  readonly contentType: string;
+  readonly value: Uint8Array;
+}
+
+/** What a client sees of a state: no content is "not found", several are siblings. */
+export interface View {
+  readonly contents: readonly Content[];
+  /** What a client sends back to supersede all that it saw. It outlives a delete. */
+  readonly context: Context;
+}
+
+export interface Lattice<State> {
+  /** As in cluster.yaml. */
+  readonly name: string;
+  /** First byte of every encoded state; an encoding is frozen for ever under its tag. */
+  readonly tag: number;
+  /** True when `mutate` does not look at the present state, so that a coordinator may mint by itself. */
+  readonly blind: boolean;
+  /** What a replica that holds nothing answers. */
+  readonly bottom: State;
+  /** The join. Returns `a` ITSELF when `b` adds nothing new. */
+  merge(a: State, b: State): State;
+  /** Whether this lattice knows `kind`; a client's other wishes are 409 type-mismatch. */
+  accepts(kind: Op["kind"]): boolean;
+  /** The state after `op`, never below `state`. Runs only where the stamp is minted. */
+  mutate(state: State, op: Op, stamp: Stamp): State;
+  /** What a client sees at `nowMs` (milliseconds since 1970). */
+  view(state: State, nowMs: number): View;
+  /** True when nothing but a tombstone is left: the reaper may look at it. */
+  isDead(state: State, nowMs: number): boolean;
+  /** The highest stamp in `state`; undefined for bottom. It raises the clock of whoever sees it. */
+  lastStamp(state: State): Stamp | undefined;
+  /** Canonical: equal states <=> equal bytes. Bottom is never encoded. */
+  encode(state: State): Uint8Array;
+  /** Throws MalformedBytes on what `encode` cannot have written. */
+  decode(bytes: Uint8Array): State;
+}

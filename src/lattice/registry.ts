@@ -1,0 +1,20 @@
+/**
+ * Which lattice a bucket's `type` names. The one place that knows them all;
+ * everyone else holds a `Lattice` and does not ask which.
+ */
+import type { Lattice } from "./lattice.js";
+import { register } from "./register.js";
+
+/** A lattice whose state only it understands. */
+export type AnyLattice = Lattice<unknown>;
+
+const BUILT: readonly AnyLattice[] = [register as AnyLattice];
+
+/** The types of DESIGN that are still to come: refused by name, not as a misspelling. */
+export const PLANNED_TYPES = ["siblings", "counter", "set", "map", "row"] as const;
+
+export const BUILT_TYPES: readonly string[] = BUILT.map((lattice) => lattice.name);
+
+export function latticeNamed(name: string): AnyLattice | undefined {
+  return BUILT.find((lattice) => lattice.name === name);
+}
