@@ -24,35 +24,43 @@ const C2 = 0xab0e9789;
 const C3 = 0x38b34ae5;
 const C4 = 0xa1e38b93;
 
+// Words are read from one piece of memory: that is faster than to put each together from four bytes,
+// and than to make a view of every input.
+const SCRATCH_BYTES = 4096;
+const scratch = new Uint8Array(SCRATCH_BYTES);
+const words = new DataView(scratch.buffer);
+
 /** Where a partition key lies on the ring: the first 64 bits of MurmurHash3 x64-128, signed. */
 export function tokenOf(key: Uint8Array): bigint {
   return BigInt.asIntN(64, BigInt(`0x${murmurhash.x64.hash128(bytesToMapKey(key)).slice(0, 16)}`));
 }
 
-/** MurmurHash3 x86_128 of the bytes. */
+/** MurmurHash3 x86_128 of the bytes. Allocates nothing but its result. */
 export function hash128(seed: number, bytes: Uint8Array): Digest {
   const length = bytes.length;
-  const tail = length & ~15;
   let h1 = seed | 0;
   let h2 = h1;
   let h3 = h1;
   let h4 = h1;
-  for (let at = 0; at < tail; at += 16) {
-    h1 ^= scramble(word(bytes, at), C1, 15, C2);
-    h1 = (Math.imul(rotate(h1, 19) + h2, 5) + 0x561ccd1b) | 0;
-    h2 ^= scramble(word(bytes, at + 4), C2, 16, C3);
-    h2 = (Math.imul(rotate(h2, 17) + h3, 5) + 0x0bcaa747) | 0;
-    h3 ^= scramble(word(bytes, at + 8), C3, 17, C4);
-    h3 = (Math.imul(rotate(h3, 15) + h4, 5) + 0x96cd1c35) | 0;
-    h4 ^= scramble(word(bytes, at + 12), C4, 18, C1);
-    h4 = (Math.imul(rotate(h4, 13) + h1, 5) + 0x32ac3b17) | 0;
-  }
-  if (tail < length) {
-    // A word of zeros scrambles to zero: words beyond the end change nothing.
-    h1 ^= scramble(lastWord(bytes, tail), C1, 15, C2);
-    h2 ^= scramble(lastWord(bytes, tail + 4), C2, 16, C3);
-    h3 ^= scramble(lastWord(bytes, tail + 8), C3, 17, C4);
-    h4 ^= scramble(lastWord(bytes, tail + 12), C4, 18, C1);
+  for (let start = 0; start < length; start += SCRATCH_BYTES) {
+    const loaded = load(bytes, start);
+    const whole = loaded & ~15;
+    for (let at = 0; at < whole; at += 16) {
+      h1 ^= scramble(words.getInt32(at, true), C1, 15, C2);
+      h1 = (Math.imul(rotate(h1, 19) + h2, 5) + 0x561ccd1b) | 0;
+      h2 ^= scramble(words.getInt32(at + 4, true), C2, 16, C3);
+      h2 = (Math.imul(rotate(h2, 17) + h3, 5) + 0x0bcaa747) | 0;
+      h3 ^= scramble(words.getInt32(at + 8, true), C3, 17, C4);
+      h3 = (Math.imul(rotate(h3, 15) + h4, 5) + 0x96cd1c35) | 0;
+      h4 ^= scramble(words.getInt32(at + 12, true), C4, 18, C1);
+      h4 = (Math.imul(rotate(h4, 13) + h1, 5) + 0x32ac3b17) | 0;
+    }
+    if (whole === loaded) continue;
+    // The last bytes, filled up with zeros. A word of zeros scrambles to zero and changes nothing.
+    h1 ^= scramble(words.getInt32(whole, true), C1, 15, C2);
+    h2 ^= scramble(words.getInt32(whole + 4, true), C2, 16, C3);
+    h3 ^= scramble(words.getInt32(whole + 8, true), C3, 17, C4);
+    h4 ^= scramble(words.getInt32(whole + 12, true), C4, 18, C1);
   }
   h2 ^= length;
   h3 ^= length;
@@ -76,19 +84,13 @@ export function xorInto(target: Uint8Array, other: Uint8Array): void {
   for (let at = 0; at < DIGEST_BYTES; at++) target[at] = (target[at] as number) ^ (other[at] as number);
 }
 
-/** Four bytes, little-endian. */
-function word(bytes: Uint8Array, at: number): number {
-  const low = (bytes[at] as number) | ((bytes[at + 1] as number) << 8);
-  return low | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24);
-}
-
-/** What is left of a word at the end of the bytes, the missing bytes being zero. */
-function lastWord(bytes: Uint8Array, at: number): number {
-  let result = 0;
-  for (let index = Math.min(at + 4, bytes.length) - 1; index >= at; index--) {
-    result = (result << 8) | (bytes[index] as number);
-  }
-  return result;
+/** Copies the next bytes to the scratch memory, zeros up to a whole block behind them, and returns their number. */
+function load(bytes: Uint8Array, start: number): number {
+  const rest = bytes.length - start;
+  const loaded = Math.min(rest, SCRATCH_BYTES);
+  scratch.set(start === 0 && loaded === rest ? bytes : bytes.subarray(start, start + loaded));
+  for (let at = loaded; (at & 15) !== 0; at++) scratch[at] = 0;
+  return loaded;
 }
 
 function putWord(target: Uint8Array, at: number, value: number): void {
