@@ -56,6 +56,12 @@ export const LIMITS = {
     "a newcomer refused by somebody and accepted by nobody for so long gives up",
   ),
   handshakesPendingMax: limit(64, 1, 4096, "unproven connections held at once"),
+  handshakeBytesMax: limit(
+    4 * KIB,
+    KIB,
+    64 * KIB,
+    "one message of a handshake: what a stranger can make a node hold is this times the pending ones",
+  ),
 
   // Failure detection.
   pingIntervalMs: limit(500, 10, MINUTE_MS, "how often each peer is asked whether it lives"),
