@@ -1,0 +1,230 @@
+/**
+ * A network in virtual time: the contract of the port Transport, taken at its word.
+ *
+ * Frames are lost, repeated, delayed and thereby reordered as the weather says,
+ * links are cut one way or both, nodes crash, pause or become slow. All chance
+ * comes from one seeded stream and all time from one SimClock, so a run repeats
+ * exactly.
+ *
+ * Frames released together to one node travel in packets: one packet is one
+ * input, as one read of a socket is. Where a packet ends is chance too, because
+ * a receiver may rely on neither.
+ *
+ * Invariants: nothing is delivered inside `send` or `release`; every delivery is
+ * a copy made on arrival, so that nodes share no memory, and a sender that
+ * writes to bytes it gave away is found out.
+ */
+import { assert } from "../base/assert.js";
+import { fraction, type Random } from "../base/random.js";
+import type { NodeId, Transport } from "../ports.js";
+import type { SimClock } from "./clock.js";
+
+/** What the network does to packets. Rates are from 0 to 1. */
+export interface Weather {
+  readonly delayMsMin: number;
+  readonly delayMsMax: number;
+  readonly lossRate: number;
+  readonly duplicateRate: number;
+  /** How often a frame shares the packet of the one before it. */
+  readonly togetherRate: number;
+}
+
+export const CALM: Weather = { delayMsMin: 0.05, delayMsMax: 0.5, lossRate: 0, duplicateRate: 0, togetherRate: 0.5 };
+
+export interface NetworkStatistics {
+  sent: number;
+  delivered: number;
+  duplicated: number;
+  /** Frames that never arrived, for whatever reason. */
+  lost: number;
+}
+
+interface Packet {
+  readonly from: SimPort;
+  /** The process it was sent to; one that starts later under the same name never sees it. */
+  readonly to: SimPort;
+  readonly frames: readonly Uint8Array[];
+}
+
+export class SimNetwork {
+  weather: Weather = CALM;
+  readonly statistics: NetworkStatistics = { sent: 0, delivered: 0, duplicated: 0, lost: 0 };
+  private readonly ports = new Map<NodeId, SimPort>();
+  private readonly cuts = new Map<NodeId, Set<NodeId>>();
+  private readonly slowness = new Map<NodeId, number>();
+  /** Packets that arrived at a paused node, in order of arrival. */
+  private readonly waiting = new Map<NodeId, Packet[]>();
+
+  constructor(
+    private readonly clock: SimClock,
+    private readonly random: Random,
+  ) {}
+
+  /** Attaches a node. After a crash the same name is attached anew. */
+  port(node: NodeId): Transport {
+    assert(!this.ports.has(node), `${node} is attached already`);
+    const port = new SimPort(node, this);
+    this.ports.set(node, port);
+    return port;
+  }
+
+  /**
+   * A crash. What is on its way to the node is lost, and so is what it had sent,
+   * unless its last words arrive: a kernel sends on for a killed process.
+   */
+  detach(node: NodeId, lastWordsArrive = false): void {
+    const port = this.ports.get(node);
+    assert(port !== undefined, `${node} is not attached`);
+    port.close(lastWordsArrive);
+    this.ports.delete(node);
+    for (const packet of this.waiting.get(node) ?? []) this.lose(packet.frames);
+    this.waiting.delete(node);
+  }
+
+  /** Nothing passes from `from` to `to` any more, not even what is on its way. The other direction is untouched. */
+  cut(from: NodeId, to: NodeId): void {
+    const targets = this.cuts.get(from) ?? new Set();
+    this.cuts.set(from, targets.add(to));
+  }
+
+  /** Cuts all links between different groups, both ways. A node in no group keeps its links. */
+  partition(groups: ReadonlyArray<readonly NodeId[]>): void {
+    for (const group of groups) {
+      for (const other of groups) {
+        if (other === group) continue;
+        for (const from of group) for (const to of other) this.cut(from, to);
+      }
+    }
+  }
+
+  /** All links pass again. */
+  heal(): void {
+    this.cuts.clear();
+  }
+
+  /** A gray node: everything to and from it takes `factor` times as long. 1 is healthy. */
+  slow(node: NodeId, factor: number): void {
+    assert(factor > 0, "a factor is positive");
+    this.slowness.set(node, factor);
+  }
+
+  /** The process stands still: what arrives waits. What its kernel has to send still leaves. */
+  pause(node: NodeId): void {
+    if (!this.waiting.has(node)) this.waiting.set(node, []);
+  }
+
+  /** The process goes on and reads what waited, in order of arrival, in later inputs. */
+  resume(node: NodeId): void {
+    const packets = this.waiting.get(node) ?? [];
+    this.waiting.delete(node);
+    for (const packet of packets) this.clock.after(0, () => this.arrive(packet));
+  }
+
+  /** Called by a port: these frames leave together. */
+  depart(from: SimPort, to: NodeId, frames: readonly Uint8Array[]): void {
+    this.statistics.sent += frames.length;
+    const port = this.ports.get(to);
+    if (port === undefined) {
+      this.lose(frames);
+      return;
+    }
+    let first = 0;
+    for (let next = 1; next <= frames.length; next++) {
+      if (next < frames.length && this.happens(this.weather.togetherRate)) continue;
+      this.travel({ from, to: port, frames: frames.slice(first, next) });
+      first = next;
+    }
+  }
+
+  private travel(packet: Packet): void {
+    if (this.happens(this.weather.lossRate) || this.isCut(packet)) {
+      this.lose(packet.frames);
+      return;
+    }
+    this.clock.after(this.delayMs(packet), () => this.arrive(packet));
+    if (!this.happens(this.weather.duplicateRate)) return;
+    this.statistics.duplicated += packet.frames.length;
+    this.clock.after(this.delayMs(packet), () => this.arrive(packet));
+  }
+
+  private arrive(packet: Packet): void {
+    if (packet.to.isClosed || packet.from.isSilenced || this.isCut(packet)) {
+      this.lose(packet.frames);
+      return;
+    }
+    const waiting = this.waiting.get(packet.to.node);
+    if (waiting !== undefined) {
+      waiting.push(packet);
+      return;
+    }
+    this.statistics.delivered += packet.frames.length;
+    packet.to.deliver(
+      packet.from.node,
+      packet.frames.map((frame) => Uint8Array.from(frame)),
+    );
+  }
+
+  private delayMs({ from, to }: Packet): number {
+    const { delayMsMin, delayMsMax } = this.weather;
+    const delayMs = delayMsMin + (delayMsMax - delayMsMin) * fraction(this.random);
+    return delayMs * (this.slowness.get(from.node) ?? 1) * (this.slowness.get(to.node) ?? 1);
+  }
+
+  private isCut({ from, to }: Packet): boolean {
+    return this.cuts.get(from.node)?.has(to.node) === true;
+  }
+
+  private lose(frames: readonly Uint8Array[]): void {
+    this.statistics.lost += frames.length;
+  }
+
+  /** A rate of zero draws nothing: a fault that is off costs no time. */
+  private happens(rate: number): boolean {
+    return rate > 0 && fraction(this.random) < rate;
+  }
+}
+
+/** One node's end of the network, from its start to its crash. */
+class SimPort implements Transport {
+  private queues = new Map<NodeId, Uint8Array[]>();
+  private receiver: ((from: NodeId, frames: readonly Uint8Array[]) => void) | undefined;
+  isClosed = false;
+  /** True once not even what was sent before the crash arrives any more. */
+  isSilenced = false;
+
+  constructor(
+    readonly node: NodeId,
+    private readonly network: SimNetwork,
+  ) {}
+
+  send(to: NodeId, bytes: Uint8Array): void {
+    assert(to !== this.node, "a node does not send to itself");
+    assert(bytes.length > 0, "a frame holds at least one byte");
+    if (this.isClosed) return;
+    const queue = this.queues.get(to);
+    if (queue === undefined) this.queues.set(to, [bytes]);
+    else queue.push(bytes);
+  }
+
+  onReceive(receiver: (from: NodeId, frames: readonly Uint8Array[]) => void): void {
+    assert(this.receiver === undefined, "a transport has one receiver");
+    this.receiver = receiver;
+  }
+
+  release(): void {
+    if (this.queues.size === 0) return;
+    const released = this.queues;
+    this.queues = new Map();
+    for (const [to, frames] of released) this.network.depart(this, to, frames);
+  }
+
+  deliver(from: NodeId, frames: readonly Uint8Array[]): void {
+    this.receiver?.(from, frames);
+  }
+
+  close(lastWordsArrive: boolean): void {
+    this.isClosed = true;
+    this.isSilenced = !lastWordsArrive;
+    this.queues.clear();
+  }
+}
