@@ -1,0 +1,105 @@
+/**
+ * ENGINE
+ */
+import { closeSync, fdatasync } from "node:fs";
+import type { Durability, Limits } from "../config.js";
+import type { Row, StorageError, Write } from "../ports.js";
+import { diskBroken } from "./storage-errors.js";
+import { Folding } from "./storage-fold.js";
+import { connect, openFiles, type StoreFiles } from "./storage-open.js";
+import { Table } from "./storage-table.js";
+
+/** What keeps the rows. It knows one group at a time: queue, order and the latest view are its caller's. */
+export interface StorageEngine {
+  /** The durable value. `isPending`: a write of this key may be under way. */
+  read(key: Uint8Array, isPending: boolean): Uint8Array | undefined;
+  /** Durable rows, see `Storage.scan`. */
+  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[];
+  /** Makes the rows durable, all or none; one group at a time, keys distinct. */
+  write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void;
+  /** Bytes in the log. */
+  logBytes(): number;
+  /** The file grows no further, as on a full disk, until told otherwise. */
+  setFull(isFull: boolean): void;
+  /** Folds the log and closes the files. No group may be under way. */
+  close(onClosed: () => void): void;
+}
+
+const PAGES_MAX = 0xfffffffe;
+
+export class SyncedLogEngine implements StorageEngine {
+  private readonly files: StoreFiles;
+  /** Writes, and reads all that is not being synced: its page cache stays warm. */
+  private readonly written: Table;
+  /** Stands in the state before the group that is being synced. */
+  private readonly before: Table;
+  private readonly folding: Folding;
+  private isSyncing = false;
+
+  constructor(
+    dir: string,
+    private readonly durability: Durability,
+    limits: Limits,
+  ) {
+    this.files = openFiles(dir, limits.walBytesMax);
+    this.written = new Table(this.files.writer);
+    this.before = new Table(connect(this.files.file));
+    this.folding = new Folding(this.files.file, limits.walBytesMax);
+    this.written.open();
+  }
+
+  read(key: Uint8Array, isPending: boolean): Uint8Array | undefined {
+    return (isPending && this.isSyncing ? this.before : this.written).get(key);
+  }
+
+  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
+    return (this.isSyncing ? this.before : this.written).scan(from, to, limit);
+  }
+
+  write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void {
+    this.folding.beforeGroup(() => this.writeGroup(rows, onDone));
+  }
+
+  logBytes(): number {
+    return this.folding.logBytes();
+  }
+
+  setFull(isFull: boolean): void {
+    this.files.writer.pragma(`max_page_count = ${isFull ? 1 : PAGES_MAX}`);
+  }
+
+  close(onClosed: () => void): void {
+    this.folding.close(() => {
+      this.before.connection.close();
+      this.written.close();
+      // The last connection folds the log and removes it.
+      this.files.writer.close();
+      closeSync(this.files.logFile);
+      this.files.lock.close();
+      onClosed();
+    });
+  }
+
+  private writeGroup(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void {
+    const mustSync = this.durability === "group";
+    if (mustSync) this.before.open();
+    const error = this.written.apply(rows);
+    const frames = this.written.logFrames();
+    this.written.open();
+    const end = () => {
+      this.before.close();
+      this.isSyncing = false;
+      this.folding.afterGroup(frames);
+      onDone(error);
+    };
+    if (error !== undefined || !mustSync) {
+      end();
+    } else {
+      this.isSyncing = true;
+      fdatasync(this.files.logFile, (failure) => {
+        if (failure !== null) throw diskBroken(failure);
+        end();
+      });
+    }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * The one table, `rows`, through one connection to it.
+ *
+ * A connection always stands in a transaction: taking a snapshot costs several
+ * locks of the file, reading within one costs none. `open` moves it to the
+ * newest state. What SQLite cannot answer is `StorageDamage`, never "absent".
+ */
+import type { Row, StorageError, Write } from "../ports.js";
+import { commitErrorOf, damageOf } from "./storage-errors.js";
+import type { Connection } from "./storage-open.js";
+
+export class Table {
+  private readonly getValue;
+  private readonly getRange;
+  private readonly put;
+  private readonly remove;
+  private readonly touch;
+  private readonly begin;
+  private readonly beginWrite;
+  private readonly commit;
+  private readonly rollback;
+  private readonly logState;
+
+  constructor(readonly connection: Connection) {
+    this.getValue = connection.prepare<[Uint8Array], Uint8Array>("SELECT value FROM rows WHERE key = ?").pluck();
+    this.getRange = connection.prepare<[Uint8Array, Uint8Array, number], Row>(
+      "SELECT key, value FROM rows WHERE key >= ? AND key < ? ORDER BY key LIMIT ?",
+    );
+    this.put = connection.prepare<[Uint8Array, Uint8Array]>("REPLACE INTO rows (key, value) VALUES (?, ?)");
+    this.remove = connection.prepare<[Uint8Array]>("DELETE FROM rows WHERE key = ?");
+    this.touch = connection.prepare<[]>("SELECT 1 FROM sqlite_schema");
+    this.begin = connection.prepare<[]>("BEGIN");
+    this.beginWrite = connection.prepare<[]>("BEGIN IMMEDIATE");
+    this.commit = connection.prepare<[]>("COMMIT");
+    this.rollback = connection.prepare<[]>("ROLLBACK");
+    this.logState = connection.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(NOOP)").raw();
+  }
+
+  get(key: Uint8Array): Uint8Array | undefined {
+    try {
+      return this.getValue.get(key);
+    } catch (error) {
+      throw damageOf(error);
+    }
+  }
+
+  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
+    try {
+      return this.getRange.all(from, to, limit);
+    } catch (error) {
+      throw damageOf(error);
+    }
+  }
+
+  /** Takes a snapshot of the newest state; all reads are of it until `close` or the next `open`. */
+  open(): void {
+    this.close();
+    this.begin.run();
+    this.touch.get();
+  }
+
+  /** Lets the snapshot go, so that the log may be folded past it. */
+  close(): void {
+    if (this.connection.inTransaction) this.commit.run();
+  }
+
+  /**
+   * Writes the rows in one transaction, all or nothing, and stands in the state after it.
+   * The bytes are then with the operating system, and on the disk only if the connection syncs.
+   */
+  apply(rows: Iterable<Write>): StorageError | undefined {
+    this.close();
+    try {
+      this.beginWrite.run();
+      for (const { key, value } of rows) {
+        if (value === undefined) this.remove.run(key);
+        else this.put.run(key, value);
+      }
+      this.commit.run();
+      return undefined;
+    } catch (error) {
+      if (this.connection.inTransaction) this.rollback.run();
+      return commitErrorOf(error);
+    }
+  }
+
+  /** How many frames the log holds. Only between snapshots. */
+  logFrames(): number {
+    return this.logState.get()?.[1] ?? 0;
+  }
+}
