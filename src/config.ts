@@ -107,6 +107,7 @@ export const LIMITS = {
     10 * MINUTE_MS,
     "one question of a sync; a peer that does not answer is tried again next round",
   ),
+  syncRetryMs: limit(100, 10, MINUTE_MS, "a node that rebuilds compares itself again after this"),
   settleMs: limit(2 * SECOND_MS, 0, 10 * MINUTE_MS, "a difference younger than this is a write still under way"),
 
   // The edge.

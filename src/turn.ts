@@ -15,6 +15,7 @@ import type { Cancel, Clock, NodeId, Storage, StorageError, Transport, World, Wr
 export class Turn {
   private running = false;
   private readonly localQueue: Array<() => void> = [];
+  private readonly answers: Array<() => void> = [];
 
   /** The ports as the core sees them: every callback they make is an input of its own turn. */
   readonly world: World;
@@ -29,20 +30,28 @@ export class Turn {
   }
 
   /** Runs one input from outside as a turn. Never from within a turn: there it is `later`. */
-  run(input: () => void): void {
+  run<Result>(input: () => Result): Result {
     assert(!this.running, "a port or an edge called back inside a turn");
     this.running = true;
-    input();
+    const result = input();
     for (let next = this.localQueue.shift(); next !== undefined; next = this.localQueue.shift()) next();
     this.running = false;
     this.raw.storage.release();
     this.raw.transport.release();
+    for (let answer = this.answers.shift(); answer !== undefined; answer = this.answers.shift()) answer();
+    return result;
   }
 
   /** Runs `step` in this same turn, after the present input has come to its end. */
   later(step: () => void): void {
     assert(this.running, "only a turn has a later");
     this.localQueue.push(step);
+  }
+
+  /** Tells somebody above the core, after this turn: whoever is told may at once begin the next one. */
+  answer(tell: () => void): void {
+    assert(this.running, "only a turn has answers");
+    this.answers.push(tell);
   }
 
   private turningClock(): Clock {

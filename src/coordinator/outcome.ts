@@ -37,10 +37,10 @@ export interface Asked {
   /** When it was asked and when it answered, in milliseconds since the request began; answeredMs is undefined while silent. */
   readonly askedMs: number;
   readonly answeredMs: number | undefined;
-  /** first: asked at once. hedge: a spare. self: the coordinator's own replica. late: answered after the client was. */
+  /** first: asked at once. hedge: a spare. self: the coordinator's own replica. late: not heard when the client was answered. */
   readonly role: "first" | "hedge" | "self" | "late";
-  /** same: held the answer. behind: held less, and is mended. failed: refused, or silent so far. */
-  readonly state: "same" | "behind" | "failed";
+  /** same: holds the answer. behind: held less, and is mended. failed: refused or damaged. pending: silent so far. */
+  readonly state: "same" | "behind" | "failed" | "pending";
 }
 
 export type FailureKind =

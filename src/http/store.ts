@@ -1,6 +1,6 @@
 /**
  * What the HTTP edge needs of a node: declared here by its user, joined in node.ts.
- * Every callback comes exactly once, never inside the call.
+ * Every callback comes exactly once; it may come before the call returns.
  */
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
 import type { NodeId } from "../ports.js";

@@ -1,0 +1,121 @@
+/**
+ * Ask: the one loop that sends and waits, for reads and writes alike.
+ *
+ * It knows nothing of levels or lattices: it sends a question to an owner, notes
+ * who was asked and when, brings each answer back, and says when the deadline
+ * has passed. Finishing ends the waiting for the client, not the listening:
+ * late answers still come, and still mend.
+ */
+import { assert } from "../base/assert.js";
+import type { Cancel, Clock, NodeId } from "../ports.js";
+import type { Refused, ReplyTo, Request } from "../wire/messages.js";
+import type { Rpc } from "../wire/rpc.js";
+import type { Asked } from "./outcome.js";
+
+interface Part {
+  readonly node: NodeId;
+  readonly askedMs: number;
+  readonly role: Asked["role"];
+  answeredMs: number | undefined;
+  state: Asked["state"];
+}
+
+export interface AskHost {
+  readonly clock: Clock;
+  readonly rpc: Rpc;
+  readonly self: NodeId;
+}
+
+const LEAST_TIMEOUT_MS = 1;
+
+export class Ask {
+  private readonly startedMs: number;
+  private readonly parts: Part[] = [];
+  private readonly timers: Cancel[] = [];
+  private finished = false;
+
+  /** `onDeadline` comes once, unless `finish` comes first. */
+  constructor(
+    private readonly host: AskHost,
+    private readonly deadlineMs: number,
+    onDeadline: () => void,
+  ) {
+    this.startedMs = host.clock.nowMs();
+    this.after(deadlineMs, onDeadline);
+  }
+
+  get isFinished(): boolean {
+    return this.finished;
+  }
+
+  /** Asks an owner; the callback gets its answer, or undefined after the deadline. */
+  send<Kind extends Request["kind"]>(
+    node: NodeId,
+    request: Extract<Request, { kind: Kind }>,
+    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+  ): void {
+    const remainingMs = Math.max(LEAST_TIMEOUT_MS, this.deadlineMs - this.elapsedMs());
+    this.host.rpc.call(node, request, remainingMs, onReply);
+  }
+
+  /** As `send`, and notes the owner's part for the client. */
+  ask<Kind extends Request["kind"]>(
+    node: NodeId,
+    role: "first" | "hedge",
+    request: Extract<Request, { kind: Kind }>,
+    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+  ): void {
+    const part = this.noteAsked(node, role);
+    this.send(node, request, (reply) => {
+      if (reply !== undefined) {
+        part.answeredMs = this.elapsedMs();
+        part.state = reply.kind === "refused" ? "failed" : "same";
+      }
+      onReply(reply);
+    });
+  }
+
+  hasAsked(node: NodeId): boolean {
+    return this.parts.some((part) => part.node === node);
+  }
+
+  /** What the client is told of an owner's answer. */
+  note(node: NodeId, state: Asked["state"]): void {
+    const part = this.parts.findLast((each) => each.node === node);
+    if (part !== undefined) part.state = state;
+  }
+
+  /** Runs `fn` in `delayMs`, unless finished by then. */
+  after(delayMs: number, fn: () => void): void {
+    this.timers.push(this.host.clock.after(delayMs, fn));
+  }
+
+  /** The client is about to be answered: no more timers, no second finish. */
+  finish(): void {
+    assert(!this.finished, "a request is answered exactly once");
+    this.finished = true;
+    for (const cancel of this.timers) cancel();
+  }
+
+  /** Everyone's part, in the order of asking. */
+  report(): Asked[] {
+    return this.parts.map(({ node, askedMs, answeredMs, role, state }) => ({
+      node,
+      askedMs,
+      answeredMs,
+      role: answeredMs === undefined ? "late" : role,
+      state,
+    }));
+  }
+
+  private noteAsked(node: NodeId, role: "first" | "hedge"): Part {
+    const named = node === this.host.self ? "self" : role;
+    const part: Part = { node, askedMs: this.elapsedMs(), role: named, answeredMs: undefined, state: "pending" };
+    this.parts.push(part);
+    return part;
+  }
+
+  private elapsedMs(): number {
+    return this.host.clock.nowMs() - this.startedMs;
+  }
+}

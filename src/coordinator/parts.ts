@@ -1,0 +1,54 @@
+/**
+ * What a coordinator is made of, and where a key lies.
+ */
+import { NO_BYTES } from "../base/bytes.js";
+import { tokenOf } from "../base/hash.js";
+import type { Limits } from "../config.js";
+import type { AnyLattice } from "../lattice/registry.js";
+import type { Clock, Meter, NodeId } from "../ports.js";
+import type { Mint } from "../replica/mint.js";
+import { encodeRow, orderedToken, partitionOfRow } from "../replica/rows.js";
+import type { Owners } from "../replica/votes.js";
+import type { Rpc } from "../wire/rpc.js";
+import type { Failure, FailureKind } from "./outcome.js";
+import type { NoPlan, Owner, Plan } from "./plan.js";
+
+/** Who owns what, and in which placement a bucket lies; see membership/ring.ts. */
+export interface Ring extends Owners {
+  placementOf(bucket: string): number;
+}
+
+export interface CoordinatorParts {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly rpc: Rpc;
+  readonly meter: Meter;
+  readonly limits: Limits;
+  readonly mint: Mint;
+  readonly ring: Ring;
+  readonly latticeOf: (bucket: string) => AnyLattice;
+  readonly isAlive: (node: NodeId) => boolean;
+  /** Why this node must not coordinate now; undefined when it may. */
+  readonly refusal: () => string | undefined;
+}
+
+/** A key's row and its owners in preference order. The key is hashed here, once per request. */
+export function locate(parts: CoordinatorParts, bucket: string, key: Uint8Array): { row: Uint8Array; owners: Owner[] } {
+  const { ring } = parts;
+  const placement = ring.placementOf(bucket);
+  const row = encodeRow({ placement, token: orderedToken(tokenOf(key)), bucket, key, sort: NO_BYTES });
+  const owners = ring.ownersOf(placement, partitionOfRow(row, ring.partitions)).map((node) => ({
+    node,
+    datacenter: ring.datacenterOf(node),
+    alive: parts.isAlive(node),
+  }));
+  return { row, owners };
+}
+
+type Counts = Pick<Plan | NoPlan, "required" | "alive">;
+
+/** A failure before anything was sent. */
+export function refusedUnsent(kind: FailureKind, level: Failure["level"], detail: string, counts?: Counts): Failure {
+  const { required, alive } = counts ?? { required: 0, alive: 0 };
+  return { kind, detail, level, required, alive, received: 0, mayHaveApplied: false, replicas: [] };
+}

@@ -1,0 +1,187 @@
+/**
+ * The read path, top to bottom: plan, ask, tally, answer, linger, mend, fail.
+ *
+ * `needed` owners of each group are asked at once, oneself for free. For each
+ * answer missing after `readSpareAfterMs`, and at once for each refusal, one
+ * spare is asked. The client is answered when enough owners are known to hold
+ * the merged state durably (tally.ts). Answers that come later are merged
+ * and mended too; they only no longer delay anybody.
+ */
+import { assert } from "../base/assert.js";
+import { equalBytes } from "../base/bytes.js";
+import type { AnyLattice } from "../lattice/registry.js";
+import type { NodeId } from "../ports.js";
+import type { ReadReply, Refused } from "../wire/messages.js";
+import { Ask } from "./ask.js";
+import { sendMend } from "./mend.js";
+import type { Failure, FailureKind, ReadOutcome, ReadRequest } from "./outcome.js";
+import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
+import { type Group, type Plan, planFor } from "./plan.js";
+import { ReadTally } from "./tally.js";
+
+/** Reads one key; `done` comes exactly once. */
+export function read(parts: CoordinatorParts, request: ReadRequest, done: (outcome: ReadOutcome) => void): void {
+  const refusal = parts.refusal();
+  if (refusal !== undefined) {
+    done({ ok: false, failure: refusedUnsent("clock-skew", request.level, refusal) });
+    return;
+  }
+  const { row, owners } = locate(parts, request.bucket, request.key);
+  const here = { self: parts.self, datacenter: parts.ring.datacenterOf(parts.self) };
+  const plan = planFor(request.level, owners, here);
+  if (plan.ok) new ReadPath(parts, request, row, plan, done).askFirst();
+  else done({ ok: false, failure: refusedUnsent(plan.kind, request.level, plan.detail, plan) });
+}
+
+class ReadPath {
+  private readonly lattice: AnyLattice;
+  private readonly tally: ReadTally;
+  private readonly ask: Ask;
+  /** The states seen, with their bytes: equal answers are decoded once, and known to be equal by identity. */
+  private readonly seen: Array<{ bytes: Uint8Array; state: unknown }> = [];
+  private readonly failed = new Set<NodeId>();
+  private readonly mended = new Map<NodeId, unknown>();
+  private mendTimerRuns = false;
+
+  constructor(
+    private readonly parts: CoordinatorParts,
+    private readonly request: ReadRequest,
+    private readonly row: Uint8Array,
+    private readonly plan: Plan,
+    private readonly done: (outcome: ReadOutcome) => void,
+  ) {
+    this.lattice = parts.latticeOf(request.bucket);
+    this.tally = new ReadTally(this.lattice, plan.groups);
+    this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
+  }
+
+  askFirst(): void {
+    for (const group of this.plan.groups) {
+      for (const owner of group.owners.slice(0, group.needed)) this.askOwner(owner.node, "first");
+    }
+    this.scheduleSpares();
+  }
+
+  private askOwner(node: NodeId, role: "first" | "hedge"): void {
+    if (this.ask.hasAsked(node)) return;
+    this.ask.ask(node, role, { kind: "read", rows: [this.row] }, (reply) => this.onAnswer(node, reply));
+  }
+
+  /** One spare for each answer still missing, again and again while there are spares. */
+  private scheduleSpares(): void {
+    if (!this.plan.groups.some((group) => this.spareOf(group) !== undefined)) return;
+    this.ask.after(this.parts.limits.readSpareAfterMs, () => {
+      for (const group of this.plan.groups) {
+        for (let missing = group.needed - this.tally.countAnswers(group); missing > 0; missing--) this.askSpare(group);
+      }
+      this.scheduleSpares();
+    });
+  }
+
+  private askSpare(group: Group): void {
+    const spare = this.spareOf(group);
+    if (spare !== undefined) this.askOwner(spare, "hedge");
+  }
+
+  private spareOf(group: Group): NodeId | undefined {
+    return group.owners.find(({ node, alive }) => alive && !this.ask.hasAsked(node))?.node;
+  }
+
+  private onAnswer(node: NodeId, reply: ReadReply | Refused | undefined): void {
+    const answer = reply?.kind === "read-reply" ? reply.answers[0] : undefined;
+    if (answer === undefined || answer.status === "damaged") this.failed.add(node);
+    else this.tally.onHeld(node, this.stateOf(answer.state), answer.votes);
+    if (answer !== undefined && !answer.votes) this.failed.add(node);
+    if (this.failed.has(node)) this.onUncounted(node, answer?.status !== "damaged" && answer !== undefined);
+    if (this.request.mend) this.mendBehind();
+    this.decide();
+  }
+
+  /** An answer that does not count is as good as none: a spare takes its place at once. */
+  private onUncounted(node: NodeId, isRebuilding: boolean): void {
+    if (!isRebuilding) this.ask.note(node, "failed");
+    if (this.ask.isFinished) return;
+    for (const group of this.plan.groups) {
+      if (group.owners.some((owner) => owner.node === node)) this.askSpare(group);
+    }
+  }
+
+  private decide(): void {
+    if (this.ask.isFinished) return;
+    if (this.request.mend ? this.tally.isEnough() : this.tally.isAnswered()) this.answer();
+    else if (!this.plan.groups.every((group) => this.canAnswer(group))) this.fail("failed");
+  }
+
+  private canAnswer(group: Group): boolean {
+    const hopeful = group.owners.filter(
+      ({ node, alive }) => !this.failed.has(node) && (alive || this.ask.hasAsked(node)),
+    );
+    return hopeful.length >= group.needed;
+  }
+
+  private answer(): void {
+    this.noteStates();
+    this.ask.finish();
+    const view = this.lattice.view(this.tally.merged, this.parts.mint.nowMs());
+    this.done({ ok: true, view, replicas: this.ask.report(), mended: [...this.mended.keys()] });
+  }
+
+  /** Owners that answered less than what is merged get it; so does, after a while, a spare for each that stays silent. */
+  private mendBehind(): void {
+    for (const node of this.tally.behind()) this.mend(node);
+    if (this.ask.isFinished || this.mendTimerRuns || this.tally.isEnough() || !this.tally.isAnswered()) return;
+    this.mendTimerRuns = true;
+    this.ask.after(this.parts.limits.mendSpareAfterMs, () => {
+      for (const group of this.plan.groups) {
+        const spare = this.tally.countHolders(group) < group.needed ? this.spareOf(group) : undefined;
+        if (spare !== undefined) this.mend(spare);
+      }
+    });
+  }
+
+  private mend(node: NodeId): void {
+    const { merged } = this.tally;
+    assert(merged !== this.lattice.bottom, "nobody is behind of nothing");
+    if (this.mended.get(node) === merged) return;
+    this.mended.set(node, merged);
+    sendMend(this.parts, this.ask, node, this.row, this.bytesOf(merged), (votes) => {
+      this.tally.onHeld(node, merged, votes);
+      this.decide();
+    });
+  }
+
+  private fail(kind: FailureKind): void {
+    this.noteStates();
+    this.ask.finish();
+    const { required, alive } = this.plan;
+    const { received } = this.tally;
+    const detail = `${received} of ${required} owners answered in ${this.request.deadlineMs} ms`;
+    const counts = { required, received, alive };
+    const failure: Failure = {
+      kind,
+      detail: kind === "failed" ? `too many owners could not answer: ${[...this.failed].join(", ")}` : detail,
+      level: this.request.level,
+      ...counts,
+      mayHaveApplied: false,
+      replicas: this.ask.report(),
+    };
+    this.done({ ok: false, failure });
+  }
+
+  private noteStates(): void {
+    for (const node of [...this.mended.keys(), ...this.tally.behind()]) this.ask.note(node, "behind");
+  }
+
+  private stateOf(bytes: Uint8Array | undefined): unknown {
+    if (bytes === undefined) return this.lattice.bottom;
+    const same = this.seen.find((each) => equalBytes(each.bytes, bytes));
+    if (same !== undefined) return same.state;
+    const state = this.lattice.decode(bytes);
+    this.seen.push({ bytes, state });
+    return state;
+  }
+
+  private bytesOf(state: unknown): Uint8Array {
+    return this.seen.find((each) => each.state === state)?.bytes ?? this.lattice.encode(state);
+  }
+}

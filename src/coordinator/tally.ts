@@ -1,0 +1,108 @@
+/**
+ * Tally: what has been answered, and whether it is enough. Pure.
+ *
+ * A read is answered when, in every group, so many voting owners are *known to
+ * hold durably at least what is answered*: they answered it, or acknowledged a
+ * mend of it. So a QUORUM read never goes back in time, even when it meets a
+ * write that is half done (Attiya, Bar-Noy, Dolev 1995: readers write back).
+ * Owners that rebuild are merged but never counted.
+ */
+import type { AnyLattice } from "../lattice/registry.js";
+import type { NodeId } from "../ports.js";
+import type { Group } from "./plan.js";
+
+interface Known {
+  readonly state: unknown;
+  readonly votes: boolean;
+}
+
+export class ReadTally {
+  private readonly known = new Map<NodeId, Known>();
+  private join: unknown;
+
+  constructor(
+    private readonly lattice: AnyLattice,
+    private readonly groups: readonly Group[],
+  ) {
+    this.join = lattice.bottom;
+  }
+
+  /** The merge of all answers so far. */
+  get merged(): unknown {
+    return this.join;
+  }
+
+  /** An owner holds `state` durably: it said so, or acknowledged it. */
+  onHeld(node: NodeId, state: unknown, votes: boolean): void {
+    const before = this.known.get(node);
+    const held = before === undefined ? state : this.lattice.merge(before.state, state);
+    this.known.set(node, { state: held, votes });
+    this.join = this.lattice.merge(this.join, held);
+  }
+
+  /** Whether an owner is known to hold all that is merged. */
+  holds(node: NodeId): boolean {
+    const known = this.known.get(node);
+    return known !== undefined && this.lattice.merge(known.state, this.join) === known.state;
+  }
+
+  /** Owners that answered and lack something of what is merged. */
+  behind(): NodeId[] {
+    return [...this.known.keys()].filter((node) => !this.holds(node));
+  }
+
+  /** Whether every group has as many voting holders as it needs. */
+  isEnough(): boolean {
+    return this.groups.every((group) => this.countHolders(group) >= group.needed);
+  }
+
+  /** Whether every group has as many voting answers as it needs, equal or not. */
+  isAnswered(): boolean {
+    return this.groups.every((group) => this.countAnswers(group) >= group.needed);
+  }
+
+  countAnswers(group: Group): number {
+    return group.owners.filter(({ node }) => this.known.get(node)?.votes === true).length;
+  }
+
+  countHolders(group: Group): number {
+    return group.owners.filter(({ node }) => this.known.get(node)?.votes === true && this.holds(node)).length;
+  }
+
+  get received(): number {
+    return this.groups.reduce((sum, group) => sum + this.countAnswers(group), 0);
+  }
+}
+
+export class WriteTally {
+  private readonly acknowledged = new Set<NodeId>();
+  private readonly refused = new Set<NodeId>();
+
+  constructor(private readonly groups: readonly Group[]) {}
+
+  onAcknowledged(node: NodeId): void {
+    this.acknowledged.add(node);
+  }
+
+  /** It will not count: it refused, it rebuilds, or it was silent to the end. */
+  onRefused(node: NodeId): void {
+    this.refused.add(node);
+  }
+
+  isEnough(): boolean {
+    return this.groups.every((group) => this.count(group, this.acknowledged) >= group.needed);
+  }
+
+  /** False once so many refused that no further answer can help. */
+  canBeEnough(): boolean {
+    return this.groups.every((group) => group.owners.length - this.count(group, this.refused) >= group.needed);
+  }
+
+  get received(): number {
+    return this.groups.reduce((sum, group) => sum + this.count(group, this.acknowledged), 0);
+  }
+
+  private count(group: Group, nodes: ReadonlySet<NodeId>): number {
+    return group.owners.filter(({ node }) => nodes.has(node)).length;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The write path, top to bottom: plan, mint, ask, tally, answer, fail.
+ *
+ * All owners are sent the state at once, whatever the level; the level says
+ * only how many must hold it durably before the client is told. An owner that
+ * holds a higher stamp answers *beaten*, which does not count: the write is
+ * stamped anew above it and sent once more, so that an acknowledged write is
+ * seen by whoever reads after it, even when an earlier writer's clock was
+ * ahead. Beaten twice, it is concurrent with a winner, and that counts.
+ *
+ * A timeout is unknown. "Not applied" is said only if nothing was sent.
+ */
+import { assert } from "../base/assert.js";
+import { highestTimeUs, type Stamp } from "../lattice/stamp.js";
+import type { NodeId } from "../ports.js";
+import type { MergeReply, MergeResult, Refused } from "../wire/messages.js";
+import { Ask } from "./ask.js";
+import type { Failure, FailureKind, WriteOutcome, WriteRequest } from "./outcome.js";
+import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
+import { type Owner, type Plan, planFor } from "./plan.js";
+import { WriteTally } from "./tally.js";
+
+/** Writes one key; `done` comes exactly once. */
+export function write(parts: CoordinatorParts, request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
+  const refuse = (failure: Failure) => done({ ok: false, failure });
+  const { level } = request;
+  const refusal = parts.refusal();
+  if (refusal !== undefined) return refuse(refusedUnsent("clock-skew", level, refusal));
+  const lattice = parts.latticeOf(request.bucket);
+  if (!lattice.accepts(request.op.kind)) {
+    const detail = `a bucket of type ${lattice.name} has no operation "${request.op.kind}"`;
+    return refuse(refusedUnsent("type-mismatch", level, detail));
+  }
+  const { row, owners } = locate(parts, request.bucket, request.key);
+  const here = { self: parts.self, datacenter: parts.ring.datacenterOf(parts.self) };
+  const plan = planFor(level, owners, here);
+  if (!plan.ok) return refuse(refusedUnsent(plan.kind, level, plan.detail, plan));
+  new WritePath(parts, request, row, owners, plan, done).mint(highestTimeUs(request.context));
+}
+
+class WritePath {
+  private readonly ask: Ask;
+  private tally: WriteTally;
+  /** 1, or 2 after a *beaten*: what owners say of the first stamp no longer matters then. */
+  private round = 1;
+  private wasSent = false;
+  private stamp: Stamp | undefined;
+  private readonly reasons = new Map<NodeId, string>();
+
+  constructor(
+    private readonly parts: CoordinatorParts,
+    private readonly request: WriteRequest,
+    private readonly row: Uint8Array,
+    private readonly owners: readonly Owner[],
+    private readonly plan: Plan,
+    private readonly done: (outcome: WriteOutcome) => void,
+  ) {
+    this.tally = new WriteTally(plan.groups);
+    this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
+  }
+
+  /** A blind lattice is minted here: its new state does not depend on the present one. */
+  mint(aboveUs: number): void {
+    const lattice = this.parts.latticeOf(this.request.bucket);
+    assert(lattice.blind, "only blind lattices are built");
+    this.parts.mint.mint(aboveUs, (stamp) => {
+      if (this.ask.isFinished) return;
+      if (stamp === undefined) return this.fail("disk-full");
+      this.stamp = stamp;
+      this.askAll(lattice.encode(lattice.mutate(lattice.bottom, this.request.op, stamp)));
+    });
+  }
+
+  private askAll(state: Uint8Array): void {
+    const { round } = this;
+    this.wasSent = true;
+    for (const { node } of this.owners) {
+      const merge = { kind: "merge", cause: "write", entries: [{ row: this.row, state }] } as const;
+      this.ask.ask(node, "first", merge, (reply) => {
+        if (round === this.round) this.onAnswer(node, reply);
+      });
+    }
+  }
+
+  private onAnswer(node: NodeId, reply: MergeReply | Refused | undefined): void {
+    const result = reply?.kind === "merge-reply" ? reply.results[0] : undefined;
+    if (result?.status === "beaten") this.parts.meter.count("murmur_beaten_total");
+    if (this.ask.isFinished) return;
+    if (result?.status === "beaten" && result.stamp !== undefined && this.round === 1) {
+      this.mintAgain(result.stamp);
+      return;
+    }
+    const reason = whyNotCounted(result, reply);
+    if (reason === undefined) this.tally.onAcknowledged(node);
+    else this.onUncounted(node, reason);
+    if (this.tally.isEnough()) this.answer();
+    else if (!this.tally.canBeEnough()) this.fail(this.hasFullDisk() ? "disk-full" : "failed");
+  }
+
+  private mintAgain(above: Stamp): void {
+    this.round = 2;
+    this.tally = new WriteTally(this.plan.groups);
+    this.reasons.clear();
+    this.mint(above.timeUs);
+  }
+
+  private onUncounted(node: NodeId, reason: string): void {
+    this.ask.note(node, reason === REBUILDING ? "same" : "failed");
+    this.reasons.set(node, reason);
+    this.tally.onRefused(node);
+  }
+
+  private answer(): void {
+    this.ask.finish();
+    assert(this.stamp !== undefined, "an acknowledged write has a stamp");
+    this.done({ ok: true, context: [this.stamp], replicas: this.ask.report() });
+  }
+
+  private fail(kind: FailureKind): void {
+    this.ask.finish();
+    const { required, alive } = this.plan;
+    const { received } = this.tally;
+    const reasons = [...this.reasons].map(([node, reason]) => `${node} ${reason}`).join(", ");
+    const silent = `${received} of ${required} owners acknowledged in ${this.request.deadlineMs} ms`;
+    this.done({
+      ok: false,
+      failure: {
+        kind,
+        detail: reasons === "" ? silent : `${silent}; ${reasons}`,
+        level: this.request.level,
+        ...{ required, received, alive },
+        mayHaveApplied: this.wasSent,
+        replicas: this.ask.report(),
+      },
+    });
+  }
+
+  private hasFullDisk(): boolean {
+    return [...this.reasons.values()].includes("disk-full");
+  }
+}
+
+const REBUILDING = "is rebuilding";
+
+/** Undefined when the answer counts. A second *beaten* does: a concurrent winner is held. */
+function whyNotCounted(result: MergeResult | undefined, reply: MergeReply | Refused | undefined): string | undefined {
+  if (result === undefined) return reply?.kind === "refused" ? `refused (${reply.reason})` : "was silent";
+  if (result.status !== "ok" && result.status !== "beaten") return result.status;
+  return result.votes ? undefined : REBUILDING;
+}

@@ -1,0 +1,90 @@
+/**
+ * The ring as one node sees it: the agreed layout, asked from where it stands.
+ *
+ * Buckets with the same replication share a placement: one layout of owners and
+ * one set of hash trees. Placements are numbered in the order of their canonical
+ * text, so that every node of one cluster.yaml numbers them alike.
+ */
+import { assert } from "../base/assert.js";
+import type { ClusterConfig, Replication } from "../config.js";
+import type { NodeId } from "../ports.js";
+import { type Layout, type LayoutMember, type LayoutSpec, partitionOf } from "./layout.js";
+
+/** What the layout is computed from: all of it is in cluster.yaml. */
+export function layoutSpecOf(config: ClusterConfig): LayoutSpec {
+  const members: LayoutMember[] = config.nodes.map(({ id, rack, datacenter }) => ({
+    id,
+    rack,
+    datacenter,
+    capacity: 1,
+  }));
+  const replications = [config.defaults, ...config.buckets.values()].map(({ replication }) => replication);
+  const distinct = new Map(replications.map((replication) => [replicationText(replication), replication]));
+  const placements = [...distinct.keys()].sort().map((text) => ({ replication: distinct.get(text) as Replication }));
+  return { partitions: config.partitions, members, placements };
+}
+
+/** The canonical text of a replication setting: `3`, or `dc1:3,dc2:2`. */
+export function replicationText(replication: Replication): string {
+  if (typeof replication === "number") return String(replication);
+  return Object.entries(replication)
+    .map(([datacenter, count]) => `${datacenter}:${count}`)
+    .sort()
+    .join(",");
+}
+
+export class Ring {
+  private readonly placementByText: ReadonlyMap<string, number>;
+  private readonly datacenters: ReadonlyMap<NodeId, string>;
+  /** By node, then by placement. */
+  private readonly owned: ReadonlyMap<NodeId, readonly number[][]>;
+
+  constructor(
+    readonly layout: Layout,
+    readonly self: NodeId,
+    private readonly config: Pick<ClusterConfig, "buckets" | "defaults">,
+  ) {
+    const { placements, members } = layout;
+    this.placementByText = new Map(placements.map(({ replication }, index) => [replicationText(replication), index]));
+    this.datacenters = new Map(members.map(({ id, datacenter }) => [id, datacenter]));
+    const owned = new Map(members.map(({ id }) => [id, placements.map((): number[] => [])]));
+    for (const [placement, partitions] of layout.owners.entries()) {
+      for (const [partition, owners] of partitions.entries()) {
+        for (const owner of owners) owned.get(owner)?.[placement]?.push(partition);
+      }
+    }
+    this.owned = owned;
+  }
+
+  get partitions(): number {
+    return this.layout.partitions;
+  }
+
+  get placements(): number {
+    return this.layout.placements.length;
+  }
+
+  /** The partition of a signed token. */
+  partitionOf(token: bigint): number {
+    return partitionOf(this.layout.partitions, token);
+  }
+
+  placementOf(bucket: string): number {
+    const { replication } = this.config.buckets.get(bucket) ?? this.config.defaults;
+    const placement = this.placementByText.get(replicationText(replication));
+    assert(placement !== undefined, "every bucket's replication has a placement");
+    return placement;
+  }
+
+  ownersOf(placement: number, partition: number): readonly NodeId[] {
+    return this.layout.owners[placement]?.[partition] ?? [];
+  }
+
+  ownedBy(node: NodeId, placement: number): readonly number[] {
+    return this.owned.get(node)?.[placement] ?? [];
+  }
+
+  datacenterOf(node: NodeId): string {
+    return this.datacenters.get(node) ?? "";
+  }
+}

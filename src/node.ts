@@ -1,0 +1,201 @@
+/**
+ * One member: owns the parts, routes each message to its handler, ticks; nothing else.
+ *
+ * The same member runs on sockets and a disk, and in the simulator. Every entry
+ * from outside is a turn (turn.ts); whatever it calls back comes after that turn.
+ */
+import { assert, unreachable } from "./base/assert.js";
+import type { ClusterConfig, Limits } from "./config.js";
+import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
+import type { CoordinatorParts } from "./coordinator/parts.js";
+import { read } from "./coordinator/read.js";
+import { write } from "./coordinator/write.js";
+import { type AnyLattice, latticeNamed } from "./lattice/registry.js";
+import type { Layout } from "./membership/layout.js";
+import { Peers } from "./membership/peers.js";
+import { Ring } from "./membership/ring.js";
+import type { NodeId, World } from "./ports.js";
+import { Merkle } from "./replica/merkle.js";
+import { Mint } from "./replica/mint.js";
+import { Replica } from "./replica/replica.js";
+import { Votes } from "./replica/votes.js";
+import { Turn } from "./turn.js";
+import { Sync } from "./upkeep/sync.js";
+import type { Ping, Pong, Reply, Request } from "./wire/messages.js";
+import { Rpc } from "./wire/rpc.js";
+
+export interface MemberOptions {
+  readonly config: ClusterConfig;
+  readonly layout: Layout;
+  readonly self: NodeId;
+  /** The operator vouches that the cluster is new: its owners need not ask one another for what they lack. */
+  readonly newCluster: boolean;
+}
+
+export interface MemberStatus {
+  /** Rows of its own replica. */
+  readonly rows: number;
+  /** The actor of its store's present life, as 16 hex digits. */
+  readonly incarnation: string;
+  /** Why it must not coordinate now; undefined when it may. */
+  readonly refusing: string | undefined;
+  /** Owned partitions in which it does not vote yet. */
+  readonly rebuilding: number;
+  /** The latest time a client's context may carry, in milliseconds since 1970. */
+  readonly latestSaneMs: number;
+}
+
+interface Parts {
+  readonly mint: Mint;
+  readonly votes: Votes;
+  readonly merkle: Merkle;
+  readonly replica: Replica;
+  readonly rpc: Rpc;
+  readonly peers: Peers;
+  readonly sync: Sync;
+  readonly coordinator: CoordinatorParts;
+}
+
+export class Member {
+  readonly ring: Ring;
+  private readonly limits: Limits;
+  private readonly turn: Turn;
+  private readonly world: World;
+  private readonly parts: Parts;
+
+  /** Opens the member's state. Nothing is sent before `start`. */
+  constructor(
+    world: World,
+    private readonly options: MemberOptions,
+  ) {
+    this.limits = options.config.limits;
+    this.ring = new Ring(options.layout, options.self, options.config);
+    this.turn = new Turn(world);
+    this.world = this.turn.world;
+    this.parts = this.turn.run(() => this.open());
+  }
+
+  /** Begins to take part. `onBuilt` comes when the hash trees speak of all that is stored. */
+  start(onBuilt: () => void): void {
+    this.turn.run(() => {
+      this.parts.peers.tick();
+      this.parts.merkle.build(() => {
+        this.parts.sync.tick();
+        this.turn.answer(onBuilt);
+      });
+    });
+  }
+
+  /** Reads one key; `done` comes exactly once. */
+  read(request: ReadRequest, done: (outcome: ReadOutcome) => void): void {
+    this.turn.run(() => read(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+  }
+
+  /** Writes one key; `done` comes exactly once. */
+  write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
+    this.turn.run(() => write(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+  }
+
+  /** Notes an orderly stop on disk. The ports may be closed after it. */
+  stop(onStopped: () => void): void {
+    this.turn.run(() => this.parts.mint.stop(() => this.turn.answer(onStopped)));
+  }
+
+  /** What the node knows of itself. */
+  describe(): MemberStatus {
+    const { merkle, mint, peers, votes } = this.parts;
+    return {
+      rows: merkle.rows,
+      incarnation: mint.actorName(),
+      refusing: peers.refusal(),
+      rebuilding: votes.rebuilding,
+      latestSaneMs: Math.floor(mint.latestSaneUs() / 1000),
+    };
+  }
+
+  /** What it thinks of a member, itself included. */
+  opinionOf(node: NodeId): { readonly alive: boolean; readonly clockOffsetMs: number | undefined } {
+    const { peers } = this.parts;
+    return { alive: peers.isAlive(node), clockOffsetMs: peers.clockOffsetMs(node) };
+  }
+
+  /** Where a member votes, per placement: undefined while unknown, no bitmaps when in all it owns. */
+  votesOf(node: NodeId): readonly Uint8Array[] | undefined {
+    return node === this.options.self ? this.parts.votes.bitmaps() : this.parts.peers.votesOf(node);
+  }
+
+  private open(): Parts {
+    const { world, limits, ring } = this;
+    const { config, self, newCluster } = this.options;
+    const others = ring.layout.members.map((member) => member.id).filter((id) => id !== self);
+    const latticeOf = (bucket: string) => this.latticeOf(bucket);
+    const mint = new Mint(world, limits, config.durability);
+    const votes = new Votes(world, ring, () => mint.actor);
+    mint.onRenewed = () => votes.lapse();
+    const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
+    const replica = new Replica({ world, limits, owners: ring, latticeOf, mint, votes, merkle });
+    const rpc = new Rpc(self, this.turn, ring.layout.version, {
+      onRequest: (from, request, reply) => this.onRequest(from, request, reply),
+      onHeard: (from) => peers.onHeard(from),
+    });
+    const peers = new Peers(world, limits, self, others, {
+      present: () => ({ actor: mint.actor, boundUs: mint.boundUs }),
+      ping: (to, ping, onPong) => this.sendPing(to, ping, onPong),
+      onUp: (node) => sync.wake(node),
+      onRemembered: (boundUs) => mint.observeRemembered(boundUs),
+    });
+    const isAlive = (node: NodeId) => peers.isAlive(node);
+    const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint };
+    const sync = new Sync({ ...shared, replica, merkle, votes }, others);
+    const coordinator = { ...shared, self, refusal: () => peers.refusal() };
+    if (newCluster) votes.grantAll();
+    return { mint, votes, merkle, replica, rpc, peers, sync, coordinator };
+  }
+
+  private onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void {
+    switch (request.kind) {
+      case "ping":
+        reply(this.pongFor(from, request));
+        return;
+      case "read":
+        reply({ kind: "read-reply", answers: this.parts.replica.read(request.rows) });
+        return;
+      case "merge":
+        this.parts.replica.merge(request.cause, request.entries, (results) => reply({ kind: "merge-reply", results }));
+        return;
+      case "sync-shared":
+        reply(this.parts.sync.onShared(from, request));
+        return;
+      case "sync-ranges":
+        reply(this.parts.sync.onRanges(request));
+        return;
+      default:
+        unreachable(request);
+    }
+  }
+
+  private pongFor(from: NodeId, ping: Ping): Pong {
+    return {
+      kind: "pong",
+      actor: this.parts.mint.actor,
+      boundUs: this.parts.mint.boundUs,
+      wallMs: this.world.clock.wallMs(),
+      ...this.parts.peers.onPing(from, ping),
+      votes: this.parts.votes.bitmaps(),
+    };
+  }
+
+  private sendPing(to: NodeId, ping: Ping, onPong: (pong: Pong | undefined) => void): void {
+    this.parts.rpc.call(to, ping, this.limits.peerSilenceMsMax, (reply) =>
+      onPong(reply?.kind === "pong" ? reply : undefined),
+    );
+  }
+
+  private latticeOf(bucket: string): AnyLattice {
+    const { buckets, defaults } = this.options.config;
+    const { type } = buckets.get(bucket) ?? defaults;
+    const lattice = latticeNamed(type);
+    assert(lattice !== undefined, "the cluster file names only types that are built");
+    return lattice;
+  }
+}

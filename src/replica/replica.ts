@@ -1,0 +1,142 @@
+/**
+ * The local replica: read and merge, the only two things done to rows.
+ *
+ * A merge joins the incoming state with the latest one and commits the result;
+ * it is acknowledged when that is durable. A merge that adds nothing still
+ * waits for what is pending, because "nothing new" is not "nothing pending". Reads show the
+ * durable state alone, and never wait: nothing leaves a node that a crash
+ * could take back.
+ */
+import { asBuffer, MalformedBytes } from "../base/bytes.js";
+import type { Limits } from "../config.js";
+import type { AnyLattice } from "../lattice/registry.js";
+import type { Stamp } from "../lattice/stamp.js";
+import { StorageDamage, type StorageError, type World } from "../ports.js";
+import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/messages.js";
+import type { Merkle } from "./merkle.js";
+import type { Mint } from "./mint.js";
+import { bucketOfRow, encodeRecord, partitionOfRow, placementOfRow, stateOfRecord } from "./rows.js";
+import type { Owners, Votes } from "./votes.js";
+
+export interface ReplicaParts {
+  readonly world: World;
+  readonly limits: Limits;
+  readonly owners: Owners;
+  readonly latticeOf: (bucket: string) => AnyLattice;
+  readonly mint: Mint;
+  readonly votes: Votes;
+  readonly merkle: Merkle;
+}
+
+type OnResult = (status: MergeStatus, stamp?: Stamp) => void;
+
+export class Replica {
+  private pendingBytes = 0;
+
+  constructor(private readonly parts: ReplicaParts) {}
+
+  /** The durable states of these rows, or of so many of the first as fit into one message. */
+  read(rows: readonly Uint8Array[]): RowAnswer[] {
+    const answers: RowAnswer[] = [];
+    for (let bytes = 0; answers.length < rows.length && bytes < this.parts.limits.syncBatchBytesMax; ) {
+      const answer = this.readRow(rows[answers.length] as Uint8Array);
+      bytes += answer.state?.length ?? 0;
+      answers.push(answer);
+    }
+    return answers;
+  }
+
+  /** Merges each entry; `onDone` comes when the last of them is durable or refused. */
+  merge(cause: Cause, entries: readonly Entry[], onDone: (results: MergeResult[]) => void): void {
+    const results: MergeResult[] = new Array(entries.length);
+    let left = entries.length;
+    if (left === 0) onDone(results);
+    entries.forEach((entry, index) => {
+      this.mergeEntry(cause, entry, (status, stamp) => {
+        results[index] = { status, votes: this.votesFor(entry.row), stamp };
+        left--;
+        if (left === 0) onDone(results);
+      });
+    });
+  }
+
+  private readRow(row: Uint8Array): RowAnswer {
+    const votes = this.votesFor(row);
+    try {
+      const record = this.parts.world.storage.durable(row);
+      if (record === undefined) return { status: "absent", votes, state: undefined };
+      return { status: "found", votes, state: stateOfRecord(row, record) };
+    } catch (error) {
+      this.onDamage(error);
+      return { status: "damaged", votes, state: undefined };
+    }
+  }
+
+  private mergeEntry(cause: Cause, entry: Entry, onResult: OnResult): void {
+    const { world, limits } = this.parts;
+    if (!this.owns(entry.row)) return onResult("refused");
+    if (this.pendingBytes + entry.state.length > limits.pendingCommitBytesMax) return onResult("overloaded");
+    try {
+      const before = world.storage.latest(entry.row);
+      this.join(cause, entry, before, onResult);
+    } catch (error) {
+      if (error instanceof MalformedBytes) return onResult("refused");
+      this.onDamage(error);
+      onResult("damaged");
+    }
+  }
+
+  private join(cause: Cause, entry: Entry, before: Uint8Array | undefined, onResult: OnResult): void {
+    const { mint, latticeOf } = this.parts;
+    const lattice = latticeOf(bucketOfRow(entry.row));
+    const incoming = lattice.decode(entry.state);
+    const present = before === undefined ? lattice.bottom : lattice.decode(stateOfRecord(entry.row, before));
+    mint.observe(lattice.lastStamp(incoming));
+    const merged = lattice.merge(present, incoming);
+    const beaten = lattice.blind && cause === "write" && lattice.merge(incoming, present) !== incoming;
+    const onCommitted = (error?: StorageError) => {
+      if (error !== undefined) onResult(error.kind === "full" ? "disk-full" : "damaged");
+      else if (beaten) onResult("beaten", lattice.lastStamp(present));
+      else onResult("ok");
+    };
+    // An empty commit is a barrier: what absorbed this state may still be on its way to the disk.
+    if (merged === present) this.parts.world.storage.commit([], onCommitted);
+    else this.commit(entry.row, before, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);
+  }
+
+  private commit(
+    row: Uint8Array,
+    before: Uint8Array | undefined,
+    state: Uint8Array,
+    onCommitted: (error?: StorageError) => void,
+  ): void {
+    const record = encodeRecord(row, state);
+    this.pendingBytes += record.length;
+    this.parts.world.storage.commit([{ key: row, value: record }], (error) => {
+      this.pendingBytes -= record.length;
+      if (error === undefined) this.parts.merkle.onDurable(row, before, record);
+      onCommitted(error);
+    });
+  }
+
+  private votesFor(row: Uint8Array): boolean {
+    return this.parts.votes.has(placementOfRow(row), partitionOfRow(row, this.parts.owners.partitions));
+  }
+
+  private owns(row: Uint8Array): boolean {
+    const { owners } = this.parts;
+    if (asBuffer(row).length < ROW_BYTES_MIN || placementOfRow(row) >= owners.placements) return false;
+    const partition = partitionOfRow(row, owners.partitions);
+    return owners.ownersOf(placementOfRow(row), partition).includes(owners.self);
+  }
+
+  /** An unreadable row is an error, never "absent". */
+  private onDamage(error: unknown): void {
+    if (!(error instanceof StorageDamage) && !(error instanceof MalformedBytes)) throw error;
+    this.parts.world.meter.count("murmur_damaged_rows_total");
+    this.parts.world.log.warn("a stored row is damaged; it is answered as an error, never as absent");
+  }
+}
+
+/** Space, placement, token, an empty bucket and an empty key. */
+const ROW_BYTES_MIN = 13;

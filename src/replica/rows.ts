@@ -1,0 +1,114 @@
+/**
+ * Rows: how a cell is addressed, stored and digested.
+ *
+ * Row order is placement, token, bucket, key, sort key; a placement being a
+ * distinct replication setting. So the rows of one partition lie together, and
+ * those of a token range within it. Every part is length-prefixed, hence
+ * injective, whatever bytes a key has.
+ *
+ * One digest serves all: a 128-bit hash over the length-prefixed address and
+ * the encoded state is the row's checksum, the term of its hash tree and the
+ * unit of comparison between replicas. (Hashing key and state apart is wrong:
+ * two counters moving alike would cancel out.) It is stored before the state.
+ */
+import { assert } from "../base/assert.js";
+import { asBuffer, equalBytes, MalformedBytes, Reader, utf8, Writer } from "../base/bytes.js";
+import { DIGEST_BYTES, hash128 } from "../base/hash.js";
+import { StorageDamage } from "../ports.js";
+
+/** The first byte of every storage key: what a node keeps about itself, and the rows it replicates. */
+export const SPACE = { self: 0, rows: 1 } as const;
+
+const DIGEST_SEED = 0x6d75726d;
+const TOKEN_OFFSET = 2;
+const BUCKET_OFFSET = TOKEN_OFFSET + 8;
+const SIGN = 1n << 63n;
+export const TOKEN_MAX = (1n << 64n) - 1n;
+
+/** A cell's address. The sort key is empty for plain keys. */
+export interface RowAddress {
+  readonly placement: number;
+  /** The token in row order: the signed token plus 2^63. */
+  readonly token: bigint;
+  readonly bucket: string;
+  readonly key: Uint8Array;
+  readonly sort: Uint8Array;
+}
+
+/** A signed token in row order, where all are non-negative. */
+export function orderedToken(token: bigint): bigint {
+  return token + SIGN;
+}
+
+export function encodeRow(address: RowAddress): Uint8Array {
+  const bucket = utf8(address.bucket);
+  const writer = new Writer(BUCKET_OFFSET + 3 + bucket.length + address.key.length + address.sort.length);
+  writer.u8(SPACE.rows).u8(address.placement).u64(address.token).short(bucket);
+  return writer.u16(address.key.length).raw(address.key).raw(address.sort).finish();
+}
+
+/** Throws MalformedBytes on what is no row address. */
+export function decodeRow(row: Uint8Array): RowAddress {
+  const reader = new Reader(row);
+  if (reader.u8() !== SPACE.rows) throw new MalformedBytes("not a row");
+  const placement = reader.u8();
+  const token = reader.u64();
+  const bucket = asBuffer(reader.short()).toString("latin1");
+  const key = reader.raw(reader.u16());
+  return { placement, token, bucket, key, sort: reader.rest() };
+}
+
+/** The bucket of a row, without decoding the rest. */
+export function bucketOfRow(row: Uint8Array): string {
+  const length = row[BUCKET_OFFSET] ?? 0;
+  return asBuffer(row).latin1Slice(BUCKET_OFFSET + 1, BUCKET_OFFSET + 1 + length);
+}
+
+export function placementOfRow(row: Uint8Array): number {
+  return row[1] as number;
+}
+
+/** The partition of a row among `partitions`, a power of two: the top bits of its token. */
+export function partitionOfRow(row: Uint8Array, partitions: number): number {
+  const bits = 31 - Math.clz32(partitions);
+  return bits === 0 ? 0 : asBuffer(row).readUInt32BE(TOKEN_OFFSET) >>> (32 - bits);
+}
+
+/** Storage bounds of the rows of one placement with tokens `from` to `to`, both included. */
+export function rowBounds(placement: number, from: bigint, to: bigint): { from: Uint8Array; to: Uint8Array } {
+  assert(from >= 0n && from <= to && to <= TOKEN_MAX, "a range of ordered tokens");
+  const end =
+    to === TOKEN_MAX
+      ? new Writer(2).u8(SPACE.rows).u8(placement + 1)
+      : new Writer(BUCKET_OFFSET)
+          .u8(SPACE.rows)
+          .u8(placement)
+          .u64(to + 1n);
+  return { from: new Writer(BUCKET_OFFSET).u8(SPACE.rows).u8(placement).u64(from).finish(), to: end.finish() };
+}
+
+/** What is stored under a row's address: its digest, then its state. */
+export function encodeRecord(row: Uint8Array, state: Uint8Array): Uint8Array {
+  const record = Buffer.allocUnsafe(DIGEST_BYTES + state.length);
+  record.set(rowDigest(row, state), 0);
+  record.set(state, DIGEST_BYTES);
+  return record;
+}
+
+/** The digest as stored, unchecked: for trees and listings. */
+export function digestOfRecord(record: Uint8Array): Uint8Array {
+  return record.subarray(0, DIGEST_BYTES);
+}
+
+/** The state in a record. Throws StorageDamage when the record is not what was written under this address. */
+export function stateOfRecord(row: Uint8Array, record: Uint8Array): Uint8Array {
+  const state = record.subarray(DIGEST_BYTES);
+  if (record.length <= DIGEST_BYTES || !equalBytes(digestOfRecord(record), rowDigest(row, state))) {
+    throw new StorageDamage("a stored row does not match its checksum");
+  }
+  return state;
+}
+
+function rowDigest(row: Uint8Array, state: Uint8Array): Uint8Array {
+  return hash128(DIGEST_SEED, new Writer(4 + row.length + state.length).long(row).raw(state).finish());
+}

@@ -1,0 +1,111 @@
+/**
+ * What a node tells of itself and its cluster: the answers behind /v1/cluster,
+ * /v1/ring and /v1/owners, put together from the member and its configuration.
+ */
+import { tokenOf } from "./base/hash.js";
+import type { ClusterConfig } from "./config.js";
+import type { ClusterStatus, NodeStatus, OwnersStatus, RingStatus, Store } from "./http/store.js";
+import type { Member } from "./node.js";
+import type { NodeId } from "./ports.js";
+import { hasBit } from "./replica/votes.js";
+
+/** The node as its HTTP edge sees it. */
+export function storeOf(member: Member, config: ClusterConfig, self: NodeId, version: string): Store {
+  const startedMs = performance.now();
+  return {
+    self,
+    read: (request, done) => member.read(request, done),
+    write: (request, done) => member.write(request, done),
+    latestContextMs: () => member.describe().latestSaneMs,
+    cluster: () => clusterStatus(member, config, self, version, performance.now() - startedMs),
+    ring: () => ringStatus(member),
+    owners: (bucket, key) => ownersStatus(member, config, bucket, key),
+  };
+}
+
+function clusterStatus(
+  member: Member,
+  config: ClusterConfig,
+  self: NodeId,
+  version: string,
+  uptimeMs: number,
+): ClusterStatus {
+  const { rows, incarnation, refusing } = member.describe();
+  const { version: layoutVersion, digest } = member.ring.layout;
+  return {
+    cluster: config.cluster,
+    self,
+    version,
+    partitions: config.partitions,
+    layout: { version: layoutVersion, digest },
+    durability: config.durability,
+    uptimeMs: Math.round(uptimeMs),
+    rows,
+    incarnation,
+    refusing,
+    nodes: config.nodes.map((node) => nodeStatus(member, node)),
+    buckets: [...config.buckets].map(([bucket, { type, replication }]) => ({ bucket, type, replication })),
+  };
+}
+
+function nodeStatus(member: Member, node: ClusterConfig["nodes"][number]): NodeStatus {
+  const { id, host, http, peer, rack, datacenter } = node;
+  const { alive, clockOffsetMs } = member.opinionOf(id);
+  return {
+    node: id,
+    state: alive ? "up" : "down",
+    ...{ host, http, peer, rack, datacenter },
+    partitions: ownedPartitions(member, id).length,
+    rebuilding: rebuildingOf(member, id),
+    clockOffsetMs: clockOffsetMs === undefined ? undefined : Math.round(clockOffsetMs * 10) / 10,
+  };
+}
+
+function ringStatus(member: Member): RingStatus {
+  const { partitions, version, digest, placements, owners } = member.ring.layout;
+  return {
+    partitions,
+    layout: { version, digest },
+    placements: placements.map(({ replication }, index) => ({ replication, owners: owners[index] ?? [] })),
+  };
+}
+
+function ownersStatus(member: Member, config: ClusterConfig, bucket: string, key: Uint8Array): OwnersStatus {
+  const { ring } = member;
+  const token = tokenOf(key);
+  const placement = ring.placementOf(bucket);
+  const partition = ring.partitionOf(token);
+  const owners = ring.ownersOf(placement, partition).map((node) => {
+    const rack = config.nodes.find(({ id }) => id === node)?.rack ?? "";
+    return { node, datacenter: ring.datacenterOf(node), rack, state: ownerState(member, node, placement, partition) };
+  });
+  return { token: String(token), partition, owners };
+}
+
+function ownerState(
+  member: Member,
+  node: NodeId,
+  placement: number,
+  partition: number,
+): OwnersStatus["owners"][number]["state"] {
+  if (!member.opinionOf(node).alive) return "down";
+  const votes = member.votesOf(node);
+  if (votes === undefined || votes.length === 0) return "up";
+  return hasBit(votes[placement] as Uint8Array, partition) ? "up" : "rebuilding";
+}
+
+function rebuildingOf(member: Member, node: NodeId): number | undefined {
+  const votes = member.votesOf(node);
+  if (votes === undefined) return undefined;
+  if (votes.length === 0) return 0;
+  return ownedPartitions(member, node).filter(
+    ({ placement, partition }) => !hasBit(votes[placement] as Uint8Array, partition),
+  ).length;
+}
+
+function ownedPartitions(member: Member, node: NodeId): { placement: number; partition: number }[] {
+  const { ring } = member;
+  return Array.from({ length: ring.placements }, (_, placement) =>
+    ring.ownedBy(node, placement).map((partition) => ({ placement, partition })),
+  ).flat();
+}

@@ -1,0 +1,152 @@
+/**
+ * Everything nodes say to each other: a closed union of questions and answers.
+ *
+ * One verb moves data. `merge` serves client writes, mends, hints, hand-off and
+ * anti-entropy; it is idempotent and order-free, so retries, duplicates and
+ * races need no thought. All messages are plural. A row is named by its full
+ * storage address (replica/rows.ts), so that no receiver hashes a key again.
+ */
+import type { Actor, Stamp } from "../lattice/stamp.js";
+
+/** Why states are sent; overload sheds by it, in this order from the end. */
+export const CAUSES = ["write", "mend", "hint", "hand-off", "sync"] as const;
+export type Cause = (typeof CAUSES)[number];
+
+/** One state of one row on its way to an owner. */
+export interface Entry {
+  readonly row: Uint8Array;
+  /** An encoded state of the bucket's lattice. */
+  readonly state: Uint8Array;
+}
+
+/** Whether you live, what your clock says, and how far your stamps may have gone. */
+export interface Ping {
+  readonly kind: "ping";
+  readonly actor: Actor;
+  readonly boundUs: number;
+}
+
+export interface Pong {
+  readonly kind: "pong";
+  readonly actor: Actor;
+  readonly boundUs: number;
+  /** The answerer's wall clock. */
+  readonly wallMs: number;
+  /** The highest bound that the answerer ever heard of the asker's actor: more than the asker knows means that it forgot. */
+  readonly rememberedBoundUs: number;
+  /** Per placement, one bit for each partition in which the answerer votes. Empty: in all that it owns. */
+  readonly votes: readonly Uint8Array[];
+}
+
+export interface Read {
+  readonly kind: "read";
+  readonly rows: readonly Uint8Array[];
+}
+
+export interface RowAnswer {
+  /** found, absent (bottom), or damaged: an unreadable row is an error, never "absent". */
+  readonly status: "found" | "absent" | "damaged";
+  /** False while the answerer rebuilds this partition: its answer is merged but never counted. */
+  readonly votes: boolean;
+  /** The encoded state when found. */
+  readonly state: Uint8Array | undefined;
+}
+
+export interface ReadReply {
+  readonly kind: "read-reply";
+  readonly answers: readonly RowAnswer[];
+}
+
+export interface Merge {
+  readonly kind: "merge";
+  readonly cause: Cause;
+  readonly entries: readonly Entry[];
+}
+
+/** ok: held durably. beaten: a higher stamp is held, durably or soon. The others: not held. */
+export const MERGE_STATUSES = ["ok", "beaten", "disk-full", "damaged", "overloaded", "refused"] as const;
+export type MergeStatus = (typeof MERGE_STATUSES)[number];
+
+export interface MergeResult {
+  readonly status: MergeStatus;
+  readonly votes: boolean;
+  /** What beat it. */
+  readonly stamp: Stamp | undefined;
+}
+
+export interface MergeReply {
+  readonly kind: "merge-reply";
+  readonly results: readonly MergeResult[];
+}
+
+/** Are we the same in all the partitions of this placement that we share? One digest for all of them. */
+export interface SyncShared {
+  readonly kind: "sync-shared";
+  readonly placement: number;
+  readonly digest: Uint8Array;
+}
+
+export interface SyncSharedReply {
+  readonly kind: "sync-shared-reply";
+  readonly same: boolean;
+  /** When not the same: the root of each shared partition, in ascending order of partitions, 16 bytes each. */
+  readonly roots: Uint8Array;
+  /** One bit for each partition in which the answerer votes. Empty: in all that it owns. */
+  readonly votes: Uint8Array;
+}
+
+/** A stretch of tokens, both ends included, as the row order has them (unsigned). */
+export interface TokenRange {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+export interface SyncRange extends TokenRange {
+  readonly digest: Uint8Array;
+  readonly count: number;
+}
+
+export interface SyncRanges {
+  readonly kind: "sync-ranges";
+  readonly placement: number;
+  readonly ranges: readonly SyncRange[];
+}
+
+/** A row that the answerer holds, its digest, and whether it is too young to be worth a repair. */
+export interface ListedRow {
+  readonly row: Uint8Array;
+  readonly digest: Uint8Array;
+  readonly young: boolean;
+}
+
+/** same; or the answerer's digests of the parts; or, for a small range, all its rows. */
+export type RangeAnswer =
+  | { readonly kind: "same" }
+  | { readonly kind: "split"; readonly ranges: readonly SyncRange[] }
+  | { readonly kind: "rows"; readonly rows: readonly ListedRow[] };
+
+export interface SyncRangesReply {
+  readonly kind: "sync-ranges-reply";
+  readonly answers: readonly RangeAnswer[];
+}
+
+export const REFUSALS = ["wrong-layout", "not-ready", "malformed"] as const;
+
+/** The question was not looked at. */
+export interface Refused {
+  readonly kind: "refused";
+  readonly reason: (typeof REFUSALS)[number];
+}
+
+export type Request = Ping | Read | Merge | SyncShared | SyncRanges;
+export type Reply = Pong | ReadReply | MergeReply | SyncSharedReply | SyncRangesReply | Refused;
+export type Message = Request | Reply;
+
+/** The answer to each question, unless it is refused. */
+export interface ReplyTo {
+  readonly ping: Pong;
+  readonly read: ReadReply;
+  readonly merge: MergeReply;
+  readonly "sync-shared": SyncSharedReply;
+  readonly "sync-ranges": SyncRangesReply;
+}

@@ -1,0 +1,143 @@
+/**
+ * Questions and answers over a datagram promise: request ids, deadlines, late answers.
+ *
+ * The transport may lose, delay, repeat and reorder. So each question has an id
+ * and a deadline, its callback comes exactly once (an answer, or undefined when
+ * the deadline passed), and an answer that nobody waits for is dropped. Each
+ * carries the time its asker will still wait; after that no answer is sent.
+ * A question to oneself takes the same path within the turn, without bytes.
+ */
+import { assert } from "../base/assert.js";
+import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
+import type { Cancel, NodeId, World } from "../ports.js";
+import type { Turn } from "../turn.js";
+import { readMessage, writeMessage } from "./codec.js";
+import type { Message, Refused, Reply, ReplyTo, Request } from "./messages.js";
+
+/** Who answers here. */
+export interface RpcHost {
+  /** Answers one question, now or later, at most once. */
+  onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void;
+  /** A peer gave a sign of life. */
+  onHeard(from: NodeId): void;
+}
+
+interface Waiting {
+  readonly to: NodeId;
+  readonly expects: Reply["kind"];
+  readonly onReply: (reply: Reply | undefined) => void;
+  readonly cancel: Cancel;
+}
+
+const EXPECTED = {
+  ping: "pong",
+  read: "read-reply",
+  merge: "merge-reply",
+  "sync-shared": "sync-shared-reply",
+  "sync-ranges": "sync-ranges-reply",
+} as const satisfies { [Kind in Request["kind"]]: ReplyTo[Kind]["kind"] };
+
+const ID_LIMIT = 2 ** 32;
+
+export class Rpc {
+  private readonly waiting = new Map<number, Waiting>();
+  private nextId: number;
+  private readonly world: World;
+
+  /** `layoutVersion` goes with every message; data of another layout is refused. */
+  constructor(
+    private readonly self: NodeId,
+    private readonly turn: Turn,
+    private readonly layoutVersion: number,
+    private readonly host: RpcHost,
+  ) {
+    this.world = turn.world;
+    // A restarted node must not take an answer to its former life for its own.
+    this.nextId = this.world.random.u32();
+    this.world.transport.onReceive((from, frames) => {
+      this.host.onHeard(from);
+      for (const frame of frames) this.onFrame(from, frame);
+    });
+  }
+
+  /** Asks `to`. `onReply` comes once: the answer, a refusal, or undefined after `timeoutMs`. */
+  call<Kind extends Request["kind"]>(
+    to: NodeId,
+    request: Extract<Request, { kind: Kind }>,
+    timeoutMs: number,
+    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+  ): void {
+    assert(timeoutMs > 0, "a question needs time for its answer");
+    const id = this.nextId;
+    this.nextId = (this.nextId + 1) % ID_LIMIT;
+    const cancel = this.world.clock.after(timeoutMs, () => this.settle(id, undefined));
+    const expects = EXPECTED[request.kind];
+    this.waiting.set(id, { to, expects, onReply: onReply as Waiting["onReply"], cancel });
+    if (to === this.self) this.callSelf(id, request);
+    else this.send(to, id, timeoutMs, request);
+  }
+
+  private callSelf(id: number, request: Request): void {
+    this.turn.later(() =>
+      this.host.onRequest(this.self, request, (reply) => this.turn.later(() => this.settle(id, reply))),
+    );
+  }
+
+  private send(to: NodeId, id: number, remainingMs: number, message: Message): void {
+    const writer = new Writer(SMALL_FRAME_BYTES);
+    writer.u32(id).u32(this.layoutVersion).u32(Math.ceil(remainingMs));
+    writeMessage(writer, message);
+    this.world.transport.send(to, writer.finish());
+  }
+
+  private onFrame(from: NodeId, frame: Uint8Array): void {
+    try {
+      const reader = new Reader(frame);
+      const id = reader.u32();
+      const layoutVersion = reader.u32();
+      const remainingMs = reader.u32();
+      const message = readMessage(reader);
+      reader.end();
+      if (isRequest(message)) this.onRequest(from, id, layoutVersion, remainingMs, message);
+      else this.onReply(from, id, message);
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error;
+      this.world.meter.count("murmur_malformed_frames_total");
+    }
+  }
+
+  private onRequest(from: NodeId, id: number, layoutVersion: number, remainingMs: number, request: Request): void {
+    const answer = (reply: Reply) => this.send(from, id, 0, reply);
+    // Liveness is asked across layouts; data never is.
+    if (layoutVersion !== this.layoutVersion && request.kind !== "ping") {
+      answer({ kind: "refused", reason: "wrong-layout" });
+      return;
+    }
+    const deadlineMs = this.world.clock.nowMs() + remainingMs;
+    this.host.onRequest(from, request, (reply) => {
+      // Nobody waits any more: the asker has given up, and its callback has come.
+      if (this.world.clock.nowMs() <= deadlineMs) answer(reply);
+    });
+  }
+
+  private onReply(from: NodeId, id: number, reply: Reply): void {
+    const waiting = this.waiting.get(id);
+    if (waiting === undefined || waiting.to !== from) return;
+    if (reply.kind !== waiting.expects && reply.kind !== "refused") return;
+    this.settle(id, reply);
+  }
+
+  private settle(id: number, reply: Reply | undefined): void {
+    const waiting = this.waiting.get(id);
+    if (waiting === undefined) return;
+    this.waiting.delete(id);
+    waiting.cancel();
+    waiting.onReply(reply);
+  }
+}
+
+const SMALL_FRAME_BYTES = 512;
+
+function isRequest(message: Message): message is Request {
+  return message.kind in EXPECTED;
+}
