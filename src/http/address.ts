@@ -1,0 +1,78 @@
+/**
+ * Which key a path names.
+ *
+ * The path is taken from the raw request line and never normalised: `..`,
+ * `__proto__` and `%2F` are bytes of a key like any others. A key is one path
+ * segment, percent-encoded, or base64url below the sibling path with `64`, for
+ * the names that clients rewrite in URLs.
+ */
+import { isUtf8 } from "node:buffer";
+import { base64urlDecoded, percentDecoded } from "./decode.js";
+import { badRequest, Problem } from "./problem.js";
+
+export interface Address {
+  readonly bucket: string;
+  readonly key: Uint8Array;
+}
+
+export const BUCKETS_PREFIX = "/v1/buckets/";
+const BUCKET_CHARACTERS_MAX = 64;
+
+/** The key of `/v1/buckets/{bucket}/keys/{key}` or its `keys64` form; undefined when the path has neither form. */
+export function keyAddress(path: string, keyBytesMax: number): Address | Problem | undefined {
+  if (!path.startsWith(BUCKETS_PREFIX)) return undefined;
+  const bucketEnd = path.indexOf("/", BUCKETS_PREFIX.length);
+  if (bucketEnd < 0) return undefined;
+  const bucket = path.slice(BUCKETS_PREFIX.length, bucketEnd);
+  if (path.startsWith("/keys/", bucketEnd)) return percentAddress(bucket, path.slice(bucketEnd + 6), keyBytesMax);
+  if (path.startsWith("/keys64/", bucketEnd)) return base64Address(bucket, path.slice(bucketEnd + 8), keyBytesMax);
+  return undefined;
+}
+
+/** The key of `/v1/owners/{bucket}/{key}` or its `owners64` form; undefined when the path has neither form. */
+export function ownersAddress(path: string, keyBytesMax: number): Address | Problem | undefined {
+  for (const [prefix, address] of OWNERS_FORMS) {
+    if (!path.startsWith(prefix)) continue;
+    const bucketEnd = path.indexOf("/", prefix.length);
+    if (bucketEnd < 0) return undefined;
+    return address(path.slice(prefix.length, bucketEnd), path.slice(bucketEnd + 1), keyBytesMax);
+  }
+  return undefined;
+}
+
+function percentAddress(bucket: string, name: string, keyBytesMax: number): Address | Problem {
+  if (name.includes("/")) return new Problem("not-found", "no such path; write a / inside a key as %2F");
+  if (name.includes("#")) return badRequest("a request line has no fragment; write a # inside a key as %23");
+  const key = percentDecoded(name);
+  if (key === undefined) return badRequest("the key has a % without two hexadecimal digits after it");
+  return checked(bucket, key, keyBytesMax);
+}
+
+function base64Address(bucket: string, name: string, keyBytesMax: number): Address | Problem {
+  const key = base64urlDecoded(name);
+  if (key === undefined) return badRequest("the key is not base64url without padding");
+  return checked(bucket, key, keyBytesMax);
+}
+
+const OWNERS_FORMS = [
+  ["/v1/owners/", percentAddress],
+  ["/v1/owners64/", base64Address],
+] as const;
+
+function checked(bucket: string, key: Uint8Array, keyBytesMax: number): Address | Problem {
+  if (!isBucketName(bucket)) return badRequest("a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -");
+  if (key.length === 0) return badRequest("the key is empty");
+  if (key.length > keyBytesMax) return badRequest(`the key has ${key.length} bytes; the limit is ${keyBytesMax}`);
+  if (!isUtf8(key)) return badRequest("the key is not valid UTF-8");
+  return { bucket, key };
+}
+
+function isBucketName(name: string): boolean {
+  if (name.length === 0 || name.length > BUCKET_CHARACTERS_MAX) return false;
+  for (let index = 0; index < name.length; index++) {
+    if (!BUCKET_CHARACTERS.includes(name.charAt(index))) return false;
+  }
+  return true;
+}
+
+const BUCKET_CHARACTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";

@@ -1,0 +1,142 @@
+/**
+ * Everything that is not about one key: how the cluster is, who owns what,
+ * health, metrics, and the description of it all. Express serves it; nothing
+ * here is hot.
+ *
+ * Whatever no route answers, or goes wrong in one, ends in `onUnserved`, so
+ * that Express's own pages, which are HTML and may hold a stack, never get out.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import express, { type Express } from "express";
+import helmet from "helmet";
+import type { Log } from "../ports.js";
+import { ownersAddress } from "./address.js";
+import type { Edge, Scraped } from "./edge.js";
+import { openApi } from "./openapi.js";
+import { badRequest, methodNotAllowed, Problem } from "./problem.js";
+import { refuse, sendJson, sendText } from "./respond.js";
+
+export interface Readiness {
+  readonly ready: boolean;
+  readonly detail: object;
+}
+
+export interface AdminOptions {
+  readonly edge: Edge;
+  readonly meter: Scraped;
+  readonly log: Log;
+  ready(): Readiness;
+}
+
+type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
+
+/** Paths of the API that come later, and what they are. */
+const PLANNED: readonly (readonly [path: string | RegExp, what: string])[] = [
+  ["/v1/batch", "batches"],
+  ["/v1/events", "the stream of events"],
+  [/^\/v1\/buckets\/[^/]+\/keys$/, "the listing of a bucket's keys"],
+];
+
+/** Answers every request that `handleKey` does not. */
+export function createAdmin(options: AdminOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  const { edge } = options;
+  const app = express();
+  app.disable("etag").disable("x-powered-by").enable("case sensitive routing").enable("strict routing");
+  app.set("query parser", false);
+  app.use(hardening());
+  for (const [path, answer] of routes(options)) addRoute(app, edge, path, answer);
+  for (const [path, what] of PLANNED) {
+    app.all(path, (request, response) => {
+      refuse(edge, request, response, new Problem("not-built", `${what} is not built yet`));
+    });
+  }
+  return (request, response) => {
+    // Express's types know no third argument; it is where a request goes that nothing has answered.
+    const serve = app as unknown as (
+      request: IncomingMessage,
+      response: ServerResponse,
+      next: (error?: unknown) => void,
+    ) => void;
+    serve(request, response, (error) => onUnserved(options, request, response, error));
+  };
+}
+
+function addRoute(app: Express, edge: Edge, path: string | RegExp, answer: Answer): void {
+  app.get(path, answer);
+  app.all(path, (request, response) => {
+    refuse(edge, request, response, methodNotAllowed(request.method, "GET, HEAD"));
+  });
+}
+
+function routes({ edge, meter, ready }: AdminOptions): readonly (readonly [string | RegExp, Answer])[] {
+  const { store } = edge;
+  return [
+    ["/", (_request, response) => sendJson(edge, response, 200, index(edge))],
+    ["/v1/cluster", (_request, response) => sendJson(edge, response, 200, store.cluster())],
+    ["/v1/ring", (_request, response) => sendJson(edge, response, 200, store.ring())],
+    [/^\/v1\/owners(?:64)?\//, (request, response) => answerOwners(edge, request, response)],
+    ["/health/live", (_request, response) => sendJson(edge, response, 200, { live: true })],
+    [
+      "/health/ready",
+      (_request, response) => {
+        const { ready: isReady, detail } = ready();
+        const answered = { ready: isReady && !edge.draining, draining: edge.draining, ...detail };
+        sendJson(edge, response, answered.ready ? 200 : 503, answered);
+      },
+    ],
+    ["/metrics", async (_request, response) => sendText(edge, response, 200, meter.contentType, await meter.text())],
+    [
+      "/openapi.json",
+      (_request, response) => sendJson(edge, response, 200, openApi(store.cluster().version, edge.limits)),
+    ],
+  ];
+}
+
+function answerOwners(edge: Edge, request: IncomingMessage, response: ServerResponse): void {
+  const [path] = (request.url as string).split("?", 1) as [string];
+  const address = ownersAddress(path, edge.limits.keyBytesMax);
+  if (address === undefined) refuse(edge, request, response, NO_SUCH_PATH);
+  else if (address instanceof Problem) refuse(edge, request, response, address);
+  else sendJson(edge, response, 200, edge.store.owners(address.bucket, address.key));
+}
+
+/** A short page for whoever opens the node's address. */
+function index(edge: Edge): object {
+  const { cluster, version } = edge.store.cluster();
+  return {
+    name: "MurmurDB",
+    version,
+    cluster,
+    node: edge.store.self,
+    keys: "/v1/buckets/{bucket}/keys/{key}",
+    owners: "/v1/owners/{bucket}/{key}",
+    links: ["/v1/cluster", "/v1/ring", "/health/live", "/health/ready", "/metrics", "/openapi.json"],
+  };
+}
+
+const NO_SUCH_PATH = new Problem("not-found", "no such path; /openapi.json lists all there are");
+
+function onUnserved(
+  { edge, log }: AdminOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+  error: unknown,
+): void {
+  if (response.headersSent) response.destroy();
+  else refuse(edge, request, response, problemOfUnserved(request, error, log));
+}
+
+function problemOfUnserved(request: IncomingMessage, error: unknown, log: Log): Problem {
+  if (error === undefined || error === null) return NO_SUCH_PATH;
+  if (error instanceof URIError) return badRequest("the path is not percent-encoded UTF-8");
+  log.warn("a request to an administrative path failed inside", { path: request.url, error: String(error) });
+  return new Problem("internal", "the log of this node says more");
+}
+
+/** JSON and text need nothing of a browser. HSTS is left out: without TLS here it would be a lie. */
+function hardening(): ReturnType<typeof helmet> {
+  return helmet({
+    contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
+    strictTransportSecurity: false,
+  });
+}

@@ -1,0 +1,46 @@
+/**
+ * The headers that every answer about a key carries: its causal context, an
+ * ETag made of that context, and who was asked for it and when.
+ */
+import { hash } from "node:crypto";
+import { asBuffer } from "../base/bytes.js";
+import type { Asked } from "../coordinator/outcome.js";
+import { type Context, encodeContext } from "../lattice/stamp.js";
+
+/** 128 bits: enough that two contexts of one key never share a tag. */
+const ETAG_CHARACTERS = 22;
+
+export interface KeyHeaders {
+  /** As in `Murmur-Context`. */
+  readonly context: string;
+  /** The entity tag in its quotes, without the mark of weakness. */
+  readonly tag: string;
+  /** Names and values in turn; the caller may add to them. */
+  readonly list: string[];
+}
+
+/** `isExact` unless answers of one context may differ in their bytes: then the tag is marked weak. */
+export function keyHeaders(context: Context, replicas: readonly Asked[], isExact: boolean): KeyHeaders {
+  const bytes = encodeContext(context);
+  const text = asBuffer(bytes).toString("base64url");
+  const tag = `"${hash("sha256", bytes, "base64url").slice(0, ETAG_CHARACTERS)}"`;
+  const list = ["Murmur-Context", text, "ETag", isExact ? tag : `W/${tag}`];
+  addTiming(list, replicas);
+  return { context: text, tag, list };
+}
+
+/** One entry per replica asked: its name, how long it took unless it is silent, its role and its state. */
+export function addTiming(headers: string[], replicas: readonly Asked[]): void {
+  if (replicas.length > 0) headers.push("Server-Timing", replicas.map(timing).join(", "));
+}
+
+/** How long a replica took to answer, in milliseconds to two decimals; undefined while it is silent. */
+export function tookMs(asked: Asked): number | undefined {
+  return asked.answeredMs === undefined ? undefined : Math.round((asked.answeredMs - asked.askedMs) * 100) / 100;
+}
+
+function timing(asked: Asked): string {
+  const ms = tookMs(asked);
+  const duration = ms === undefined ? "" : `;dur=${ms}`;
+  return `${asked.node}${duration};desc="${asked.role} ${asked.state}"`;
+}

@@ -1,0 +1,63 @@
+/**
+ * A request's body, held to its limit while it arrives.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { NO_BYTES } from "../base/bytes.js";
+import type { Edge } from "./edge.js";
+import { Problem } from "./problem.js";
+import { refuse } from "./respond.js";
+
+/**
+ * Reads the whole body, then calls `done`, once: with the bytes, or with undefined when there is nobody left to answer
+ * (the client went away, or was refused for sending too much).
+ */
+export function readBody(
+  edge: Edge,
+  request: IncomingMessage,
+  response: ServerResponse,
+  done: (body: Uint8Array | undefined) => void,
+): void {
+  const bytesMax = edge.limits.valueBytesMax;
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  const finish = (body: Uint8Array | undefined): void => {
+    request.off("data", onData).off("end", onEnd).off("close", onGone);
+    edge.readingBody.delete(response);
+    done(body);
+  };
+  const refuseLength = (bytes: string): void => {
+    refuse(
+      edge,
+      request,
+      response,
+      new Problem("too-large", `a value of ${bytes} bytes; the limit is ${bytesMax}`),
+      length,
+    );
+    finish(undefined);
+  };
+  const onData = (chunk: Uint8Array): void => {
+    length += chunk.length;
+    if (length > bytesMax) refuseLength(`${length} or more`);
+    else chunks.push(chunk);
+  };
+  const onEnd = (): void => finish(joined(chunks, length));
+  const onGone = (): void => finish(undefined);
+
+  const declared = request.headers["content-length"];
+  if (declared !== undefined && Number(declared) > bytesMax) {
+    refuseLength(declared);
+    return;
+  }
+  if (request.headers.expect !== undefined) response.writeContinue();
+  edge.readingBody.add(response);
+  request.on("error", ignore).on("data", onData).on("end", onEnd).on("close", onGone);
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [first] = chunks;
+  if (first === undefined) return NO_BYTES;
+  return chunks.length === 1 ? first : Buffer.concat(chunks, length);
+}
+
+/** A torn connection is told by "close", which always comes; without a listener the error would end the process. */
+function ignore(): void {}

@@ -1,0 +1,57 @@
+/**
+ * What all requests of one node share: the store, the limits, and how many are under way.
+ */
+import type { ServerResponse } from "node:http";
+import type { BucketConfig, ClusterConfig, Level, Limits } from "../config.js";
+import type { Meter } from "../ports.js";
+import { overloaded, type Problem } from "./problem.js";
+import type { Store } from "./store.js";
+
+/** A meter that can also be read. */
+export interface Scraped extends Meter {
+  /** All metrics as text, and its Content-Type. */
+  text(): Promise<string>;
+  readonly contentType: string;
+}
+
+export class Edge {
+  /** Once true, every answer closes its connection. */
+  draining = false;
+  /** Answers whose request's body is still arriving: nothing was asked of the store for them yet. */
+  readonly readingBody = new WeakSet<ServerResponse>();
+  private requestsPending = 0;
+
+  constructor(
+    readonly store: Store,
+    readonly config: ClusterConfig,
+    readonly limits: Limits,
+    readonly meter: Meter,
+    readonly wallMs: () => number,
+  ) {}
+
+  bucket(name: string): BucketConfig {
+    return this.config.buckets.get(name) ?? this.config.defaults;
+  }
+
+  /** Admits one request, to be followed by one `leave`; or refuses it before any work, its body included. */
+  enter(): Problem | undefined {
+    if (this.requestsPending >= this.limits.requestsPendingMax) {
+      return overloaded(`${this.requestsPending} requests are under way (requestsPendingMax)`);
+    }
+    this.requestsPending++;
+    return undefined;
+  }
+
+  leave(): void {
+    this.requestsPending--;
+  }
+
+  /** Records what came of a request that the store was asked. */
+  record(operation: "read" | "write", level: Level, result: string, startedMs: number): void {
+    this.meter.count(COUNTER[operation], { level: String(level), result });
+    this.meter.time("murmur_request_seconds", performance.now() - startedMs, OPERATION[operation]);
+  }
+}
+
+const COUNTER = { read: "murmur_reads_total", write: "murmur_writes_total" } as const;
+const OPERATION = { read: { operation: "read" }, write: { operation: "write" } } as const;

@@ -1,0 +1,39 @@
+/**
+ * The envelope: a read's answer with all that is known about how it came
+ * about, for `Accept: application/vnd.murmur+json`.
+ */
+import { asBuffer, textOf } from "../base/bytes.js";
+import type { ReadOutcome } from "../coordinator/outcome.js";
+import type { Content } from "../lattice/lattice.js";
+import type { Address } from "./address.js";
+import { tookMs } from "./answer.js";
+import type { KeyQuery } from "./query.js";
+
+type Found = Extract<ReadOutcome, { ok: true }>;
+
+/** The envelope's JSON. `value` and `contentType` are there only when there is exactly one value. */
+export function envelope(address: Address, query: KeyQuery, outcome: Found, context: string): string {
+  const { contents } = outcome.view;
+  const [single] = contents.length === 1 ? contents : [];
+  return JSON.stringify({
+    bucket: address.bucket,
+    key: textOf(address.key),
+    found: contents.length > 0,
+    ...(single === undefined ? {} : siblingOf(single)),
+    siblings: contents.length > 1 ? contents.map(siblingOf) : [],
+    context,
+    level: query.level,
+    replicas: outcome.replicas.map((asked) => ({
+      node: asked.node,
+      ms: tookMs(asked) ?? null,
+      askedMs: Math.round(asked.askedMs * 100) / 100,
+      role: asked.role,
+      state: asked.state,
+    })),
+    mended: outcome.mended,
+  });
+}
+
+function siblingOf(content: Content): { value: string; contentType: string } {
+  return { value: asBuffer(content.value).toString("base64"), contentType: content.contentType };
+}

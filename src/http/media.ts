@@ -1,0 +1,67 @@
+/**
+ * Content types: kept as they came, and never trusted.
+ *
+ * A value is somebody's bytes. Stored by one user and opened by another in a
+ * browser, it must not run there: types that can are offered as downloads,
+ * beside `nosniff` and a sandbox that every value gets.
+ */
+import { badRequest, type Problem } from "./problem.js";
+
+export const ENVELOPE_TYPE = "application/vnd.murmur+json";
+export const UNKNOWN_TYPE = "application/octet-stream";
+
+/** The type to store for a request's header, or why it cannot be. */
+export function contentTypeToStore(header: string | undefined, bytesMax: number): string | Problem {
+  if (header === undefined || header === "") return UNKNOWN_TYPE;
+  if (header.length > bytesMax) return badRequest(`Content-Type is at most ${bytesMax} bytes`);
+  if (!isPrintable(header)) return badRequest("Content-Type has characters other than printable ASCII");
+  return header;
+}
+
+/** The type to answer with. Stored bytes come from other nodes too, and one bad character would break the answer. */
+export function contentTypeToSend(stored: string): string {
+  return stored !== "" && isPrintable(stored) ? stored : UNKNOWN_TYPE;
+}
+
+/** Whether a browser might run what has this type. */
+export function isActive(contentType: string): boolean {
+  const end = contentType.indexOf(";");
+  const essence = (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+  return ACTIVE_TYPES.has(essence) || essence.endsWith("+xml") || essence.startsWith("multipart/");
+}
+
+/** Whether an Accept header names the envelope, other than to decline it. */
+export function acceptsEnvelope(accept: string | undefined): boolean {
+  if (accept === undefined || !accept.toLowerCase().includes(ENVELOPE_TYPE)) return false;
+  return accept
+    .toLowerCase()
+    .split(",")
+    .map((range) => range.split(";").map((part) => part.trim()))
+    .some(([type, ...parameters]) => type === ENVELOPE_TYPE && !parameters.some(declines));
+}
+
+function declines(parameter: string): boolean {
+  return parameter.startsWith("q=") && Number(parameter.slice(2)) === 0;
+}
+
+function isPrintable(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 || code > 0x7e) return false;
+  }
+  return true;
+}
+
+const ACTIVE_TYPES: ReadonlySet<string> = new Set([
+  "text/html",
+  "text/xml",
+  "application/xml",
+  "text/xsl",
+  "text/javascript",
+  "application/javascript",
+  "application/x-javascript",
+  "text/ecmascript",
+  "application/ecmascript",
+  "application/pdf",
+  "application/x-shockwave-flash",
+]);

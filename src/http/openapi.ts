@@ -1,0 +1,247 @@
+/**
+ * The description of the API as built, in OpenAPI 3.1.
+ *
+ * Methods, parameters and codes come from the very tables that serve them, so
+ * that the description cannot promise what the code refuses.
+ */
+import { LEVEL_NAMES, type Limits } from "../config.js";
+import { ENVELOPE_TYPE } from "./media.js";
+import { PROBLEMS, type ProblemCode } from "./problem.js";
+import { type Operation, PARAMETERS } from "./query.js";
+
+type Json = Readonly<Record<string, unknown>>;
+
+export function openApi(version: string, limits: Limits): Json {
+  return {
+    openapi: "3.1.0",
+    info: { title: "MurmurDB", version, description: "A leaderless, always-writable, replicated key-value store." },
+    paths: { ...keyPaths(limits), ...ownersPaths(), ...adminPaths() },
+    components: {
+      schemas: { Problem: PROBLEM_SCHEMA, Envelope: ENVELOPE_SCHEMA },
+      headers: ANSWER_HEADERS,
+    },
+  };
+}
+
+const BUCKET = pathParameter("bucket", "A bucket's name.", { type: "string", pattern: "^[A-Za-z0-9_.-]{1,64}$" });
+const KEY = pathParameter("key", "UTF-8, percent-encoded once; a / is %2F. At most 1,024 bytes.", { type: "string" });
+const KEY64 = pathParameter("key", "The key's UTF-8 bytes in base64url without padding.", { type: "string" });
+
+const LEVEL_SCHEMA = {
+  anyOf: [
+    { type: "string", enum: LEVEL_NAMES.filter((name) => name !== "ANY"), description: "In any case." },
+    { type: "integer", minimum: 1, description: "So many owners, at most N." },
+  ],
+};
+const DURATION_SCHEMA = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$", examples: ["500ms"] };
+
+/** What each query parameter of query.ts takes. */
+const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
+  r: LEVEL_SCHEMA,
+  w: LEVEL_SCHEMA,
+  timeout: DURATION_SCHEMA,
+  ttl: DURATION_SCHEMA,
+  mend: { const: "never" },
+  hedge: { const: "never" },
+};
+
+const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
+  r: "How many owners must answer. Default: the bucket's.",
+  w: "How many owners must have the write on disk. Default: the bucket's.",
+  timeout: "How long the request may take.",
+  ttl: "After how long the value is gone.",
+  mend: "never: take the first answers as they are and repair nothing.",
+  hedge: "never: send no second question. The only value so far.",
+};
+
+function keyPaths(limits: Limits): Json {
+  const operations = {
+    get: read("The value of a key."),
+    head: read("As GET, without the value."),
+    put: put(limits),
+    delete: remove(),
+  };
+  return {
+    "/v1/buckets/{bucket}/keys/{key}": { parameters: [BUCKET, KEY], ...operations },
+    "/v1/buckets/{bucket}/keys64/{key}": { parameters: [BUCKET, KEY64], ...operations },
+  };
+}
+
+function read(summary: string): Json {
+  const bytes = { schema: { type: "string", format: "binary" } };
+  return {
+    summary,
+    parameters: [
+      ...queryParameters("read"),
+      headerParameter("If-None-Match", "An ETag: 304 when it still holds."),
+      headerParameter("Accept", `${ENVELOPE_TYPE} for the envelope; anything else gives the bytes.`),
+    ],
+    responses: {
+      200: answer("The value, with its own Content-Type.", {
+        "*/*": bytes,
+        [ENVELOPE_TYPE]: { schema: { $ref: "#/components/schemas/Envelope" } },
+      }),
+      304: answer("What the client holds is current."),
+      404: answer("No value. The context still covers a delete.", PROBLEM_CONTENT),
+      ...problems("bad-request", "unknown-host", "unavailable", "timeout"),
+    },
+  };
+}
+
+function put(limits: Limits): Json {
+  return {
+    summary: "Stores a value.",
+    parameters: [...queryParameters("put"), CONTEXT_PARAMETER],
+    requestBody: {
+      required: true,
+      description: `Any bytes, at most ${limits.valueBytesMax}. Content-Type is kept.`,
+      content: { "*/*": { schema: { type: "string", format: "binary" } } },
+    },
+    responses: {
+      204: answer("Stored by as many owners as the level asks."),
+      ...problems(...WRITE_PROBLEMS, "too-large", "unsupported-media-type"),
+    },
+  };
+}
+
+function remove(): Json {
+  return {
+    summary: "Deletes a value.",
+    parameters: [...queryParameters("delete"), CONTEXT_PARAMETER],
+    responses: { 204: answer("Deleted by as many owners as the level asks."), ...problems(...WRITE_PROBLEMS) },
+  };
+}
+
+const WRITE_PROBLEMS: readonly ProblemCode[] = [
+  "bad-request",
+  "forbidden",
+  "unknown-host",
+  "not-built",
+  "unavailable",
+  "timeout",
+  "disk-full",
+];
+
+function ownersPaths(): Json {
+  const get = {
+    summary: "The owners of a key in preference order.",
+    responses: { 200: json("Token, partition, owners."), ...problems("bad-request") },
+  };
+  return {
+    "/v1/owners/{bucket}/{key}": { parameters: [BUCKET, KEY], get },
+    "/v1/owners64/{bucket}/{key}": { parameters: [BUCKET, KEY64], get },
+  };
+}
+
+function adminPaths(): Json {
+  const get = (summary: string, further: Json = {}) => ({
+    get: { summary, responses: { 200: json("As asked."), ...further } },
+  });
+  return {
+    "/": get("Where to go from here."),
+    "/v1/cluster": get("All members as this node sees them."),
+    "/v1/ring": get("The owners of every partition."),
+    "/health/live": get("Whether the process lives."),
+    "/health/ready": get("Whether this node serves requests, and whom it sees.", {
+      503: json("Not yet, or no longer."),
+    }),
+    "/metrics": {
+      get: {
+        summary: "Metrics for Prometheus.",
+        responses: { 200: { description: "Text format.", content: { "text/plain": {} } } },
+      },
+    },
+    "/openapi.json": get("This description."),
+  };
+}
+
+function queryParameters(operation: Operation): Json[] {
+  return [...PARAMETERS[operation].keys()].map((name) => ({
+    name,
+    in: "query",
+    description: PARAMETER_TEXTS[name],
+    schema: PARAMETER_SCHEMAS[name],
+  }));
+}
+
+function pathParameter(name: string, description: string, schema: Json): Json {
+  return { name, in: "path", required: true, description, schema };
+}
+
+function headerParameter(name: string, description: string): Json {
+  return { name, in: "header", description, schema: { type: "string" } };
+}
+
+const CONTEXT_PARAMETER = headerParameter("Murmur-Context", "What was read: the write supersedes it.");
+
+const ANSWER_HEADERS = {
+  "Murmur-Context": { description: "The causal context, opaque.", schema: { type: "string" } },
+  ETag: { description: "A hash of the context.", schema: { type: "string" } },
+  "Server-Timing": { description: "One entry per replica asked.", schema: { type: "string" } },
+};
+
+function answer(description: string, content?: Json): Json {
+  const headers = Object.keys(ANSWER_HEADERS).map((name) => [name, { $ref: `#/components/headers/${name}` }]);
+  return { description, headers: Object.fromEntries(headers), ...(content === undefined ? {} : { content }) };
+}
+
+function json(description: string): Json {
+  return { description, content: { "application/json": { schema: { type: "object" } } } };
+}
+
+const PROBLEM_CONTENT = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
+
+/** One answer per status; several codes may share one. */
+function problems(...codes: readonly ProblemCode[]): Json {
+  const responses = codes.map((code) => [
+    PROBLEMS[code].status,
+    { description: PROBLEMS[code].title, content: PROBLEM_CONTENT },
+  ]);
+  return { ...Object.fromEntries(responses), default: { description: "Any other refusal.", content: PROBLEM_CONTENT } };
+}
+
+const PROBLEM_SCHEMA = {
+  type: "object",
+  required: ["type", "title", "status", "detail", "code", "mayHaveApplied"],
+  properties: {
+    type: { type: "string" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    detail: { type: "string" },
+    code: { type: "string", enum: Object.keys(PROBLEMS) },
+    level: { type: ["string", "integer"] },
+    required: { type: "integer", description: "Answers that the level needs." },
+    received: { type: "integer", description: "Answers that came." },
+    alive: { type: "integer", description: "Owners thought alive." },
+    mayHaveApplied: { type: "boolean", description: "False only if it is certain that the write did not happen." },
+  },
+};
+
+const ENVELOPE_SCHEMA = {
+  type: "object",
+  required: ["bucket", "key", "found", "siblings", "context", "level", "replicas", "mended"],
+  properties: {
+    bucket: { type: "string" },
+    key: { type: "string" },
+    found: { type: "boolean" },
+    value: { type: "string", contentEncoding: "base64" },
+    contentType: { type: "string" },
+    siblings: { type: "array" },
+    context: { type: "string" },
+    level: { type: ["string", "integer"] },
+    replicas: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          node: { type: "string" },
+          ms: { type: ["number", "null"] },
+          askedMs: { type: "number" },
+          role: { enum: ["first", "hedge", "late", "self"] },
+          state: { enum: ["same", "behind", "failed"] },
+        },
+      },
+    },
+    mended: { type: "array", items: { type: "string" } },
+  },
+};

@@ -1,0 +1,68 @@
+/**
+ * What node:http cannot make a request of: answered on the bare socket, as a
+ * problem like any other, and closed.
+ */
+import type { ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import type { Edge } from "./edge.js";
+import { KEY_METHODS } from "./keys.js";
+import { badRequest, methodNotAllowed, Problem } from "./problem.js";
+import { LINGER_MS } from "./respond.js";
+
+type ParseError = Error & { readonly code?: string; readonly rawPacket?: Uint8Array };
+
+/** The listener for the server's `clientError`. */
+export function onParseError(edge: Edge, error: ParseError, socket: Socket): void {
+  // What follows the bytes that were refused fails again and again.
+  if (socket.writableEnded) return;
+  // node:http keeps the answer that is due next on a socket under this name.
+  const due = (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
+  // An answer that is still due would be mistaken for this one. Only while its request's body arrives are they the same.
+  const isFree = due === undefined || (edge.readingBody.has(due) && !due.headersSent);
+  if (!socket.writable || error.code === "ECONNRESET" || !isFree) socket.destroy();
+  else refuseRaw(edge, socket, problemOfParse(error));
+}
+
+/** The listener for the server's `connect`: this is not a proxy. */
+export function onConnectMethod(edge: Edge, socket: Socket): void {
+  refuseRaw(edge, socket, methodNotAllowed("CONNECT", KEY_METHODS));
+}
+
+function problemOfParse(error: ParseError): Problem {
+  switch (error.code) {
+    case "HPE_HEADER_OVERFLOW":
+      return isFirstLine(error.rawPacket)
+        ? new Problem("uri-too-long", "the request line is too long")
+        : new Problem("headers-too-large", "the headers together are larger than headerBytesMax");
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return new Problem("too-large", "the chunk extensions are too long");
+    case "ERR_HTTP_REQUEST_TIMEOUT":
+      return new Problem("request-timeout", "the request took too long to arrive");
+    default:
+      return badRequest("this is not an HTTP request");
+  }
+}
+
+/** Whether not even the request line has ended in what was read last. */
+function isFirstLine(packet: Uint8Array | undefined): boolean {
+  return packet !== undefined && !packet.includes(0x0a);
+}
+
+function refuseRaw(edge: Edge, socket: Socket, problem: Problem): void {
+  edge.meter.count("murmur_requests_refused_total", { code: problem.code });
+  const body = problem.toJson();
+  const lines = [
+    `HTTP/1.1 ${problem.status} ${problem.code}`,
+    "Content-Type: application/problem+json",
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    "X-Content-Type-Options: nosniff",
+    "Connection: close",
+  ];
+  for (let index = 0; index < problem.headers.length; index += 2) {
+    lines.push(`${problem.headers[index]}: ${problem.headers[index + 1]}`);
+  }
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
+  // To close at once, with bytes unread, would reset the connection before the answer was seen.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once("end", () => socket.destroy()).once("close", () => clearTimeout(timer));
+}

@@ -1,0 +1,156 @@
+/**
+ * What stands behind the `?` of a key's address.
+ *
+ * Whatever is not understood is refused by name: a misspelt `timeout` that is
+ * silently ignored would be found in production, at night.
+ */
+import { parseDurationMs } from "../base/duration.js";
+import { nearestName } from "../base/names.js";
+import { type BucketConfig, LEVEL_NAMES, type Level, type Limits } from "../config.js";
+import { ownersCount, parseLevel } from "./level.js";
+import { badRequest, type Problem } from "./problem.js";
+
+export interface KeyQuery {
+  level: Level;
+  deadlineMs: number;
+  /** False for `mend=never`. */
+  mend: boolean;
+  ttlMs: number | undefined;
+}
+
+export type Operation = "read" | "put" | "delete";
+
+/** Takes one value over into `query`, or says why not. */
+type Parameter = (query: KeyQuery, value: string, bucket: BucketConfig, limits: Limits) => Problem | undefined;
+
+/** The parameters of each operation, by name; the description of the API is made from it too. */
+export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Parameter>>> = {
+  read: new Map<string, Parameter>([
+    ["r", takeReadLevel],
+    ["timeout", takeTimeout],
+    ["mend", takeMend],
+    ["hedge", takeHedge],
+  ]),
+  put: new Map<string, Parameter>([
+    ["w", takeWriteLevel],
+    ["timeout", takeTimeout],
+    ["ttl", takeTtl],
+  ]),
+  delete: new Map<string, Parameter>([
+    ["w", takeWriteLevel],
+    ["timeout", takeTimeout],
+  ]),
+};
+
+/** The wishes in `text`, on top of what the bucket says by itself. */
+export function parseQuery(
+  operation: Operation,
+  text: string,
+  bucket: BucketConfig,
+  limits: Limits,
+): KeyQuery | Problem {
+  const query: KeyQuery = {
+    level: operation === "read" ? bucket.consistency.read : bucket.consistency.write,
+    deadlineMs: limits.requestDeadlineMs,
+    mend: true,
+    ttlMs: bucket.ttlMs,
+  };
+  if (text === "") return query;
+  const seen: string[] = [];
+  for (const pair of text.split("&")) {
+    if (pair === "") continue;
+    const equals = pair.indexOf("=");
+    const name = decoded(equals < 0 ? pair : pair.slice(0, equals));
+    const value = decoded(equals < 0 ? "" : pair.slice(equals + 1));
+    if (name === undefined || value === undefined) return badRequest("the query is not percent-encoded UTF-8");
+    const parameter = PARAMETERS[operation].get(name);
+    if (parameter === undefined) return unknownParameter(operation, name);
+    if (seen.includes(name)) return badRequest(`${name} is given twice`);
+    seen.push(name);
+    const problem = parameter(query, value, bucket, limits);
+    if (problem !== undefined) return problem;
+  }
+  return query;
+}
+
+function decoded(text: string): string | undefined {
+  if (!text.includes("%")) return text;
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function unknownParameter(operation: Operation, name: string): Problem {
+  if (name === "sort") return badRequest("sort addresses a cell of a row bucket, and those are not built yet");
+  const names = [...PARAMETERS[operation].keys()];
+  const nearest = nearestName(name, names);
+  const remedy = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  return badRequest(`unknown parameter ${quoted(name)}: a ${operation} takes ${names.join(", ")}${remedy}`);
+}
+
+function takeReadLevel(query: KeyQuery, value: string, bucket: BucketConfig): Problem | undefined {
+  const level = parseLevel(value, ownersCount(bucket.replication));
+  if (level === undefined) return unknownLevel("r", value, bucket);
+  if (level === "ANY") return badRequest("ANY is a level of writes; a read takes ONE or more");
+  query.level = level;
+  return undefined;
+}
+
+function takeWriteLevel(query: KeyQuery, value: string, bucket: BucketConfig): Problem | undefined {
+  const level = parseLevel(value, ownersCount(bucket.replication));
+  if (level === undefined) return unknownLevel("w", value, bucket);
+  if (level === "ANY") return badRequest("ANY needs hinted hand-off, which is not built yet; use ONE");
+  query.level = level;
+  return undefined;
+}
+
+function unknownLevel(name: string, value: string, bucket: BucketConfig): Problem {
+  const nearest = nearestName(value, LEVEL_NAMES);
+  const remedy = nearest === undefined ? "" : `; did you mean ${nearest}?`;
+  const owners = ownersCount(bucket.replication);
+  const known = `${LEVEL_NAMES.join(", ")} or a number from 1 to ${owners}`;
+  return badRequest(`${name} takes ${known}, not ${quoted(value)}${remedy}`);
+}
+
+function takeTimeout(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
+  const timeoutMs = parseDurationMs(value);
+  if (timeoutMs === undefined || timeoutMs === 0) {
+    return badRequest(`timeout takes a duration such as 500ms or 2s, not ${quoted(value)}`);
+  }
+  if (timeoutMs > limits.requestDeadlineMsMax) {
+    return badRequest(`timeout is at most ${limits.requestDeadlineMsMax}ms (requestDeadlineMsMax)`);
+  }
+  query.deadlineMs = timeoutMs;
+  return undefined;
+}
+
+function takeTtl(query: KeyQuery, value: string): Problem | undefined {
+  const ttlMs = parseDurationMs(value);
+  if (ttlMs === undefined || ttlMs === 0 || ttlMs > TTL_MS_MAX) {
+    return badRequest(`ttl takes a duration such as 60s or 12h, not ${quoted(value)}`);
+  }
+  query.ttlMs = ttlMs;
+  return undefined;
+}
+
+function takeMend(query: KeyQuery, value: string): Problem | undefined {
+  if (value !== "never") return badRequest(`mend takes only never, not ${quoted(value)}`);
+  query.mend = false;
+  return undefined;
+}
+
+function takeHedge(_query: KeyQuery, value: string): Problem | undefined {
+  return value === "never" ? undefined : badRequest("hedge takes only never: hedging is not built yet");
+}
+
+/** What a client wrote, short enough to repeat. */
+function quoted(text: string): string {
+  return JSON.stringify(text.length <= ECHO_CHARACTERS_MAX ? text : `${text.slice(0, ECHO_CHARACTERS_MAX)}…`);
+}
+
+const ECHO_CHARACTERS_MAX = 40;
+
+/** A thousand years: far more, added to the time of day, would no longer be an exact integer. */
+const TTL_MS_MAX = 1000 * 366 * 24 * 3_600_000;

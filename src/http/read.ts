@@ -1,0 +1,98 @@
+/**
+ * GET and HEAD of a key.
+ *
+ * The hot path of the edge: no promise, no URL object, one array of headers.
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { assert } from "../base/assert.js";
+import { asBuffer } from "../base/bytes.js";
+import type { Failure, ReadOutcome } from "../coordinator/outcome.js";
+import type { Content } from "../lattice/lattice.js";
+import type { Address } from "./address.js";
+import { addTiming, keyHeaders } from "./answer.js";
+import type { Edge } from "./edge.js";
+import { envelope } from "./envelope.js";
+import { acceptsEnvelope, contentTypeToSend, ENVELOPE_TYPE, isActive } from "./media.js";
+import { Problem, problemOf } from "./problem.js";
+import { type KeyQuery, parseQuery } from "./query.js";
+import { send, sendProblem } from "./respond.js";
+
+/** Takes the request on, or says why not. */
+export function read(
+  edge: Edge,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: Address,
+  queryText: string,
+): Problem | undefined {
+  const query = parseQuery("read", queryText, edge.bucket(address.bucket), edge.limits);
+  if (query instanceof Problem) return query;
+  const refusal = edge.enter();
+  if (refusal !== undefined) return refusal;
+  const { level, deadlineMs, mend } = query;
+  const startedMs = performance.now();
+  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, mend }, (outcome) => {
+    edge.leave();
+    edge.record("read", level, resultOf(outcome), startedMs);
+    if (outcome.ok) answer(edge, request, response, address, query, outcome);
+    else sendFailure(edge, response, outcome.failure);
+  });
+  return undefined;
+}
+
+export function sendFailure(edge: Edge, response: ServerResponse, failure: Failure): void {
+  const headers: string[] = [];
+  addTiming(headers, failure.replicas);
+  sendProblem(edge, response, problemOf(failure, headers));
+}
+
+function resultOf(outcome: ReadOutcome): string {
+  if (!outcome.ok) return outcome.failure.kind;
+  return outcome.view.contents.length > 0 ? "ok" : "not-found";
+}
+
+function answer(
+  edge: Edge,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: Address,
+  query: KeyQuery,
+  outcome: Extract<ReadOutcome, { ok: true }>,
+): void {
+  const { contents, context } = outcome.view;
+  assert(contents.length <= 1, "a bucket with siblings needs an answer for several values");
+  const [content] = contents;
+  const isEnvelope = acceptsEnvelope(request.headers.accept);
+  const { context: text, tag, list } = keyHeaders(context, outcome.replicas, !isEnvelope);
+  list.push("Vary", "Accept");
+  if (content !== undefined && isKnown(request.headers["if-none-match"], tag)) {
+    send(edge, response, 304, [...list, ...REVALIDATE]);
+  } else if (isEnvelope) {
+    const body = envelope(address, query, outcome, text);
+    list.push(...REVALIDATE, "Content-Type", ENVELOPE_TYPE, "Content-Length", String(Buffer.byteLength(body)));
+    send(edge, response, content === undefined ? 404 : 200, list, body);
+  } else if (content === undefined) {
+    sendProblem(edge, response, new Problem("not-found", "this key has no value", list));
+  } else {
+    sendContent(edge, response, list, content);
+  }
+}
+
+function sendContent(edge: Edge, response: ServerResponse, headers: string[], content: Content): void {
+  const contentType = contentTypeToSend(content.contentType);
+  const { value } = content;
+  headers.push(...REVALIDATE, ...ISOLATE, "Content-Type", contentType, "Content-Length", String(value.length));
+  if (isActive(contentType)) headers.push("Content-Disposition", "attachment");
+  send(edge, response, 200, headers, asBuffer(value));
+}
+
+/** A cache may keep an answer and must ask again before it uses it. */
+const REVALIDATE = ["Cache-Control", "no-cache", "X-Content-Type-Options", "nosniff"];
+
+/** A value opened in a browser runs nothing, and other sites' pages cannot embed it. */
+const ISOLATE = ["Content-Security-Policy", "sandbox", "Cross-Origin-Resource-Policy", "same-origin"];
+
+/** Whether If-None-Match names what we hold. Our tags are quoted and have no quotes inside, so containing is naming. */
+function isKnown(ifNoneMatch: string | undefined, tag: string): boolean {
+  return ifNoneMatch !== undefined && (ifNoneMatch.includes(tag) || ifNoneMatch.trim() === "*");
+}

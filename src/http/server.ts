@@ -1,0 +1,140 @@
+/**
+ * The HTTP edge of one node: one node:http server, the guard in front, keys to
+ * their own handler, all else to Express.
+ *
+ * Every wait and every amount has a bound here: connections, header bytes, the
+ * time a request may take to arrive, and the time a stopping node waits.
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { ClusterConfig, Limits, NodeConfig } from "../config.js";
+import type { Log } from "../ports.js";
+import { createAdmin, type Readiness } from "./admin.js";
+import { Edge, type Scraped } from "./edge.js";
+import { bindRefusal, Guard } from "./guard.js";
+import { handleKey } from "./keys.js";
+import { onConnectMethod, onParseError } from "./parse-errors.js";
+import { badRequest, Problem } from "./problem.js";
+import { refuse } from "./respond.js";
+import type { Store } from "./store.js";
+
+export interface HttpServerOptions {
+  readonly store: Store;
+  readonly config: ClusterConfig;
+  readonly node: NodeConfig;
+  readonly meter: Scraped;
+  readonly log: Log;
+  readonly limits: Limits;
+  ready(): Readiness;
+  /** Milliseconds since 1970, for expiry; the world's clock where that has an offset. */
+  readonly wallMs?: () => number;
+}
+
+export interface HttpServer {
+  /** Starts to listen; an error says why it cannot, and what to do. */
+  listen(onListening: (error?: Error) => void): void;
+  /** The port listened on: the one of the configuration, or the one given for 0. */
+  readonly port: number;
+  /** Accepts nothing new, finishes what is under way, cuts off what takes longer than drainMsMax. */
+  drain(onDrained: () => void): void;
+}
+
+/** How long a client may take to send its headers: a slow trickle must not hold a connection. */
+const HEADERS_MS_MAX = 10_000;
+/** How long a client may take to send a whole request: 1 MiB over a thin line. */
+const REQUEST_MS_MAX = 60_000;
+/** Above the idle time of the usual clients and proxies (60 s), so that they close and not we: no lost race. */
+const KEEP_ALIVE_MS = 75_000;
+/** How often the two waits above are looked at. */
+const CHECK_INTERVAL_MS = 2_000;
+/** Longer than the longest percent-encoded key with every parameter. */
+const TARGET_CHARACTERS_MAX = 8192;
+
+export function createHttpServer(options: HttpServerOptions): HttpServer {
+  const { store, config, limits, meter, log, node } = options;
+  const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now);
+  const guard = new Guard(node, config.security);
+  const serveRest = createAdmin({ edge, meter, log, ready: () => options.ready() });
+  const refusedBind = bindRefusal(node.bind);
+
+  const server = createServer(serverOptions(limits), onRequest);
+  server.maxConnections = limits.connectionsMax;
+  const connections = trackConnections(server);
+  // A PUT says "100 Continue" only when all but its body was found good.
+  server.on("checkContinue", (request, response) => {
+    if (request.method !== "PUT") response.writeContinue();
+    onRequest(request, response);
+  });
+  server.on("checkExpectation", (request, response) => {
+    refuse(edge, request, response, new Problem("expectation-failed", "the only expectation met is 100-continue"));
+  });
+  server.on("clientError", (error, socket) => onParseError(edge, error, socket as Socket));
+  server.on("connect", (_request, socket) => onConnectMethod(edge, socket as Socket));
+
+  function onRequest(request: IncomingMessage, response: ServerResponse): void {
+    const refusal = guard.refusal(request) ?? targetRefusal(request.url as string);
+    if (refusal !== undefined) refuse(edge, request, response, refusal);
+    else if (!handleKey(edge, request, response)) serveRest(request, response);
+  }
+
+  return {
+    listen(onListening) {
+      if (refusedBind === undefined) listen(server, node, log, onListening);
+      else setImmediate(onListening, refusedBind);
+    },
+    get port() {
+      return (server.address() as AddressInfo | null)?.port ?? node.http;
+    },
+    drain(onDrained) {
+      edge.draining = true;
+      drain(server, connections, limits.drainMsMax, onDrained);
+    },
+  };
+}
+
+function serverOptions(limits: Limits): Parameters<typeof createServer>[0] {
+  return {
+    maxHeaderSize: limits.headerBytesMax,
+    headersTimeout: HEADERS_MS_MAX,
+    requestTimeout: REQUEST_MS_MAX,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    // The guard answers a missing Host itself, with a problem.
+    requireHostHeader: false,
+  };
+}
+
+/** The raw request line is taken as it is, so it has to be a path. */
+function targetRefusal(target: string): Problem | undefined {
+  if (!target.startsWith("/")) return badRequest("the request line needs a path that begins with /");
+  if (target.length <= TARGET_CHARACTERS_MAX) return undefined;
+  return new Problem("uri-too-long", `an address is at most ${TARGET_CHARACTERS_MAX} characters`);
+}
+
+function listen(server: Server, node: NodeConfig, log: Log, onListening: (error?: Error) => void): void {
+  server.once("error", onListening);
+  server.listen(node.http, node.bind, () => {
+    server.off("error", onListening);
+    server.on("error", (error) => log.warn("the HTTP server reports an error", { error: error.message }));
+    onListening();
+  });
+}
+
+function trackConnections(server: Server): ReadonlySet<Socket> {
+  const connections = new Set<Socket>();
+  server.on("connection", (socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  });
+  return connections;
+}
+
+function drain(server: Server, connections: ReadonlySet<Socket>, drainMsMax: number, onDrained: () => void): void {
+  const cut = setTimeout(() => server.closeAllConnections(), drainMsMax);
+  server.close(() => {
+    clearTimeout(cut);
+    onDrained();
+  });
+  // node:http closes those that are idle after a request. Browsers also open some that never had one.
+  for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+}

@@ -1,0 +1,140 @@
+/**
+ * PUT and DELETE of a key.
+ *
+ * A header that asks for more than is built is refused, not ignored: a client
+ * that believes its write to be conditional, or counted once, must not be
+ * left in that belief.
+ */
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import type { WriteOutcome } from "../coordinator/outcome.js";
+import type { Op } from "../lattice/lattice.js";
+import { type Context, decodeContext, EMPTY_CONTEXT, highestTimeUs } from "../lattice/stamp.js";
+import type { Address } from "./address.js";
+import { keyHeaders } from "./answer.js";
+import { readBody } from "./body.js";
+import { base64urlDecoded } from "./decode.js";
+import type { Edge } from "./edge.js";
+import { contentTypeToStore } from "./media.js";
+import { badRequest, Problem } from "./problem.js";
+import { type KeyQuery, parseQuery } from "./query.js";
+import { sendFailure } from "./read.js";
+import { send } from "./respond.js";
+
+/** Takes the request on, or says why not. */
+export function put(
+  edge: Edge,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: Address,
+  queryText: string,
+): Problem | undefined {
+  const { headers } = request;
+  const unkept = unkeptWish(headers) ?? unkeptBody(headers);
+  if (unkept !== undefined) return unkept;
+  const contentType = contentTypeToStore(headers["content-type"], edge.limits.contentTypeBytesMax);
+  if (contentType instanceof Problem) return contentType;
+  const context = contextOf(edge, headers);
+  if (context instanceof Problem) return context;
+  const query = parseQuery("put", queryText, edge.bucket(address.bucket), edge.limits);
+  if (query instanceof Problem) return query;
+  const refusal = edge.enter();
+  if (refusal !== undefined) return refusal;
+  readBody(edge, request, response, (value) => {
+    if (value === undefined) return edge.leave();
+    const expiresAtMs = query.ttlMs === undefined ? undefined : edge.wallMs() + query.ttlMs;
+    write(edge, response, address, query, context, { kind: "put", contentType, value, expiresAtMs });
+  });
+  return undefined;
+}
+
+/** Takes the request on, or says why not. A body has no meaning here and is not looked at. */
+export function remove(
+  edge: Edge,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: Address,
+  queryText: string,
+): Problem | undefined {
+  const unkept = unkeptWish(request.headers);
+  if (unkept !== undefined) return unkept;
+  const context = contextOf(edge, request.headers);
+  if (context instanceof Problem) return context;
+  const query = parseQuery("delete", queryText, edge.bucket(address.bucket), edge.limits);
+  if (query instanceof Problem) return query;
+  const refusal = edge.enter();
+  if (refusal !== undefined) return refusal;
+  write(edge, response, address, query, context, { kind: "delete" });
+  return undefined;
+}
+
+function write(
+  edge: Edge,
+  response: ServerResponse,
+  address: Address,
+  query: KeyQuery,
+  context: Context,
+  op: Op,
+): void {
+  const { level, deadlineMs } = query;
+  const startedMs = performance.now();
+  edge.store.write({ bucket: address.bucket, key: address.key, op, context, level, deadlineMs }, (outcome) => {
+    edge.leave();
+    edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
+    answer(edge, response, outcome);
+  });
+}
+
+function answer(edge: Edge, response: ServerResponse, outcome: WriteOutcome): void {
+  if (outcome.ok) send(edge, response, 204, keyHeaders(outcome.context, outcome.replicas, true).list);
+  else sendFailure(edge, response, outcome.failure);
+}
+
+function unkeptWish(headers: IncomingHttpHeaders): Problem | undefined {
+  if (
+    headers["if-match"] !== undefined ||
+    headers["if-none-match"] !== undefined ||
+    headers["if-unmodified-since"] !== undefined
+  ) {
+    return new Problem("not-built", "conditional writes need consensus, which is not built yet");
+  }
+  if (headers["idempotency-key"] !== undefined) {
+    return new Problem("not-built", "Idempotency-Key is not built yet: a retry would count again");
+  }
+  return undefined;
+}
+
+function unkeptBody(headers: IncomingHttpHeaders): Problem | undefined {
+  const coding = headers["content-encoding"];
+  if (coding !== undefined && coding.toLowerCase() !== "identity") {
+    return new Problem(
+      "unsupported-media-type",
+      "Content-Encoding is not kept with a value; send the bytes without it",
+    );
+  }
+  const transfer = headers["transfer-encoding"];
+  if (transfer !== undefined && transfer.toLowerCase() !== "chunked") {
+    return new Problem("not-built", "the only Transfer-Encoding is chunked");
+  }
+  if (headers["content-range"] !== undefined)
+    return badRequest("a PUT replaces the whole value; it has no Content-Range");
+  return undefined;
+}
+
+/** What the client has seen, as its header says; or why that cannot be. */
+function contextOf(edge: Edge, headers: IncomingHttpHeaders): Context | Problem {
+  const text = headers["murmur-context"];
+  if (text === undefined) return EMPTY_CONTEXT;
+  const { contextBytesMax } = edge.limits;
+  const bytes = typeof text === "string" ? base64urlDecoded(text) : undefined;
+  if (bytes !== undefined && bytes.length > contextBytesMax) {
+    return badRequest(`Murmur-Context has ${bytes.length} bytes; the limit is ${contextBytesMax}`);
+  }
+  const context = bytes === undefined ? undefined : decodeContext(bytes);
+  if (context === undefined) return badRequest("Murmur-Context is not one that this cluster answered");
+  if (highestTimeUs(context) > edge.store.latestContextMs() * US_PER_MS) {
+    return badRequest("Murmur-Context is from too far in the future");
+  }
+  return context;
+}
+
+const US_PER_MS = 1000;

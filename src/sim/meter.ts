@@ -1,0 +1,35 @@
+/**
+ * The port Meter as a plain table, for tests to look at.
+ */
+import type { Labels, Meter } from "../ports.js";
+
+export class SimMeter implements Meter {
+  private readonly values = new Map<string, number>();
+
+  count(name: string, labels?: Labels, by = 1): void {
+    const series = seriesOf(name, labels);
+    this.values.set(series, (this.values.get(series) ?? 0) + by);
+  }
+
+  gauge(name: string, value: number, labels?: Labels): void {
+    this.values.set(seriesOf(name, labels), value);
+  }
+
+  /** Durations are counted, and their sum is kept under `{name}_sum`: a run of virtual weeks has no room for each. */
+  time(name: string, durationMs: number, labels?: Labels): void {
+    this.count(name, labels);
+    this.count(`${name}_sum`, labels, durationMs);
+  }
+
+  /** A counter's or a gauge's value; of a timed name, how often it was timed. 0 when it never was. */
+  value(name: string, labels?: Labels): number {
+    return this.values.get(seriesOf(name, labels)) ?? 0;
+  }
+}
+
+/** A name and its labels, whatever order they came in. */
+function seriesOf(name: string, labels: Labels | undefined): string {
+  if (labels === undefined) return name;
+  const pairs = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+  return pairs.length === 0 ? name : `${name}{${pairs.sort().join(",")}}`;
+}
