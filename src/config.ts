@@ -113,6 +113,12 @@ export const LIMITS = {
   // The edge.
   connectionsMax: limit(10_000, 1, 1_000_000, "client connections of one node"),
   headerBytesMax: limit(16 * KIB, KIB, MIB, "all headers of one request"),
+  startSettleMs: limit(
+    1500,
+    0,
+    MINUTE_MS,
+    "how long a starting node waits for its votes before it says that it is ready",
+  ),
   drainMsMax: limit(
     5 * SECOND_MS,
     10,

@@ -1,0 +1,199 @@
+/**
+ * A whole cluster in one process, on virtual time: the very members of
+ * production, on simulated ports. A run is a function of its seed.
+ */
+import { assert } from "../base/assert.js";
+import { type BucketConfig, type ClusterConfig, DEFAULT_LIMITS, type Limits, type NodeConfig } from "../config.js";
+import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
+import { computeLayout, isRefusal, type Layout } from "../membership/layout.js";
+import { layoutSpecOf } from "../membership/ring.js";
+import { Member } from "../node.js";
+import type { Log, NodeId } from "../ports.js";
+import { type NodeClock, SimClock } from "./clock.js";
+import { SimMeter } from "./meter.js";
+import { SimRandom } from "./random.js";
+import { SimDisk, SimStorage } from "./storage.js";
+import { SimNetwork } from "./transport.js";
+
+export interface SimClusterOptions {
+  readonly seed: number | string;
+  readonly nodes?: number;
+  readonly partitions?: number;
+  readonly replication?: number;
+  /** Datacenter and rack of the nodes by index; all in dc1, each in its own rack, by default. */
+  readonly place?: (index: number) => { datacenter: string; rack: string };
+  readonly bucket?: Partial<BucketConfig>;
+  readonly limits?: Partial<Limits>;
+  readonly durability?: ClusterConfig["durability"];
+}
+
+interface SimNode {
+  readonly disk: SimDisk;
+  readonly meter: SimMeter;
+  bootId: number;
+  starts: number;
+  running: { member: Member; clock: NodeClock; storage: SimStorage } | undefined;
+}
+
+const COMMIT_MS = 1;
+
+export class SimCluster {
+  readonly clock = new SimClock();
+  readonly network: SimNetwork;
+  readonly config: ClusterConfig;
+  readonly layout: Layout;
+  /** What the nodes said, in order, for traces. */
+  readonly said: string[] = [];
+  private readonly random: SimRandom;
+  private readonly nodes = new Map<NodeId, SimNode>();
+
+  constructor(options: SimClusterOptions) {
+    this.random = new SimRandom(options.seed);
+    this.network = new SimNetwork(this.clock, this.random.fork("network"));
+    this.config = configOf(options);
+    const layout = computeLayout(undefined, layoutSpecOf(this.config));
+    assert(!isRefusal(layout), "a simulated cluster has a possible layout");
+    this.layout = layout;
+    for (const { id } of this.config.nodes) {
+      this.nodes.set(id, { disk: new SimDisk(), meter: new SimMeter(), bootId: 1, starts: 0, running: undefined });
+    }
+  }
+
+  get ids(): NodeId[] {
+    return [...this.nodes.keys()];
+  }
+
+  /** Starts every node that does not run, and lets them find one another. */
+  startAll(settleMs = 1000): void {
+    for (const id of this.ids) if (this.nodeOf(id).running === undefined) this.start(id);
+    this.run(settleMs);
+  }
+
+  start(id: NodeId, wallOffsetMs = 0): void {
+    const node = this.nodeOf(id);
+    assert(node.running === undefined, `${id} runs already`);
+    node.starts++;
+    const clock = this.clock.nodeClock({ offsetMs: wallOffsetMs });
+    const storage = new SimStorage({ clock, disk: node.disk, commitMs: COMMIT_MS });
+    const world = {
+      ...{ clock, storage, meter: node.meter, log: this.logOf(id), bootId: `boot-${node.bootId}` },
+      random: this.random.fork(`${id}/${node.starts}`),
+      transport: this.network.port(id),
+    };
+    const member = new Member(world, { config: this.config, layout: this.layout, self: id, newCluster: false });
+    node.running = { member, clock, storage };
+    member.start(() => {});
+  }
+
+  /** kill -9: what was not durable is gone, and so is what was on its way. */
+  crash(id: NodeId): void {
+    const { running } = this.nodeOf(id);
+    assert(running !== undefined, `${id} does not run`);
+    running.clock.stop();
+    running.storage.crash();
+    this.network.detach(id);
+    this.nodeOf(id).running = undefined;
+  }
+
+  /** The disk of a node that does not run is replaced by an empty one. */
+  wipe(id: NodeId): void {
+    assert(this.nodeOf(id).running === undefined, `${id} still runs`);
+    this.nodeOf(id).disk.wipe();
+  }
+
+  /** The next start is under another kernel boot. */
+  reboot(id: NodeId): void {
+    this.nodeOf(id).bootId++;
+  }
+
+  member(id: NodeId): Member {
+    const { running } = this.nodeOf(id);
+    assert(running !== undefined, `${id} does not run`);
+    return running.member;
+  }
+
+  storage(id: NodeId): SimStorage {
+    const { running } = this.nodeOf(id);
+    assert(running !== undefined, `${id} does not run`);
+    return running.storage;
+  }
+
+  nodeClock(id: NodeId): NodeClock {
+    const { running } = this.nodeOf(id);
+    assert(running !== undefined, `${id} does not run`);
+    return running.clock;
+  }
+
+  meter(id: NodeId): SimMeter {
+    return this.nodeOf(id).meter;
+  }
+
+  /** Lets virtual time pass. */
+  run(forMs: number): void {
+    this.clock.runUntil(this.clock.nowMs() + forMs);
+  }
+
+  /** Runs until `isDone`; a failed assertion after `withinMs` of virtual time. */
+  runUntil(isDone: () => boolean, withinMs = 60_000): void {
+    const untilMs = this.clock.nowMs() + withinMs;
+    while (!isDone()) {
+      assert(this.clock.nowMs() <= untilMs && this.clock.step(), `not reached within ${withinMs} ms of virtual time`);
+    }
+  }
+
+  read(at: NodeId, request: ReadRequest): ReadOutcome {
+    let outcome: ReadOutcome | undefined;
+    this.member(at).read(request, (result) => {
+      outcome = result;
+    });
+    this.runUntil(() => outcome !== undefined);
+    return outcome as ReadOutcome;
+  }
+
+  write(at: NodeId, request: WriteRequest): WriteOutcome {
+    let outcome: WriteOutcome | undefined;
+    this.member(at).write(request, (result) => {
+      outcome = result;
+    });
+    this.runUntil(() => outcome !== undefined);
+    return outcome as WriteOutcome;
+  }
+
+  private nodeOf(id: NodeId): SimNode {
+    const node = this.nodes.get(id);
+    assert(node !== undefined, `there is no node ${id}`);
+    return node;
+  }
+
+  private logOf(id: NodeId): Log {
+    const say = (sentence: string) => this.said.push(`${this.clock.nowMs().toFixed(3)} ${id} ${sentence}`);
+    return { info: say, warn: say };
+  }
+}
+
+function configOf(options: SimClusterOptions): ClusterConfig {
+  const place = options.place ?? ((index: number) => ({ datacenter: "dc1", rack: `r${index + 1}` }));
+  const count = options.nodes ?? 3;
+  const nodes: NodeConfig[] = Array.from({ length: count }, (_, index) => ({
+    ...{ id: `n${index + 1}`, host: "127.0.0.1", bind: "127.0.0.1", http: 8101 + index, peer: 9101 + index },
+    ...place(index),
+  }));
+  const defaults: BucketConfig = {
+    type: "register",
+    replication: options.replication ?? Math.min(3, count),
+    consistency: { read: "QUORUM", write: "QUORUM" },
+    ttlMs: undefined,
+    ...options.bucket,
+  };
+  return {
+    cluster: "simulated",
+    partitions: options.partitions ?? 16,
+    data: "",
+    durability: options.durability ?? "group",
+    nodes,
+    buckets: new Map(),
+    defaults,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    security: { secret: undefined, allowedHosts: [], allowedOrigins: [] },
+  };
+}

@@ -1,0 +1,119 @@
+/**
+ * The laws of a lattice as properties. Every lattice is held to all of them by a few lines of generators.
+ *
+ * Shapiro and others, "Conflict-free Replicated Data Types", 2011, section 2:
+ * a state-based object converges if its states form a join-semilattice, merge is
+ * the join, and updates only move up.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { compareBytes, MalformedBytes } from "../../src/base/bytes.js";
+import type { Lattice, Op } from "../../src/lattice/lattice.js";
+import { compareStamps, type Stamp } from "../../src/lattice/stamp.js";
+
+export interface LatticeArbitraries<State> {
+  /** Any state that some history leads to, bottom among them. */
+  readonly state: fc.Arbitrary<State>;
+  readonly op: fc.Arbitrary<Op>;
+  readonly stamp: fc.Arbitrary<Stamp>;
+}
+
+const RUNS = { numRuns: 1000 };
+
+/** Holds `lattice` to the laws. */
+export function latticeLaws<State>(lattice: Lattice<State>, arbitraries: LatticeArbitraries<State>): void {
+  const { state, op, stamp } = arbitraries;
+  const { merge, mutate, bottom, encode, decode } = lattice;
+  const bytes = (value: State) => (value === bottom ? new Uint8Array(0) : encode(value));
+  const same = (a: State, b: State) => compareBytes(bytes(a), bytes(b)) === 0;
+  const law = (name: string, property: fc.IRawProperty<unknown>) =>
+    test(`${lattice.name}: ${name}`, () => fc.assert(property as fc.IProperty<unknown>, RUNS));
+
+  law(
+    "merge is associative",
+    fc.property(state, state, state, (a, b, c) => same(merge(merge(a, b), c), merge(a, merge(b, c)))),
+  );
+  law(
+    "merge is commutative",
+    fc.property(state, state, (a, b) => same(merge(a, b), merge(b, a))),
+  );
+  law(
+    "merge is idempotent, and returns its first argument itself",
+    fc.property(state, (a) => merge(a, a) === a),
+  );
+  law(
+    "merge returns its first argument itself when the second adds nothing",
+    fc.property(state, state, (a, b) => {
+      const join = merge(a, b);
+      assert.equal(merge(join, b), join);
+      assert.equal(merge(join, a), join);
+      if (same(join, a)) assert.equal(join, a);
+    }),
+  );
+  law(
+    "an equal state decoded from bytes adds nothing",
+    fc.property(state, (a) => a === bottom || merge(a, decode(encode(a))) === a),
+  );
+  law(
+    "bottom is the unit",
+    fc.property(state, (a) => merge(a, bottom) === a && same(merge(bottom, a), a)),
+  );
+  law(
+    "any order and repetition of deliveries gives one state",
+    fc.property(fc.array(state, { maxLength: 6 }), fc.array(fc.nat(), { maxLength: 12 }), (states, repeats) => {
+      const again = states.length === 0 ? [] : repeats.map((index) => states[index % states.length] as State);
+      const forward = states.reduce(merge, bottom);
+      const shuffled = [...again, ...states.toReversed()].reduce(merge, bottom);
+      assert.ok(same(forward, shuffled));
+    }),
+  );
+  law(
+    "mutate only moves up",
+    fc.property(state, op, stamp, (before, change, when) => {
+      fc.pre(lattice.accepts(change.kind));
+      const after = mutate(before, change, when);
+      assert.equal(merge(after, before), after);
+    }),
+  );
+  law(
+    "mutate with a stamp above all others is seen",
+    fc.property(state, op, stamp, (before, change, when) => {
+      fc.pre(lattice.accepts(change.kind));
+      const last = lattice.lastStamp(before);
+      fc.pre(last === undefined || compareStamps(when, last) > 0);
+      const after = mutate(before, change, when);
+      assert.deepEqual(lattice.lastStamp(after), when);
+      assert.ok(lattice.view(after, 0).context.some((seen) => compareStamps(seen, when) >= 0));
+    }),
+  );
+  law(
+    "the encoding is canonical: equal states are equal bytes, and decoding gives the state back",
+    fc.property(state, state, (a, b) => {
+      if (a !== bottom) assert.ok(same(decode(encode(a)), a));
+      if (merge(a, b) === a && merge(b, a) === b) assert.ok(same(a, b));
+    }),
+  );
+  law(
+    "the first byte of an encoding is the lattice's tag",
+    fc.property(state, (a) => a === bottom || encode(a)[0] === lattice.tag),
+  );
+  law(
+    "decoding arbitrary bytes gives a canonical state or MalformedBytes, never anything else",
+    fc.property(fc.uint8Array({ maxLength: 64 }), (noise) => {
+      try {
+        const decoded = decode(Uint8Array.from([lattice.tag, ...noise]));
+        assert.ok(same(decode(encode(decoded)), decoded));
+      } catch (error) {
+        assert.ok(error instanceof MalformedBytes);
+      }
+    }),
+  );
+  law(
+    "a view is a function of state and time, and the dead show nothing",
+    fc.property(state, fc.nat(), (a, nowMs) => {
+      assert.deepEqual(lattice.view(a, nowMs), lattice.view(a, nowMs));
+      if (lattice.isDead(a, nowMs)) assert.deepEqual(lattice.view(a, nowMs).contents, []);
+    }),
+  );
+}
