@@ -38,6 +38,8 @@ function problemOfParse(error: ParseError): Problem {
       return new Problem("too-large", "the chunk extensions are too long");
     case "ERR_HTTP_REQUEST_TIMEOUT":
       return new Problem("request-timeout", "the request took too long to arrive");
+    case "HPE_INVALID_URL":
+      return badRequest("the request line has a character that must be percent-encoded");
     default:
       return badRequest("this is not an HTTP request");
   }

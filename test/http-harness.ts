@@ -1,0 +1,198 @@
+/**
+ * A real HTTP edge on a real port before a store that is a Map: what the tests
+ * of the edge share.
+ */
+import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { connect } from "node:net";
+import { bytesToMapKey } from "../src/base/bytes.js";
+import { type ClusterConfig, DEFAULT_LIMITS, type Limits, type NodeConfig } from "../src/config.js";
+import type { Asked, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../src/coordinator/outcome.js";
+import { createHttpServer, type HttpServer } from "../src/http/server.js";
+import type { ClusterStatus, OwnersStatus, RingStatus, Store } from "../src/http/store.js";
+import type { View } from "../src/lattice/lattice.js";
+import { EMPTY_CONTEXT } from "../src/lattice/stamp.js";
+import { PromMeter } from "../src/real/meter.js";
+
+export const NOW_MS = 1_700_000_000_000;
+export const ACTOR = 0x0123456789abcdefn;
+
+export const REPLICAS: readonly Asked[] = [
+  { node: "n1", askedMs: 0, answeredMs: 0.25, role: "self", state: "same" },
+  { node: "n2", askedMs: 0.5, answeredMs: 1.734, role: "first", state: "behind" },
+  { node: "n3", askedMs: 0.5, answeredMs: undefined, role: "first", state: "failed" },
+];
+
+/** One register per key, stamped in the order of writes. Tests may look at what it was asked, and hold it back. */
+export class FakeStore implements Store {
+  readonly self = "n1";
+  readonly reads: ReadRequest[] = [];
+  readonly writes: WriteRequest[] = [];
+  /** While set, requests wait here for the test to go on. */
+  held: Array<() => void> | undefined;
+  /** While set, this is the answer. */
+  readOutcome: ReadOutcome | undefined;
+  writeOutcome: WriteOutcome | undefined;
+  private readonly views = new Map<string, View>();
+  private lastUs = NOW_MS * 1000;
+
+  read(request: ReadRequest, done: (outcome: ReadOutcome) => void): void {
+    this.reads.push(request);
+    const view = this.views.get(placeOf(request)) ?? { contents: [], context: EMPTY_CONTEXT };
+    const outcome = this.readOutcome ?? { ok: true, view, replicas: REPLICAS, mended: ["n2"] };
+    this.later(() => done(outcome));
+  }
+
+  write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
+    this.writes.push(request);
+    if (this.writeOutcome?.ok === false) {
+      const refused = this.writeOutcome;
+      return this.later(() => done(refused));
+    }
+    const context = [{ timeUs: ++this.lastUs, actor: ACTOR }];
+    this.views.set(placeOf(request), { contents: request.op.kind === "put" ? [request.op] : [], context });
+    this.later(() => done({ ok: true, context, replicas: REPLICAS }));
+  }
+
+  latestContextMs(): number {
+    return NOW_MS + 10_000;
+  }
+
+  cluster(): ClusterStatus {
+    const layout = { version: 1, digest: "00" };
+    const rest = { durability: "group", uptimeMs: 1, rows: this.views.size, incarnation: "00", refusing: undefined };
+    return { cluster: "test", self: "n1", version: "1.2.3", partitions: 8, layout, ...rest, nodes: [], buckets: [] };
+  }
+
+  ring(): RingStatus {
+    return { partitions: 8, layout: { version: 1, digest: "00" }, placements: [] };
+  }
+
+  owners(bucket: string, key: Uint8Array): OwnersStatus {
+    return { token: `${bucket}:${Buffer.from(key).toString("hex")}`, partition: 3, owners: [] };
+  }
+
+  private later(step: () => void): void {
+    if (this.held === undefined) setImmediate(step);
+    else this.held.push(step);
+  }
+}
+
+function placeOf(request: { bucket: string; key: Uint8Array }): string {
+  return `${request.bucket} ${bytesToMapKey(request.key)}`;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  /** The body, when the test knows that it is JSON. */
+  readonly json: Record<string, unknown>;
+}
+
+export interface Sent {
+  readonly headers?: Record<string, string | string[]>;
+  readonly body?: string | Uint8Array;
+}
+
+export interface TestEdge {
+  readonly server: HttpServer;
+  readonly store: FakeStore;
+  readonly meter: PromMeter;
+  readonly warnings: string[];
+  ready: boolean;
+  ask(method: string, path: string, sent?: Sent): Promise<Answer>;
+  /** Sends bytes as they are and gives all that comes back until the node closes. */
+  raw(bytes: string | Uint8Array): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export interface Changes {
+  readonly limits?: Partial<Limits>;
+  readonly node?: Partial<NodeConfig>;
+  readonly security?: Partial<ClusterConfig["security"]>;
+}
+
+export function configOf(changes: Changes): ClusterConfig {
+  const bucket = { type: "register", replication: 3, ttlMs: undefined } as const;
+  const defaults = { ...bucket, consistency: { read: "QUORUM", write: "QUORUM" } } as const;
+  const short = { ...bucket, ttlMs: 60_000, consistency: { read: "ONE", write: "ALL" } } as const;
+  const node = { id: "n1", host: "127.0.0.1", bind: "127.0.0.1", http: 0, peer: 0, rack: "r1", datacenter: "dc1" };
+  return {
+    cluster: "test",
+    partitions: 8,
+    data: "unused",
+    durability: "group",
+    nodes: [{ ...node, ...changes.node }],
+    buckets: new Map([["short", short]]),
+    defaults,
+    limits: { ...DEFAULT_LIMITS, ...changes.limits },
+    security: { secret: undefined, allowedHosts: [], allowedOrigins: [], ...changes.security },
+  };
+}
+
+export async function startEdge(changes: Changes = {}): Promise<TestEdge> {
+  const config = configOf(changes);
+  const store = new FakeStore();
+  const meter = new PromMeter();
+  const warnings: string[] = [];
+  const log = { info: () => {}, warn: (sentence: string) => void warnings.push(sentence) };
+  const ready = () => ({ ready: edge.ready, detail: { sees: ["n1"] } });
+  const node = config.nodes[0] as NodeConfig;
+  const wallMs = () => NOW_MS;
+  const server = createHttpServer({ store, config, node, meter, log, limits: config.limits, ready, wallMs });
+  const edge: TestEdge = {
+    server,
+    store,
+    meter,
+    warnings,
+    ready: true,
+    ask: (method, path, sent) => ask(server.port, method, path, sent),
+    raw: (bytes) => raw(server.port, bytes),
+    stop: () => new Promise((resolve) => server.drain(resolve)),
+  };
+  await new Promise<void>((resolve, reject) => server.listen((error) => (error ? reject(error) : resolve())));
+  return edge;
+}
+
+function ask(port: number, method: string, path: string, sent: Sent = {}): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = httpRequest({ port, host: "127.0.0.1", method, path, headers: sent.headers ?? {}, agent: false });
+    request.on("error", reject);
+    request.on("response", (response) => {
+      const chunks: Buffer[] = [];
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const body = Buffer.concat(chunks);
+        const { statusCode: status = 0, headers } = response;
+        resolve({
+          status,
+          headers,
+          body,
+          get json() {
+            return JSON.parse(body.toString()) as Record<string, unknown>;
+          },
+        });
+      });
+    });
+    request.end(sent.body);
+  });
+}
+
+function raw(port: number, bytes: string | Uint8Array): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    let text = "";
+    socket.setEncoding("latin1").on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(text));
+    socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
+  });
+}
+
+/** Everything after the headers of the first answer in `text`, parsed. */
+export function bodyOf(text: string): Record<string, unknown> {
+  return JSON.parse(text.slice(text.indexOf("\r\n\r\n") + 4)) as Record<string, unknown>;
+}
