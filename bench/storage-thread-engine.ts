@@ -5,6 +5,7 @@
  * loop packs a group into one buffer, hands it over, and reads through a
  * connection of its own that stands in the state of the last finished group.
  */
+import { closeSync } from "node:fs";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { Reader, Writer } from "../src/base/bytes.js";
 import type { Limits } from "../src/config.js";
@@ -30,7 +31,7 @@ export class ThreadEngine implements StorageEngine {
     this.files = openFiles(dir, limits.walBytesMax);
     this.done = new Table(this.files.writer);
     this.done.open();
-    this.folding = new Folding(this.files.file, limits.walBytesMax);
+    this.folding = new Folding(this.files, limits.walBytesMax);
     this.worker = new Worker(new URL(import.meta.url), { workerData: this.files.file });
     this.worker.on("message", ({ error, frames }: Answer) => {
       this.done.open();
@@ -49,6 +50,8 @@ export class ThreadEngine implements StorageEngine {
 
   write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void {
     this.folding.beforeGroup(() => {
+      // After a fold the same state is read from the database alone, and the log may start anew.
+      this.done.open();
       const packed = new Writer(64 * 1024);
       for (const { key, value } of rows) {
         packed.long(key).u8(value === undefined ? 0 : 1);
@@ -71,6 +74,8 @@ export class ThreadEngine implements StorageEngine {
       this.worker.once("exit", () => {
         this.done.close();
         this.files.writer.close();
+        closeSync(this.files.logFile);
+        closeSync(this.files.databaseFile);
         this.files.lock.close();
         onClosed();
       });

@@ -44,7 +44,7 @@ export class SyncedLogEngine implements StorageEngine {
     this.files = openFiles(dir, limits.walBytesMax);
     this.written = new Table(this.files.writer);
     this.before = new Table(connect(this.files.file));
-    this.folding = new Folding(this.files.file, limits.walBytesMax);
+    this.folding = new Folding(this.files, limits.walBytesMax);
     this.written.open();
   }
 
@@ -75,6 +75,7 @@ export class SyncedLogEngine implements StorageEngine {
       // The last connection folds the log and removes it.
       this.files.writer.close();
       closeSync(this.files.logFile);
+      closeSync(this.files.databaseFile);
       this.files.lock.close();
       onClosed();
     });

@@ -7,9 +7,11 @@
  * start. So nobody waits for more than a short pass, and the log stays within
  * its limit plus what is written during the passes.
  */
+import { fdatasync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { assert } from "../base/assert.js";
 import { diskBroken } from "./storage-errors.js";
+import type { StoreFiles } from "./storage-open.js";
 import type { FoldResult } from "./storage-worker.js";
 
 /** A frame is a page and its header; the log's own header comes before the first. */
@@ -31,7 +33,7 @@ export class Folding {
   private worker: Worker | undefined;
 
   constructor(
-    private readonly file: string,
+    private readonly files: StoreFiles,
     private readonly logBytesMax: number,
   ) {
     this.startAtBytes = logBytesMax;
@@ -87,7 +89,7 @@ export class Folding {
   }
 
   private startWorker(): Worker {
-    const worker = new Worker(new URL("./storage-worker.js", import.meta.url), { workerData: this.file });
+    const worker = new Worker(new URL("./storage-worker.js", import.meta.url), { workerData: this.files.file });
     worker.on("message", (result: FoldResult) => {
       if (this.phase === "closed") return;
       worker.unref();
@@ -99,10 +101,20 @@ export class Folding {
   private onPass({ frames, folded, error }: FoldResult): void {
     // A full disk or a reader from outside may go away; any other error will not.
     if (error !== "" && !/FULL|BUSY|LOCKED/.test(error)) throw diskBroken(error);
-    const leftBytes = logBytesOf(frames - folded);
     if (this.phase === "held") {
       this.release(error === "" && frames === folded);
-    } else if (error === "" && leftBytes > this.logBytesMax * HELD_PART && this.passes < PASSES_MAX) {
+    } else {
+      // SQLite syncs the database with the last pass only: most of that is done here, while nobody waits.
+      fdatasync(this.files.databaseFile, (failure) => {
+        if (failure !== null) throw diskBroken(failure);
+        if (this.phase === "passing") this.onPassSynced(error === "" ? folded : undefined);
+      });
+    }
+  }
+
+  private onPassSynced(folded: number | undefined): void {
+    const leftBytes = folded === undefined ? 0 : this.bytes - logBytesOf(folded);
+    if (leftBytes > this.logBytesMax * HELD_PART && this.passes < PASSES_MAX) {
       this.pass("passing");
     } else if (this.groupUnderWay) {
       this.phase = "due";

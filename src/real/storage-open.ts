@@ -31,6 +31,11 @@ export interface StoreFiles {
   readonly writer: Connection;
   /** A file descriptor of the log, to sync it. The log keeps its inode as long as a connection is open. */
   readonly logFile: number;
+  /**
+   * A file descriptor of store.db, to sync it. Closed after all connections only:
+   * to close any descriptor of a file gives up all locks that this process has on it.
+   */
+  readonly databaseFile: number;
 }
 
 /** "MURM": tells our files from those of other programs. */
@@ -45,23 +50,24 @@ const require = createRequire(import.meta.url);
 /** Opens `dir`. Throws `StorageOpenError`. */
 export function openFiles(dir: string, logBytesMax: number): StoreFiles {
   const path = resolve(dir);
-  const opened: Connection[] = [];
+  const undo: Array<() => void> = [];
   try {
     makeDirectory(path);
     const lock = connect(join(path, "lock.db"));
-    opened.push(lock);
+    undo.push(() => lock.close());
     lock.exec("BEGIN EXCLUSIVE");
     const file = join(path, "store.db");
     const writer = connect(file);
-    opened.push(writer);
+    undo.push(() => writer.close());
     prepare(writer, file);
     writer.pragma(`journal_size_limit = ${logBytesMax}`);
     const logFile = openSync(`${file}-wal`, "r+");
+    undo.push(() => closeSync(logFile));
     fdatasyncSync(logFile);
     syncDirectory(path);
-    return { file, lock, writer, logFile };
+    return { file, lock, writer, logFile, databaseFile: openSync(file, "r+") };
   } catch (error) {
-    for (const connection of opened.reverse()) connection.close();
+    for (const step of undo.reverse()) step();
     throw openErrorOf(path, error);
   }
 }
