@@ -1,0 +1,183 @@
+/**
+ * A cluster as a command reaches it: over HTTP, through the first of its nodes
+ * that answers. The only module that knows axios.
+ *
+ * A request goes to the next node when it certainly never left, or when asking
+ * twice does no harm. A write that left and got no answer is reported as
+ * unknown: it is not silently written a second time.
+ */
+import { Agent } from "node:http";
+import axios, { type AxiosResponse, isAxiosError } from "axios";
+import type { ClusterConfig, NodeConfig } from "../config.js";
+import { configPath, loadConfig } from "./config.js";
+import { CommandFailure, EXIT, usage } from "./exit.js";
+
+/** The options by which every command says which cluster it means. */
+export interface ClusterOptions {
+  readonly config?: string;
+  readonly node?: string;
+  readonly json?: boolean;
+}
+
+export interface Question {
+  readonly method: "GET" | "PUT" | "DELETE";
+  readonly path: string;
+  readonly query?: Readonly<Record<string, string | undefined>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+export interface Answer {
+  readonly url: string;
+  readonly status: number;
+  readonly body: Buffer;
+  readonly elapsedMs: number;
+  header(name: string): string;
+}
+
+/** The node waits for its replicas first; beyond that it is as good as gone. */
+const PATIENCE_BEYOND_DEADLINE_MS = 1000;
+const PATIENCE_MS = 5000;
+
+/** What came before any byte of the request left. */
+const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+
+export class Cluster {
+  private readonly agent = new Agent({ keepAlive: true });
+
+  constructor(
+    /** Base URLs of its nodes, tried in this order. */
+    readonly urls: readonly string[],
+    private readonly patienceMs: number,
+  ) {}
+
+  /** The answer of the first node that gives one, whatever its status. */
+  async ask(question: Question): Promise<Answer> {
+    const failures: string[] = [];
+    for (const url of this.urls) {
+      const started = performance.now();
+      try {
+        const response = await this.send(url, question);
+        return answerOf(url, response, performance.now() - started);
+      } catch (error) {
+        if (!isAxiosError(error)) throw error;
+        const code = error.code ?? "ERR_NETWORK";
+        failures.push(`${url} (${reasonOf(code)})`);
+        if (question.method === "GET" || NEVER_SENT.has(code)) continue;
+        const sentence = `${url} took the request and did not answer (${reasonOf(code)}): it may have been applied`;
+        throw new CommandFailure(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: true });
+      }
+    }
+    const sentence = `no node answers: ${failures.join(", ")}; is the cluster up?`;
+    throw new CommandFailure(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: false });
+  }
+
+  private send(url: string, question: Question): Promise<AxiosResponse<Buffer>> {
+    return axios.request<Buffer>({
+      baseURL: url,
+      url: question.path,
+      method: question.method,
+      params: question.query,
+      headers: { "User-Agent": "murmur", ...question.headers },
+      data: question.body,
+      responseType: "arraybuffer",
+      timeout: this.patienceMs,
+      httpAgent: this.agent,
+      proxy: false,
+      maxRedirects: 0,
+      decompress: false,
+      maxBodyLength: Number.POSITIVE_INFINITY,
+      maxContentLength: Number.POSITIVE_INFINITY,
+      validateStatus: () => true,
+      transformRequest: (data) => data,
+    });
+  }
+}
+
+export function openCluster(options: ClusterOptions, timeoutMs?: number): Cluster {
+  const beyond = (deadlineMs: number) => deadlineMs + PATIENCE_BEYOND_DEADLINE_MS;
+  if (options.node !== undefined) {
+    return new Cluster([nodeUrl(options.node)], timeoutMs === undefined ? PATIENCE_MS : beyond(timeoutMs));
+  }
+  const config = loadConfig(configPath(options.config));
+  return new Cluster(urlsOf(config), beyond(timeoutMs ?? config.limits.requestDeadlineMs));
+}
+
+export function urlsOf(config: ClusterConfig): string[] {
+  return config.nodes.map(urlOf);
+}
+
+export function urlOf({ host, http }: Pick<NodeConfig, "host" | "http">): string {
+  return `http://${authority(host, http)}`;
+}
+
+/** `host:port`, with the brackets that an IPv6 address needs. */
+export function authority(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** `--node` as a base URL: `127.0.0.1:8101` will do. */
+export function nodeUrl(given: string): string {
+  const text = given.includes("://") ? given : `http://${given}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url?.protocol === "http:" && url.hostname !== "") return url.origin;
+  throw usage(`--node: expected a URL such as http://127.0.0.1:8101, found ${JSON.stringify(given)}`);
+}
+
+/** The answer's JSON. Anything else than JSON did not come from a node of ours. */
+export function jsonOf(answer: Answer): unknown {
+  try {
+    return JSON.parse(answer.body.toString("utf8"));
+  } catch {
+    throw new CommandFailure(
+      EXIT.failure,
+      `${answer.url} answered ${answer.status} without JSON: is it a murmur node?`,
+    );
+  }
+}
+
+/** The JSON of a question about the cluster, or the failure its problem describes. */
+export async function askJson<Status>(cluster: Cluster, path: string): Promise<Status> {
+  const answer = await cluster.ask({ method: "GET", path });
+  if (answer.status !== 200) throw problemFailure(answer);
+  return jsonOf(answer) as Status;
+}
+
+interface Problem {
+  readonly code?: string;
+  readonly detail?: string;
+  readonly mayHaveApplied?: boolean;
+}
+
+const LEVEL_NOT_MET = new Set(["unavailable", "timeout", "failed"]);
+
+/** Any answer that is a refusal, as the end of the command. */
+export function problemFailure(answer: Answer): CommandFailure {
+  const problem = jsonOf(answer) as Problem;
+  const { code = `status ${answer.status}`, detail = "", mayHaveApplied } = problem;
+  const exitCode = LEVEL_NOT_MET.has(code) ? EXIT.levelNotMet : code === "bad-request" ? EXIT.usage : EXIT.failure;
+  const doubt = mayHaveApplied ? "; it may have been applied" : "";
+  return new CommandFailure(exitCode, `${code}: ${detail}${doubt}`, problem);
+}
+
+function answerOf(url: string, response: AxiosResponse<Buffer>, elapsedMs: number): Answer {
+  return {
+    url,
+    status: response.status,
+    body: response.data,
+    elapsedMs,
+    header: (name) => String(response.headers[name] ?? ""),
+  };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "refused",
+  ECONNABORTED: "silent",
+  ETIMEDOUT: "silent",
+  ECONNRESET: "hung up",
+  ENOTFOUND: "unknown host",
+};
+
+function reasonOf(code: string): string {
+  return REASONS[code] ?? code;
+}

@@ -1,0 +1,197 @@
+/**
+ * Every command with its arguments, options and examples. What a command does
+ * is in the file it imports when it runs.
+ */
+import { readFileSync } from "node:fs";
+import { Command, Option } from "commander";
+import type { ExitCode } from "./exit.js";
+
+/** How the command went, for main.ts. */
+export interface Outcome {
+  exitCode: ExitCode;
+  /** Whether it was asked for JSON, so that a failure is told as JSON too. */
+  json: boolean;
+}
+
+type OnExit = (exitCode: ExitCode) => void;
+
+const CONFIG = () => new Option("--config <file>", "the cluster's file (else MURMUR_CONFIG, else ./cluster.yaml)");
+const NODE = () => new Option("--node <url>", "ask this node only, such as http://127.0.0.1:8101").conflicts("config");
+const JSON_OUT = () => new Option("--json", "print JSON for programs");
+const TIMEOUT = () => new Option("--timeout <duration>", "how long to wait for the replicas, such as 500ms or 2s");
+const TRACE = () => new Option("--trace", "draw who was asked, when, and who was behind");
+const CONTEXT = () => new Option("--context <context>", "what you have read: the write supersedes it");
+const LEVEL = () =>
+  new Option("--consistency <level>", "ONE, TWO, THREE, QUORUM, ALL, LOCAL_ONE, LOCAL_QUORUM, EACH_QUORUM or a number");
+
+const EXIT_CODES = `
+Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 consistency level not met, 5 unreachable,
+6 siblings need a decision. Data goes to stdout, everything else to stderr.`;
+
+export function buildProgram(outcome: Outcome): Command {
+  const onExit: OnExit = (exitCode) => {
+    outcome.exitCode = exitCode;
+  };
+  const program = new Command("murmur")
+    .description("A leaderless, always-writable, replicated datastore.")
+    .option("--version", "print the version")
+    .exitOverride()
+    .showHelpAfterError("(murmur --help shows the commands)")
+    .addHelpText(
+      "before",
+      examples("murmur up", 'murmur put users ada \'{"name":"Ada"}\'', "murmur get users ada --trace"),
+    )
+    .addHelpText("after", EXIT_CODES);
+  program.hook("preAction", (_program, command) => {
+    outcome.json = command.opts().json === true;
+  });
+  program.on("option:version", () => {
+    process.stdout.write(`${ownVersion()}\n`);
+    process.exit();
+  });
+  addProcessCommands(program, onExit);
+  addKeyCommands(program, onExit);
+  addClusterCommands(program, onExit);
+  addImportCommand(program, onExit);
+  addConfigCommands(program, onExit);
+  return program;
+}
+
+function addProcessCommands(program: Command, onExit: OnExit): void {
+  declare(program, "up", "start all nodes of the file on this machine, one process each", [
+    "murmur up",
+    "murmur up --data /tmp/murmur",
+  ])
+    .addOption(CONFIG())
+    .option("--data <dir>", "the folder for all nodes' data (else the file's)")
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./up.js")).up(options)));
+  declare(program, "node", "run one node in the foreground", ["murmur node n1 --config /etc/murmur/cluster.yaml"])
+    .argument("<id>", "which of the file's nodes")
+    .addOption(CONFIG())
+    .option("--data <dir>", "the folder for all nodes' data (else the file's)")
+    .option("--new-cluster", "vouch that the cluster has never run: do not wait for the other owners")
+    .addOption(JSON_OUT())
+    .action(async (id, options) => onExit(await (await import("./node.js")).node(id, options)));
+}
+
+function addKeyCommands(program: Command, onExit: OnExit): void {
+  declare(program, "get", "print the value of a key", [
+    "murmur get users ada",
+    "murmur get users ada --consistency ONE --trace",
+  ])
+    .argument("<bucket>")
+    .argument("<key>")
+    .addOption(LEVEL())
+    .addOption(TIMEOUT())
+    .addOption(TRACE())
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (bucket, key, options) => onExit(await (await import("./keys.js")).get(bucket, key, options)));
+  declare(program, "put", "store a value", [
+    'murmur put users ada \'{"name":"Ada"}\'',
+    "murmur put users photo --file ada.jpg --content-type image/jpeg",
+    "date | murmur put users now --ttl 60s",
+  ])
+    .argument("<bucket>")
+    .argument("<key>")
+    .argument("[value]", "left out, or -: read from stdin")
+    .option("--file <file>", "store the bytes of this file")
+    .option("--content-type <type>", "else JSON if it is a JSON object or list, and text otherwise")
+    .option("--ttl <duration>", "how long it lives, such as 60s or 2h")
+    .addOption(LEVEL())
+    .addOption(TIMEOUT())
+    .addOption(CONTEXT())
+    .addOption(TRACE())
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (bucket, key, value, options) =>
+      onExit(await (await import("./keys.js")).put(bucket, key, value, options)),
+    );
+  declare(program, "delete", "delete a key", ["murmur delete users ada"])
+    .argument("<bucket>")
+    .argument("<key>")
+    .addOption(LEVEL())
+    .addOption(TIMEOUT())
+    .addOption(CONTEXT())
+    .addOption(TRACE())
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (bucket, key, options) => onExit(await (await import("./keys.js")).remove(bucket, key, options)));
+}
+
+function addClusterCommands(program: Command, onExit: OnExit): void {
+  declare(program, "status", "who is up, as one node sees it", [
+    "murmur status",
+    "murmur status --node http://127.0.0.1:8103",
+  ])
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./status.js")).status(options)));
+  declare(program, "ring", "how the partitions are spread over the nodes", [
+    "murmur ring",
+    "murmur ring --partition 17",
+  ])
+    .option("--partition <number>", "the owners of this one")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./status.js")).ring(options)));
+  declare(program, "owners", "where a key lives", ["murmur owners users ada"])
+    .argument("<bucket>")
+    .argument("<key>")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (bucket, key, options) => onExit(await (await import("./status.js")).owners(bucket, key, options)));
+}
+
+function addImportCommand(program: Command, onExit: OnExit): void {
+  declare(program, "import", "store every record of an NDJSON or CSV file under one of its fields", [
+    "murmur import cities.ndjson --bucket cities --key cityId",
+    "murmur import users.csv --bucket users --key email --concurrency 128 --resume",
+  ])
+    .argument("<file>", "ends in .ndjson, .jsonl or .csv (with a header row)")
+    .requiredOption("--bucket <bucket>", "where to store")
+    .requiredOption("--key <field>", "the field that is the key; a.b reaches into a")
+    .addOption(LEVEL().default("QUORUM"))
+    .option("--concurrency <count>", "records under way at once", "64")
+    .option("--resume", "go on where an earlier run of the same import ended")
+    .option("--state <file>", "where to keep the checkpoint (else FILE.murmur-import)")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (file, options) => onExit(await (await import("./import.js")).importFile(file, options)));
+}
+
+function addConfigCommands(program: Command, onExit: OnExit): void {
+  const config = program.command("config").description("about the cluster's file").helpCommand(false);
+  declare(config, "check", "say what is wrong with a cluster file: exit code 2 if anything is", [
+    "murmur config check",
+    "murmur config check /etc/murmur/cluster.yaml",
+  ])
+    .argument("[file]", "else --config, else MURMUR_CONFIG, else ./cluster.yaml")
+    .addOption(CONFIG())
+    .addOption(JSON_OUT())
+    .action(async (file, options) => onExit((await import("./config-check.js")).configCheck(file, options)));
+}
+
+function declare(parent: Command, name: string, description: string, lines: readonly string[]): Command {
+  return parent
+    .command(name)
+    .description(description)
+    .addHelpText("before", examples(...lines));
+}
+
+function examples(...lines: readonly string[]): string {
+  return `Examples:\n${lines.map((line) => `  ${line}\n`).join("")}`;
+}
+
+function ownVersion(): string {
+  const manifest = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(manifest) as { version: string }).version;
+}

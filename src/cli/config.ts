@@ -1,0 +1,23 @@
+/**
+ * Which cluster.yaml a command means: `--config`, else MURMUR_CONFIG, else the
+ * one of this folder. A file with mistakes ends the command with all of them.
+ */
+import { existsSync } from "node:fs";
+import type { ClusterConfig } from "../config.js";
+import { loadClusterFile, mistakeLine } from "../real/cluster-file.js";
+import { CommandFailure, EXIT, usage } from "./exit.js";
+
+const DEFAULT_FILE = "cluster.yaml";
+
+export function configPath(given: string | undefined): string {
+  const path = given ?? (process.env.MURMUR_CONFIG || undefined);
+  if (path !== undefined) return path;
+  if (existsSync(DEFAULT_FILE)) return DEFAULT_FILE;
+  throw usage(`no ${DEFAULT_FILE} in this folder; name one with --config FILE or MURMUR_CONFIG`);
+}
+
+export function loadConfig(path: string): ClusterConfig {
+  const result = loadClusterFile(path);
+  if (!Array.isArray(result)) return result;
+  throw new CommandFailure(EXIT.usage, result.map(mistakeLine).join("\n"), { ok: false, mistakes: result });
+}

@@ -1,0 +1,194 @@
+/**
+ * `murmur get`, `put` and `delete`: one key, one request. The value is the
+ * only thing on stdout; everything about it is talk, or the one object of `--json`.
+ */
+import { isUtf8 } from "node:buffer";
+import { readFileSync } from "node:fs";
+import { parseDurationMs } from "../base/duration.js";
+import { checkBucket, checkKey, keyPath } from "./addresses.js";
+import { type Answer, type ClusterOptions, jsonOf, openCluster, problemFailure } from "./cluster.js";
+import { EXIT, type ExitCode, usage } from "./exit.js";
+import { printJson, say, shown } from "./terminal.js";
+import { drawTrace, serverTimingLines, type TraceLine } from "./trace.js";
+
+interface KeyOptions extends ClusterOptions {
+  readonly consistency?: string;
+  readonly timeout?: string;
+  readonly trace?: boolean;
+}
+
+interface WriteOptions extends KeyOptions {
+  readonly context?: string;
+}
+
+interface PutOptions extends WriteOptions {
+  readonly file?: string;
+  readonly contentType?: string;
+  readonly ttl?: string;
+}
+
+/** The answer of the HTTP interface to a GET with this Accept. */
+interface Envelope {
+  readonly found: boolean;
+  readonly value?: string | null;
+  readonly contentType?: string;
+  readonly siblings?: readonly unknown[];
+  readonly context?: string;
+  readonly level?: string | number;
+  readonly replicas?: readonly {
+    readonly node: string;
+    readonly askedMs?: number;
+    readonly ms?: number | null;
+    readonly role: string;
+    readonly state: string;
+  }[];
+  readonly mended?: readonly string[];
+}
+
+const ENVELOPE_TYPE = "application/vnd.murmur+json";
+
+export async function get(bucket: string, key: string, options: KeyOptions): Promise<ExitCode> {
+  const { cluster, name } = target(bucket, key, options);
+  const answer = await cluster.ask({
+    method: "GET",
+    path: keyPath(bucket, key),
+    query: { r: options.consistency, timeout: options.timeout },
+    headers: { Accept: ENVELOPE_TYPE },
+  });
+  const inConflict = answer.status === 300;
+  if (!inConflict && answer.status !== 200 && !isNotFound(answer)) {
+    if (options.trace) traceHeader(`get ${name}`, answer);
+    throw problemFailure(answer);
+  }
+  const envelope = jsonOf(answer) as Envelope;
+  if (options.trace)
+    drawTrace(`get ${name} at ${envelope.level} through ${answer.url}`, answer.elapsedMs, linesOf(envelope));
+  if (options.json) printJson(envelope);
+  if (inConflict || (envelope.siblings?.length ?? 0) > 1) {
+    if (!options.json) printJson({ siblings: envelope.siblings, context: envelope.context });
+    say(
+      `${name}: ${envelope.siblings?.length} siblings need a decision; put the right value with --context ${envelope.context}`,
+    );
+    return EXIT.siblings;
+  }
+  if (!envelope.found) {
+    say(`${name}: not found`);
+    return EXIT.notFound;
+  }
+  if (!options.json) writeValue(Buffer.from(envelope.value ?? "", "base64"), envelope.contentType ?? "");
+  return EXIT.ok;
+}
+
+/** A 404 about the key is an answer; one about the path, from something that is not a node, is none. */
+function isNotFound(answer: Answer): boolean {
+  return answer.status === 404 && "found" in (jsonOf(answer) as object);
+}
+
+export async function put(
+  bucket: string,
+  key: string,
+  value: string | undefined,
+  options: PutOptions,
+): Promise<ExitCode> {
+  const { cluster, name } = target(bucket, key, options);
+  const body = await valueBytes(value, options.file);
+  const contentType = options.contentType ?? contentTypeOf(body);
+  const answer = await cluster.ask({
+    method: "PUT",
+    path: keyPath(bucket, key),
+    query: { w: options.consistency, timeout: options.timeout, ttl: options.ttl },
+    headers: { "Content-Type": headerValue("--content-type", contentType), ...contextHeader(options.context) },
+    body,
+  });
+  return written(answer, `put ${name}`, `${name}: stored ${body.length} bytes of ${contentType}`, options);
+}
+
+export async function remove(bucket: string, key: string, options: WriteOptions): Promise<ExitCode> {
+  const { cluster, name } = target(bucket, key, options);
+  const answer = await cluster.ask({
+    method: "DELETE",
+    path: keyPath(bucket, key),
+    query: { w: options.consistency, timeout: options.timeout },
+    headers: contextHeader(options.context),
+  });
+  return written(answer, `delete ${name}`, `${name}: deleted`, options);
+}
+
+function target(bucket: string, key: string, options: KeyOptions) {
+  checkBucket(bucket);
+  checkKey(key);
+  const timeoutMs = options.timeout === undefined ? undefined : parseDurationMs(options.timeout);
+  if (options.timeout !== undefined && timeoutMs === undefined) {
+    throw usage(`--timeout: expected a duration such as 500ms or 2s, found ${JSON.stringify(options.timeout)}`);
+  }
+  return { cluster: openCluster(options, timeoutMs), name: `${bucket}/${shown(key)}` };
+}
+
+function written(answer: Answer, title: string, sentence: string, options: WriteOptions): ExitCode {
+  if (options.trace) traceHeader(title, answer);
+  if (answer.status >= 300) throw problemFailure(answer);
+  const context = answer.header("murmur-context");
+  if (options.json) printJson({ ok: true, context, node: answer.url });
+  else say(`${sentence}\ncontext: ${context}`);
+  return EXIT.ok;
+}
+
+function traceHeader(title: string, answer: Answer): void {
+  drawTrace(`${title} through ${answer.url}`, answer.elapsedMs, serverTimingLines(answer.header("server-timing")));
+}
+
+function linesOf(envelope: Envelope): TraceLine[] {
+  const mended = new Set(envelope.mended);
+  return (envelope.replicas ?? []).map(({ node, askedMs = 0, ms, role, state }) => ({
+    node,
+    startMs: askedMs,
+    endMs: typeof ms === "number" ? askedMs + ms : undefined,
+    told: `${role}, ${state}${mended.has(node) ? ", mended" : ""}`,
+  }));
+}
+
+/** A text on a terminal ends with a newline, or the prompt would stand behind it; a pipe gets the very bytes. */
+function writeValue(value: Buffer, contentType: string): void {
+  process.stdout.write(value);
+  const isText = /^text\/|json\b|\bxml\b/.test(contentType);
+  if (process.stdout.isTTY && isText && value.at(-1) !== 10) process.stdout.write("\n");
+}
+
+async function valueBytes(value: string | undefined, file: string | undefined): Promise<Buffer> {
+  if (file !== undefined && value !== undefined) throw usage("give VALUE or --file, not both");
+  if (file !== undefined) return readValueFile(file);
+  if (value !== undefined && value !== "-") return Buffer.from(value, "utf8");
+  if (process.stdin.isTTY) say("reading the value from the terminal; end it with Ctrl-D");
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+function readValueFile(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw usage(`--file: ${(error as Error).message}`);
+  }
+}
+
+/** What the bytes look like, when nobody says: a JSON object or list, a text, or neither. */
+function contentTypeOf(body: Buffer): string {
+  if (!isUtf8(body)) return "application/octet-stream";
+  try {
+    const value: unknown = JSON.parse(body.toString("utf8"));
+    if (typeof value === "object" && value !== null) return "application/json";
+  } catch {
+    // Not JSON: a text like any other.
+  }
+  return "text/plain; charset=utf-8";
+}
+
+function contextHeader(context: string | undefined): Record<string, string> {
+  return context === undefined ? {} : { "Murmur-Context": headerValue("--context", context) };
+}
+
+function headerValue(option: string, value: string): string {
+  if (/^[\x20-\x7e]+$/.test(value)) return value;
+  throw usage(`${option}: expected printable ASCII, found ${JSON.stringify(value)}`);
+}

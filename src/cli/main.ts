@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+/**
+ * The command `murmur`. Thin on purpose: what a command needs is loaded when
+ * it runs, so that `murmur --help` is there at once.
+ */
+import { CommanderError } from "commander";
+import { buildProgram, type Outcome } from "./commands.js";
+import { CommandFailure, EXIT, type ExitCode } from "./exit.js";
+import { paint, printJson, say } from "./terminal.js";
+
+/** `murmur ring | head`: who has read enough is not an error. */
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failure);
+});
+
+const outcome: Outcome = { exitCode: EXIT.ok, json: false };
+try {
+  await buildProgram(outcome).parseAsync();
+} catch (error) {
+  outcome.exitCode = endOf(error, outcome.json);
+}
+// Set, not enforced: what is still to be written is written.
+process.exitCode = outcome.exitCode;
+
+function endOf(error: unknown, json: boolean): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  const isExpected = error instanceof CommandFailure;
+  const sentence = error instanceof Error ? error.message : String(error);
+  say(`${paint("red", "murmur:", process.stderr)} ${sentence}`);
+  if (isExpected && json && error.data !== undefined) printJson(error.data);
+  if (!isExpected && process.env.MURMUR_DEBUG !== undefined && error instanceof Error) say(String(error.stack));
+  return isExpected ? error.exitCode : EXIT.failure;
+}

@@ -1,0 +1,52 @@
+/**
+ * `--trace`: one request as a timeline of the replicas that were asked, so
+ * that one sees who was waited for and who was behind.
+ */
+import { bar, paint, say, shown } from "./terminal.js";
+
+/** One replica's part. `endMs` is undefined while it is silent. */
+export interface TraceLine {
+  readonly node: string;
+  readonly startMs: number;
+  readonly endMs: number | undefined;
+  /** How it was asked and what it held, in words. */
+  readonly told: string;
+}
+
+const CELLS = 40;
+
+/** Draws the timeline on stderr. `elapsedMs` is what the whole request took as seen from here. */
+export function drawTrace(title: string, elapsedMs: number, lines: readonly TraceLine[]): void {
+  const total = Math.max(0.001, ...lines.map((line) => line.endMs ?? line.startMs));
+  const nodeWidth = Math.max(4, ...lines.map((line) => line.node.length));
+  say(`${title}: ${milliseconds(elapsedMs)} from here, ${milliseconds(total)} among the replicas`);
+  for (const line of lines) {
+    const end = line.endMs === undefined ? "  silent" : milliseconds(line.endMs).padStart(8);
+    const times = `${milliseconds(line.startMs).padStart(8)} -> ${end}`;
+    say(`  ${shown(line.node).padEnd(nodeWidth)} ${times}  |${picture(line, total)}|  ${line.told}`);
+  }
+}
+
+/** Where on the time line the replica worked: nothing before it was asked, dots while it is silent. */
+function picture(line: TraceLine, total: number): string {
+  const before = Math.min(CELLS - 1, Math.floor((line.startMs / total) * CELLS));
+  if (line.endMs === undefined) return " ".repeat(before) + paint("dim", "·".repeat(CELLS - before), process.stderr);
+  const share = (line.endMs - line.startMs) / total;
+  const drawn = bar(share, CELLS).slice(0, CELLS - before) || "▏";
+  return " ".repeat(before) + paint("cyan", drawn, process.stderr) + " ".repeat(CELLS - before - drawn.length);
+}
+
+function milliseconds(durationMs: number): string {
+  return `${durationMs.toFixed(durationMs < 10 ? 2 : 1)} ms`;
+}
+
+/** The replicas as Server-Timing names them: `n1;dur=1.2;desc="first same", n2;desc="first failed"`. */
+export function serverTimingLines(header: string): TraceLine[] {
+  const lines: TraceLine[] = [];
+  for (const [, node = "", parameters = ""] of header.matchAll(/([^\s,;]+)((?:;[^\s,;="]+=(?:"[^"]*"|[^\s,;"]*))*)/g)) {
+    const duration = /;dur=([\d.]+)/.exec(parameters)?.[1];
+    const told = /;desc="([^"]*)"/.exec(parameters)?.[1] ?? "";
+    lines.push({ node, startMs: 0, endMs: duration === undefined ? undefined : Number(duration), told });
+  }
+  return lines;
+}
