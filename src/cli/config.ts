@@ -19,5 +19,6 @@ export function configPath(given: string | undefined): string {
 export function loadConfig(path: string): ClusterConfig {
   const result = loadClusterFile(path);
   if (!Array.isArray(result)) return result;
-  throw new CommandFailure(EXIT.usage, result.map(mistakeLine).join("\n"), { ok: false, mistakes: result });
+  const lines = ["the cluster file does not make sense", ...result.map(mistakeLine)];
+  throw new CommandFailure(EXIT.usage, lines.join("\n"), { ok: false, mistakes: result });
 }

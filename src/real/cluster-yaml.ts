@@ -47,6 +47,8 @@ export class YamlFile {
   private readonly valueOffsets = new Map<string, number>();
   private readonly document: Document;
   private nodes = 0;
+  /** An alias leads nowhere: what would stand in its place is unknown. */
+  private isTorn = false;
 
   constructor(
     readonly path: string,
@@ -57,7 +59,8 @@ export class YamlFile {
     for (const { message, pos } of [...document.errors, ...document.warnings]) {
       this.refuseAt(pos[0], "YAML", lowerFirst(message.split(";")[0] as string));
     }
-    this.value = this.mistakes.length === 0 ? this.read(document.contents, [], new Set()) : undefined;
+    const value = this.mistakes.length === 0 ? this.read(document.contents, [], new Set()) : undefined;
+    this.value = this.isTorn ? undefined : value;
   }
 
   /** Reports a mistake about the value at `path`, or about the place where it is missing. */
@@ -121,6 +124,7 @@ export class YamlFile {
     const target = alias.resolve(this.document);
     const sound = target !== undefined && !above.has(target) && this.nodes < NODES_MAX;
     if (sound) return this.read(target, path, above);
+    this.isTorn = true;
     this.refuseAt(
       alias.range?.[0] ?? 0,
       nameOf(path),
