@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { asBuffer } from "../base/bytes.js";
 import type { Edge } from "./edge.js";
 import { KEY_METHODS } from "./keys.js";
 import { badRequest, methodNotAllowed, Problem } from "./problem.js";
@@ -20,7 +21,7 @@ export function onParseError(edge: Edge, error: ParseError, socket: Socket): voi
   // An answer that is still due would be mistaken for this one. Only while its request's body arrives are they the same.
   const isFree = due === undefined || (edge.readingBody.has(due) && !due.headersSent);
   if (!socket.writable || error.code === "ECONNRESET" || !isFree) socket.destroy();
-  else refuseRaw(edge, socket, problemOfParse(error));
+  else refuseRaw(edge, socket, problemOfParse(error, edge.limits.headerBytesMax));
 }
 
 /** The listener for the server's `connect`: this is not a proxy. */
@@ -28,10 +29,10 @@ export function onConnectMethod(edge: Edge, socket: Socket): void {
   refuseRaw(edge, socket, methodNotAllowed("CONNECT", KEY_METHODS));
 }
 
-function problemOfParse(error: ParseError): Problem {
+function problemOfParse(error: ParseError, headerBytesMax: number): Problem {
   switch (error.code) {
     case "HPE_HEADER_OVERFLOW":
-      return isFirstLine(error.rawPacket)
+      return isInRequestLine(error.rawPacket, headerBytesMax)
         ? new Problem("uri-too-long", "the request line is too long")
         : new Problem("headers-too-large", "the headers together are larger than headerBytesMax");
     case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
@@ -45,9 +46,11 @@ function problemOfParse(error: ParseError): Problem {
   }
 }
 
-/** Whether not even the request line has ended in what was read last. */
-function isFirstLine(packet: Uint8Array | undefined): boolean {
-  return packet !== undefined && !packet.includes(0x0a);
+/** Whether what was read last begins with a request line that alone is too long. */
+function isInRequestLine(packet: Uint8Array | undefined, headerBytesMax: number): boolean {
+  if (packet === undefined) return false;
+  const line = asBuffer(packet).toString("latin1", 0, headerBytesMax);
+  return /^[A-Z]{1,32} \//.test(line) && !line.includes("\n");
 }
 
 function refuseRaw(edge: Edge, socket: Socket, problem: Problem): void {
