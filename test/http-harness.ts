@@ -101,8 +101,8 @@ export interface TestEdge {
   readonly warnings: string[];
   ready: boolean;
   ask(method: string, path: string, sent?: Sent): Promise<Answer>;
-  /** Sends bytes as they are and gives all that comes back until the node closes. */
-  raw(bytes: string | Uint8Array): Promise<string>;
+  /** Sends bytes as they are, perhaps as the last ones, and gives all that comes back until the node closes. */
+  raw(bytes: string | Uint8Array, last?: boolean): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -147,7 +147,7 @@ export async function startEdge(changes: Changes = {}): Promise<TestEdge> {
     warnings,
     ready: true,
     ask: (method, path, sent) => ask(server.port, method, path, sent),
-    raw: (bytes) => raw(server.port, bytes),
+    raw: (bytes, last = false) => raw(server.port, bytes, last),
     stop: () => new Promise((resolve) => server.drain(resolve)),
   };
   await new Promise<void>((resolve, reject) => server.listen((error) => (error ? reject(error) : resolve())));
@@ -179,7 +179,7 @@ function ask(port: number, method: string, path: string, sent: Sent = {}): Promi
   });
 }
 
-function raw(port: number, bytes: string | Uint8Array): Promise<string> {
+function raw(port: number, bytes: string | Uint8Array, last: boolean): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     let text = "";
@@ -189,6 +189,7 @@ function raw(port: number, bytes: string | Uint8Array): Promise<string> {
     socket.on("error", () => {});
     socket.on("close", () => resolve(text));
     socket.write(typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes);
+    if (last) socket.end();
   });
 }
 

@@ -1,0 +1,62 @@
+/** How the edge begins and ends: listening or saying why not, draining, cutting off. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { Agent, request as httpRequest } from "node:http";
+import { connect } from "node:net";
+import { test } from "node:test";
+import { createHttpServer } from "../src/http/server.js";
+import { PromMeter } from "../src/real/meter.js";
+import { configOf, FakeStore, startEdge } from "./http-harness.js";
+import { until } from "./ports/until.js";
+
+const ADA = "/v1/buckets/users/keys/ada";
+
+test("draining finishes what is under way, and closes", async () => {
+  const draining = await startEdge();
+  draining.store.held = [];
+  const agent = new Agent({ keepAlive: true });
+  const idle = connect(draining.server.port, "127.0.0.1");
+  const kept = httpRequest({ port: draining.server.port, agent, path: "/health/live" }).end();
+  const [live] = await once(kept, "response");
+  live.resume();
+  await once(live, "end");
+  const answered = draining.ask("GET", ADA, { headers: { connection: "keep-alive" } });
+  await until(() => draining.store.held?.length === 1);
+  const stopped = draining.stop();
+  await once(idle.resume(), "close");
+  for (const answer of draining.store.held) answer();
+  assert.equal((await answered).headers.connection, "close");
+  await stopped;
+  await assert.rejects(draining.ask("GET", ADA), { code: "ECONNREFUSED" });
+  await draining.stop();
+  agent.destroy();
+});
+
+test("draining cuts off what never ends", async () => {
+  const draining = await startEdge({ limits: { drainMsMax: 20 } });
+  draining.store.held = [];
+  const cut = assert.rejects(draining.ask("GET", ADA), { code: "ECONNRESET" });
+  await until(() => draining.store.held?.length === 1);
+  await draining.stop();
+  await cut;
+  for (const answer of draining.store.held) answer();
+});
+
+test("an edge that cannot listen says why, and what to do", async () => {
+  const listen = (node: { bind?: string; http?: number }) =>
+    new Promise<Error | undefined>((resolve) => {
+      const config = configOf({ node });
+      const log = { info: () => {}, warn: () => {} };
+      const ready = () => ({ ready: true, detail: {} });
+      const { limits, nodes } = config;
+      const store = new FakeStore();
+      const [own] = nodes as [(typeof nodes)[number]];
+      createHttpServer({ store, config, node: own, meter: new PromMeter(), log, limits, ready }).listen(resolve);
+    });
+  const taken = await startEdge();
+  for (const bind of ["0.0.0.0", "::", "192.168.1.1", "db.example"]) {
+    assert.match((await listen({ bind }))?.message ?? "", /not authenticated yet; set bind to 127.0.0.1/, bind);
+  }
+  assert.match((await listen({ http: taken.server.port }))?.message ?? "", /EADDRINUSE/);
+  await taken.stop();
+});
