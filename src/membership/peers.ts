@@ -7,8 +7,8 @@
  * opinion costs time, never data. Before others are doubted the node doubts
  * itself: when its own tick was late, it was the one who slept.
  *
- * Each pong carries a clock. A node that is off the median of its peers by more
- * than `clockSkewMsMax` stops coordinating: its stamps would win, or lose, over
+ * Each pong carries a clock. A node that is off the median of all by more than
+ * `clockSkewMsMax` stops coordinating: its stamps would win, or lose, over
  * everybody's.
  */
 import type { Limits } from "../config.js";
@@ -113,10 +113,11 @@ export class Peers {
 
   /** Why this node must not coordinate now; undefined when it may. */
   refusal(): string | undefined {
-    const offsets = [...this.peers.values()].flatMap(({ up, offsetMs }) =>
+    const heard = [...this.peers.values()].flatMap(({ up, offsetMs }) =>
       up && offsetMs !== undefined ? offsetMs : [],
     );
-    const offMs = medianOf(offsets);
+    // Our own clock has a voice too: of three nodes, one that is wrong must not make the other two doubt themselves.
+    const offMs = medianOf([0, ...heard]);
     if (Math.abs(offMs) <= this.limits.clockSkewMsMax) return undefined;
     const side = offMs > 0 ? "behind" : "ahead of";
     return `the clock of ${this.self} is ${Math.round(Math.abs(offMs))} ms ${side} its peers: set it, and the node goes on by itself`;
@@ -152,11 +153,10 @@ export class Peers {
   }
 }
 
-/** The median; of none, zero. */
+/** The median of one or more. */
 function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
-  if (sorted.length === 0) return 0;
   if (sorted.length % 2 === 1) return sorted[middle] as number;
   return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
 }

@@ -27,12 +27,18 @@ export interface SimClusterOptions {
   readonly durability?: ClusterConfig["durability"];
 }
 
+interface Running {
+  readonly member: Member;
+  readonly clock: NodeClock;
+  readonly storage: SimStorage;
+}
+
 interface SimNode {
   readonly disk: SimDisk;
   readonly meter: SimMeter;
   bootId: number;
   starts: number;
-  running: { member: Member; clock: NodeClock; storage: SimStorage } | undefined;
+  running: Running | undefined;
 }
 
 const COMMIT_MS = 1;
@@ -87,8 +93,7 @@ export class SimCluster {
 
   /** kill -9: what was not durable is gone, and so is what was on its way. */
   crash(id: NodeId): void {
-    const { running } = this.nodeOf(id);
-    assert(running !== undefined, `${id} does not run`);
+    const running = this.runningOf(id);
     running.clock.stop();
     running.storage.crash();
     this.network.detach(id);
@@ -107,21 +112,20 @@ export class SimCluster {
   }
 
   member(id: NodeId): Member {
-    const { running } = this.nodeOf(id);
-    assert(running !== undefined, `${id} does not run`);
-    return running.member;
+    return this.runningOf(id).member;
   }
 
   storage(id: NodeId): SimStorage {
-    const { running } = this.nodeOf(id);
-    assert(running !== undefined, `${id} does not run`);
-    return running.storage;
+    return this.runningOf(id).storage;
+  }
+
+  /** A node's disk, whether the node runs or not. */
+  disk(id: NodeId): SimDisk {
+    return this.nodeOf(id).disk;
   }
 
   nodeClock(id: NodeId): NodeClock {
-    const { running } = this.nodeOf(id);
-    assert(running !== undefined, `${id} does not run`);
-    return running.clock;
+    return this.runningOf(id).clock;
   }
 
   meter(id: NodeId): SimMeter {
@@ -163,6 +167,12 @@ export class SimCluster {
     const node = this.nodes.get(id);
     assert(node !== undefined, `there is no node ${id}`);
     return node;
+  }
+
+  private runningOf(id: NodeId): Running {
+    const { running } = this.nodeOf(id);
+    assert(running !== undefined, `${id} does not run`);
+    return running;
   }
 
   private logOf(id: NodeId): Log {
