@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { fileURLToPath } from "node:url";
 import { parseDurationMs } from "../src/base/duration.js";
 import { nearestName } from "../src/base/names.js";
 import { type ClusterConfig, DEFAULT_LIMITS } from "../src/config.js";
@@ -250,7 +251,7 @@ test("anchors and aliases repeat a part of the file", () => {
 });
 
 test("the repository's own cluster.yaml is good", () => {
-  const config = loadClusterFile("cluster.yaml") as ClusterConfig;
+  const config = loadClusterFile(fileURLToPath(new URL("../../cluster.yaml", import.meta.url))) as ClusterConfig;
   assert.deepEqual([config.cluster, config.nodes.length, config.partitions], ["murmur-demo", 5, 1024]);
   assert.equal(new Set(config.nodes.map(({ rack }) => rack)).size, 5);
 });

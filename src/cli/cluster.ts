@@ -7,9 +7,9 @@
  * unknown: it is not silently written a second time.
  */
 import { Agent } from "node:http";
-import axios, { type AxiosResponse, isAxiosError } from "axios";
+import { createRequire } from "node:module";
+import type { AxiosResponse, AxiosStatic } from "axios";
 import type { ClusterConfig, NodeConfig } from "../config.js";
-import { configPath, loadConfig } from "./config.js";
 import { CommandFailure, EXIT, usage } from "./exit.js";
 
 /** The options by which every command says which cluster it means. */
@@ -53,14 +53,15 @@ export class Cluster {
 
   /** The answer of the first node that gives one, whatever its status. */
   async ask(question: Question): Promise<Answer> {
+    const axios = loadAxios();
     const failures: string[] = [];
     for (const url of this.urls) {
       const started = performance.now();
       try {
-        const response = await this.send(url, question);
+        const response = await this.send(axios, url, question);
         return answerOf(url, response, performance.now() - started);
       } catch (error) {
-        if (!isAxiosError(error)) throw error;
+        if (!axios.isAxiosError(error)) throw error;
         const code = error.code ?? "ERR_NETWORK";
         failures.push(`${url} (${reasonOf(code)})`);
         if (question.method === "GET" || NEVER_SENT.has(code)) continue;
@@ -72,7 +73,7 @@ export class Cluster {
     throw new CommandFailure(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: false });
   }
 
-  private send(url: string, question: Question): Promise<AxiosResponse<Buffer>> {
+  private send(axios: AxiosStatic, url: string, question: Question): Promise<AxiosResponse<Buffer>> {
     return axios.request<Buffer>({
       baseURL: url,
       url: question.path,
@@ -94,11 +95,18 @@ export class Cluster {
   }
 }
 
-export function openCluster(options: ClusterOptions, timeoutMs?: number): Cluster {
+/** As CommonJS it is one file instead of eighty, and there in half the time. */
+function loadAxios(): AxiosStatic {
+  return createRequire(import.meta.url)("axios") as AxiosStatic;
+}
+
+/** The file is read only when it is needed: reading it takes longer than most requests. */
+export async function openCluster(options: ClusterOptions, timeoutMs?: number): Promise<Cluster> {
   const beyond = (deadlineMs: number) => deadlineMs + PATIENCE_BEYOND_DEADLINE_MS;
   if (options.node !== undefined) {
     return new Cluster([nodeUrl(options.node)], timeoutMs === undefined ? PATIENCE_MS : beyond(timeoutMs));
   }
+  const { configPath, loadConfig } = await import("./config.js");
   const config = loadConfig(configPath(options.config));
   return new Cluster(urlsOf(config), beyond(timeoutMs ?? config.limits.requestDeadlineMs));
 }

@@ -8,8 +8,7 @@
 import { statSync } from "node:fs";
 import { LEVEL_NAMES } from "../config.js";
 import { checkBucket, keyPath } from "./addresses.js";
-import { type ClusterOptions, nodeUrl, urlsOf } from "./cluster.js";
-import { configPath, loadConfig } from "./config.js";
+import { type ClusterOptions, openCluster } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import {
   type ImportIdentity,
@@ -46,7 +45,7 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   const identity = identityOf(file, options);
   const statePath = options.state ?? `${file}.murmur-import`;
   const begin = (options.resume ? loadCheckpoint(statePath, identity) : undefined) ?? START;
-  const urls = options.node === undefined ? urlsOf(loadConfig(configPath(options.config))) : [nodeUrl(options.node)];
+  const { urls } = await openCluster(options);
   const run = new ImportRun(file, options, urls, concurrency, begin);
   const line = new ProgressLine(identity.fileBytes, run.settled);
   const save = () => keepCheckpoint(statePath, identity, run.settled);

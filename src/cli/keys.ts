@@ -48,7 +48,7 @@ interface Envelope {
 const ENVELOPE_TYPE = "application/vnd.murmur+json";
 
 export async function get(bucket: string, key: string, options: KeyOptions): Promise<ExitCode> {
-  const { cluster, name } = target(bucket, key, options);
+  const { cluster, name } = await target(bucket, key, options);
   const answer = await cluster.ask({
     method: "GET",
     path: keyPath(bucket, key),
@@ -90,7 +90,7 @@ export async function put(
   value: string | undefined,
   options: PutOptions,
 ): Promise<ExitCode> {
-  const { cluster, name } = target(bucket, key, options);
+  const { cluster, name } = await target(bucket, key, options);
   const body = await valueBytes(value, options.file);
   const contentType = options.contentType ?? contentTypeOf(body);
   const answer = await cluster.ask({
@@ -104,7 +104,7 @@ export async function put(
 }
 
 export async function remove(bucket: string, key: string, options: WriteOptions): Promise<ExitCode> {
-  const { cluster, name } = target(bucket, key, options);
+  const { cluster, name } = await target(bucket, key, options);
   const answer = await cluster.ask({
     method: "DELETE",
     path: keyPath(bucket, key),
@@ -114,14 +114,14 @@ export async function remove(bucket: string, key: string, options: WriteOptions)
   return written(answer, `delete ${name}`, `${name}: deleted`, options);
 }
 
-function target(bucket: string, key: string, options: KeyOptions) {
+async function target(bucket: string, key: string, options: KeyOptions) {
   checkBucket(bucket);
   checkKey(key);
   const timeoutMs = options.timeout === undefined ? undefined : parseDurationMs(options.timeout);
   if (options.timeout !== undefined && timeoutMs === undefined) {
     throw usage(`--timeout: expected a duration such as 500ms or 2s, found ${JSON.stringify(options.timeout)}`);
   }
-  return { cluster: openCluster(options, timeoutMs), name: `${bucket}/${shown(key)}` };
+  return { cluster: await openCluster(options, timeoutMs), name: `${bucket}/${shown(key)}` };
 }
 
 function written(answer: Answer, title: string, sentence: string, options: WriteOptions): ExitCode {

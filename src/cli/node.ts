@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { nearestName } from "../base/names.js";
 import type { ClusterConfig } from "../config.js";
 import { openLog } from "../real/log.js";
-import { type RunningNode, type StartOutcome, startNode } from "../real/start-node.js";
+import { type RunningNode, type StartOutcome, startNode } from "../start-node.js";
 import { configPath, loadConfig } from "./config.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { type NodeReport, STARTED_BY_UP } from "./node-report.js";

@@ -8,7 +8,7 @@ import { EXIT, type ExitCode, usage } from "./exit.js";
 import { bar, grouped, paint, print, printJson, shown, span, table } from "./terminal.js";
 
 export async function status(options: ClusterOptions): Promise<ExitCode> {
-  const cluster = await askJson<ClusterStatus>(openCluster(options), "/v1/cluster");
+  const cluster = await askJson<ClusterStatus>(await openCluster(options), "/v1/cluster");
   if (options.json) {
     printJson(cluster);
     return EXIT.ok;
@@ -58,7 +58,7 @@ function replicationOf(replication: unknown): string {
 const BAR_CELLS = 30;
 
 export async function ring(options: ClusterOptions & { readonly partition?: string }): Promise<ExitCode> {
-  const ring = await askJson<RingStatus>(openCluster(options), "/v1/ring");
+  const ring = await askJson<RingStatus>(await openCluster(options), "/v1/ring");
   if (options.partition !== undefined) return onePartition(ring, options.partition, options.json === true);
   if (options.json) {
     printJson(ring);
@@ -122,7 +122,7 @@ function onePartition(ring: RingStatus, given: string, json: boolean): ExitCode 
 export async function owners(bucket: string, key: string, options: ClusterOptions): Promise<ExitCode> {
   checkBucket(bucket);
   checkKey(key);
-  const found = await askJson<OwnersStatus>(openCluster(options), ownersPath(bucket, key));
+  const found = await askJson<OwnersStatus>(await openCluster(options), ownersPath(bucket, key));
   if (options.json) {
     printJson(found);
     return EXIT.ok;

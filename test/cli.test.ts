@@ -1,0 +1,292 @@
+/**
+ * The command `murmur` as a person or a script meets it: exit codes, what goes
+ * to stdout and what to stderr, and what is sent to a node.
+ */
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, beforeEach, describe, test } from "node:test";
+import { clusterFile, FakeNode, murmur, problem, reply, start, temporaryFolder } from "./cli-harness.js";
+
+const folder = temporaryFolder();
+let node: FakeNode;
+before(async () => {
+  node = await FakeNode.start();
+});
+beforeEach(() => {
+  node.instead = () => false;
+  node.asked.length = 0;
+});
+after(() => node.stop());
+
+describe("keys", () => {
+  test("put sends the value, get prints the value and nothing else", async () => {
+    const put = await murmur([
+      "put",
+      "users",
+      "ada",
+      '{"name":"Ada"}',
+      "--consistency",
+      "all",
+      "--ttl",
+      "60s",
+      "--node",
+      node.url,
+    ]);
+    assert.deepEqual([put.code, put.stdout], [0, ""]);
+    assert.match(put.stderr, /users\/ada: stored 14 bytes of application\/json\ncontext: Y29udGV4dA\n/);
+    const { method, path, query, headers, body } = node.last;
+    assert.deepEqual([method, path, String(query)], ["PUT", "/v1/buckets/users/keys/ada", "w=all&ttl=60s"]);
+    assert.deepEqual([headers["content-type"], String(body)], ["application/json", '{"name":"Ada"}']);
+    const got = await murmur(["get", "users", "ada", "--consistency", "ONE", "--timeout", "500ms", "--node", node.url]);
+    assert.deepEqual(got, { code: 0, stdout: '{"name":"Ada"}', stderr: "" });
+    assert.equal(String(node.last.query), "r=ONE&timeout=500ms");
+  });
+
+  test("bytes come back as they were: from stdin, from a file, with a type of their own", async () => {
+    const bytes = Buffer.from([0, 255, 10, 13, 128]);
+    const fromStdin = await murmur(["put", "users", "bytes", "--node", node.url, "--json"], bytes);
+    assert.deepEqual(JSON.parse(fromStdin.stdout), { ok: true, context: "Y29udGV4dA", node: node.url });
+    assert.deepEqual(node.keys.get("users/bytes"), { value: bytes, contentType: "application/octet-stream" });
+    const file = join(folder, "picture");
+    writeFileSync(file, bytes);
+    await murmur(["put", "users", "picture", "--file", file, "--content-type", "image/png", "--node", node.url]);
+    assert.deepEqual(node.keys.get("users/picture"), { value: bytes, contentType: "image/png" });
+  });
+
+  test("a key that a URL would bend travels in base64url; a plain text is text", async () => {
+    for (const key of ["..", "a/b", "ä €"]) {
+      const { code } = await murmur(["put", "users", key, "hello", "--context", "abc", "--node", node.url]);
+      assert.deepEqual(
+        [code, node.last.path],
+        [0, `/v1/buckets/users/keys64/${Buffer.from(key).toString("base64url")}`],
+      );
+      assert.equal(node.last.headers["murmur-context"], "abc");
+      assert.equal(node.keys.get(`users/${key}`)?.contentType, "text/plain; charset=utf-8");
+    }
+  });
+
+  test("delete deletes; what is not there is exit code 3, with an empty stdout", async () => {
+    node.keys.set("users/gone", { value: Buffer.from("x"), contentType: "text/plain" });
+    const deleted = await murmur(["delete", "users", "gone", "--node", node.url]);
+    assert.deepEqual([deleted.code, node.last.method, node.keys.has("users/gone")], [0, "DELETE", false]);
+    assert.deepEqual(await murmur(["get", "users", "gone", "--node", node.url]), {
+      code: 3,
+      stdout: "",
+      stderr: "users/gone: not found\n",
+    });
+    const json = await murmur(["get", "users", "gone", "--json", "--node", node.url]);
+    assert.deepEqual([json.code, JSON.parse(json.stdout).found], [3, false]);
+  });
+
+  test("--trace draws who was asked, on stderr", async () => {
+    node.keys.set("users/ada", { value: Buffer.from("Ada"), contentType: "text/plain" });
+    const got = await murmur(["get", "users", "ada", "--trace", "--node", node.url]);
+    assert.equal(got.stdout, "Ada");
+    assert.match(
+      got.stderr,
+      /get users\/ada at QUORUM through http:\/\/127\.0\.0\.1:\d+: [\d.]+ ms from here, 1\.30 ms among the replicas\n/,
+    );
+    assert.match(got.stderr, / {2}n2 +0\.10 ms -> +1\.30 ms {2}\|[ █▏▎▍▌▋▊▉]{40}\| {2}first, behind, mended\n/);
+    assert.match(got.stderr, / {2}n3 +0\.10 ms -> +silent {2}\|[ ·]{40}\| {2}late, pending\n/);
+    const put = await murmur(["put", "users", "ada", "Ada", "--trace", "--node", node.url]);
+    assert.match(put.stderr, / {2}n2 +0\.00 ms -> +1\.25 ms {2}\|.{40}\| {2}first same\n/);
+  });
+});
+
+describe("failures", () => {
+  const cases: [status: number, code: string, exitCode: number][] = [
+    [503, "unavailable", 4],
+    [504, "timeout", 4],
+    [503, "overloaded", 1],
+    [507, "disk-full", 1],
+    [400, "bad-request", 2],
+  ];
+  for (const [status, code, exitCode] of cases) {
+    test(`${status} ${code} is exit code ${exitCode}`, async () => {
+      node.instead = (_asked, response) => problem(response, status, code, status === 504);
+      const { code: ended, stdout, stderr } = await murmur(["put", "users", "ada", "x", "--json", "--node", node.url]);
+      assert.deepEqual([ended, JSON.parse(stdout).code], [exitCode, code]);
+      assert.equal(stderr, `murmur: ${code}: 2 of 3 needed${status === 504 ? "; it may have been applied" : ""}\n`);
+    });
+  }
+
+  test("siblings are exit code 6", async () => {
+    const siblings = [
+      { contentType: "text/plain", value: "YQ==" },
+      { contentType: "text/plain", value: "Yg==" },
+    ];
+    node.instead = (_asked, response) => reply(response, 300, { found: true, siblings, context: "abc" });
+    const { code, stdout, stderr } = await murmur(["get", "carts", "ada", "--node", node.url]);
+    assert.deepEqual([code, JSON.parse(stdout)], [6, { siblings, context: "abc" }]);
+    assert.match(stderr, /2 siblings need a decision; .* --context abc/);
+  });
+
+  test("a node of the file that is down is passed over; when none answers it is exit code 5", async () => {
+    const gone = await FakeNode.start();
+    const goneUrl = gone.url;
+    const config = clusterFile(folder, [gone.port, node.port]);
+    await gone.stop();
+    node.keys.set("users/ada", { value: Buffer.from("Ada"), contentType: "text/plain" });
+    assert.deepEqual(await murmur(["get", "users", "ada", "--config", config]), { code: 0, stdout: "Ada", stderr: "" });
+    const { ended } = start(["put", "users", "ada", "Ada"], { MURMUR_CONFIG: config });
+    assert.equal((await ended).code, 0);
+    const { code, stdout, stderr } = await murmur(["get", "users", "ada", "--json", "--node", goneUrl]);
+    assert.deepEqual([code, JSON.parse(stdout)], [5, { code: "unreachable", mayHaveApplied: false }]);
+    assert.equal(stderr, `murmur: no node answers: ${goneUrl} (refused); is the cluster up?\n`);
+  });
+
+  test("a write that left and got no answer is unknown, and is not written twice", async () => {
+    node.instead = (_asked, response) => response.destroy() !== undefined;
+    const config = clusterFile(folder, [node.port, node.port + 1]);
+    const { code, stderr } = await murmur(["put", "users", "ada", "x", "--config", config]);
+    assert.deepEqual([code, node.asked.length], [5, 1]);
+    assert.match(stderr, /took the request and did not answer \(hung up\): it may have been applied/);
+  });
+
+  test("misuse is exit code 2, and says what to do", async () => {
+    const misuses: [words: string[], sentence: RegExp][] = [
+      [["gte", "users", "ada"], /Did you mean get\?/],
+      [["get", "users"], /missing required argument 'key'/],
+      [["get", "users", "ada"], /no cluster\.yaml in this folder; name one with --config FILE or MURMUR_CONFIG/],
+      [["get", "users", "", "--node", node.url], /the key is empty/],
+      [["get", "a/b", "ada", "--node", node.url], /expected a bucket name/],
+      [["get", "users", "ada", "--timeout", "5", "--node", node.url], /--timeout: expected a duration/],
+      [["status", "--node", "ftp://x"], /--node: expected a URL such as/],
+      [["put", "users", "ada", "x", "--file", "y", "--node", node.url], /give VALUE or --file, not both/],
+    ];
+    const check = async ([words, sentence]: [string[], RegExp]) => {
+      const { code, stdout, stderr } = await murmur(words);
+      assert.deepEqual([code, stdout], [2, ""], words.join(" "));
+      assert.match(stderr, sentence);
+    };
+    await Promise.all(misuses.map(check));
+    assert.equal(node.asked.length, 0);
+  });
+});
+
+describe("the cluster", () => {
+  const layout = { version: 1, digest: "a1b2c3" };
+  const member = (id: string, state: string, clockOffsetMs?: number) => {
+    return {
+      node: id,
+      state,
+      host: "127.0.0.1",
+      http: 8101,
+      peer: 9101,
+      rack: "r1",
+      datacenter: "dc1",
+      partitions: 614,
+      clockOffsetMs,
+    };
+  };
+
+  test("status is a table of the nodes", async () => {
+    const nodes = [member("n1", "up"), member("n2", "up", -1.25), member("n3", "down")];
+    const status = {
+      cluster: "demo",
+      self: "n1",
+      version: "0.1.0",
+      partitions: 1024,
+      layout,
+      durability: "group",
+      uptimeMs: 200_000,
+      rows: 1234,
+      nodes,
+      buckets: [],
+    };
+    node.instead = ({ path }, response) => path === "/v1/cluster" && reply(response, 200, status);
+    const { code, stdout } = await murmur(["status", "--node", node.url]);
+    assert.equal(code, 0);
+    assert.match(stdout, /^demo: 2 of 3 nodes up, on disk before acknowledged \(group\)\n/);
+    assert.match(stdout, /up for 3 m 20 s, 1,234 rows/);
+    assert.match(stdout, /\nUP +n2 +r1 +dc1 +127\.0\.0\.1:8101 +127\.0\.0\.1:9101 +614 +\? +-1\.3 ms\nDOWN +n3 /);
+    assert.deepEqual(
+      JSON.parse((await murmur(["status", "--json", "--node", node.url])).stdout),
+      JSON.parse(JSON.stringify(status)),
+    );
+  });
+
+  test("ring says how even the load is, and who owns a partition", async () => {
+    const owners = [
+      ["n1", "n2"],
+      ["n2", "n10"],
+      ["n10", "n1"],
+      ["n1", "n2"],
+    ];
+    node.instead = ({ path }, response) => {
+      return (
+        path === "/v1/ring" && reply(response, 200, { partitions: 4, layout, placements: [{ replication: 2, owners }] })
+      );
+    };
+    const { stdout } = await murmur(["ring", "--node", node.url]);
+    assert.match(
+      stdout,
+      /replication 2: the fullest node has 1\.125 times the mean\n {2}n1 +3 +█{30} +first for 2\n {2}n2 +3 .*\n {2}n10 +2 /,
+    );
+    const one = await murmur(["ring", "--partition", "2", "--json", "--node", node.url]);
+    assert.deepEqual(JSON.parse(one.stdout), { partition: 2, placements: [{ replication: 2, owners: ["n10", "n1"] }] });
+    const beyond = await murmur(["ring", "--partition", "4", "--node", node.url]);
+    assert.deepEqual(
+      [beyond.code, beyond.stderr],
+      [2, 'murmur: --partition: expected a number from 0 to 3, found "4"\n'],
+    );
+  });
+
+  test("owners says where a key lives", async () => {
+    const status = {
+      token: "-37",
+      partition: 9,
+      owners: [{ node: "n2", datacenter: "dc1", rack: "r2", state: "rebuilding" }],
+    };
+    node.instead = (_asked, response) => reply(response, 200, status);
+    const { stdout } = await murmur(["owners", "users", "a/b", "--node", node.url]);
+    assert.equal(node.last.path, `/v1/owners64/users/${Buffer.from("a/b").toString("base64url")}`);
+    assert.match(stdout, /^users\/a\/b: token -37, partition 9\n.*\n1 +n2 +r2 +dc1 +rebuilding\n$/);
+  });
+});
+
+describe("help and config", () => {
+  test("--help begins with examples and is about nothing that is not built", async () => {
+    const { code, stdout, stderr } = await murmur(["--help"]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, /^Examples:\n {2}murmur up\n/);
+    const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
+    assert.deepEqual(commands, [
+      "murmur",
+      "murmur",
+      "murmur",
+      "up",
+      "node",
+      "get",
+      "put",
+      "delete",
+      "status",
+      "ring",
+      "owners",
+      "import",
+      "config",
+      "help",
+    ]);
+    assert.match((await murmur(["put", "--help"])).stdout, /^Examples:\n {2}murmur put users ada/);
+  });
+
+  test("config check prints what the file says, or every mistake", async () => {
+    const good = await murmur(["config", "check", clusterFile(folder, [8101, 8102])]);
+    assert.deepEqual([good.code, good.stderr], [0, ""]);
+    assert.match(good.stdout, /cluster\.yaml: OK\ncluster demo: 2 nodes \(n1, n2\), 1,024 partitions\n/);
+    const bad = join(folder, "bad.yaml");
+    writeFileSync(bad, "cluster: demo\nnods: []\n");
+    const refused = await murmur(["config", "check", bad]);
+    assert.equal(refused.code, 2);
+    assert.match(
+      refused.stdout,
+      /bad\.yaml:1:1: nodes: missing.*\n.*bad\.yaml:2:1: nods: expected a known key, found "nods"; did you mean nodes\?\n$/,
+    );
+    const json = await murmur(["get", "users", "ada", "--json", "--config", bad]);
+    assert.deepEqual([json.code, JSON.parse(json.stdout).mistakes.length], [2, 2]);
+    const unknown = await murmur(["node", "m1", "--config", clusterFile(folder, [8101])]);
+    assert.match(unknown.stderr, /has no node "m1"; did you mean n1\?/);
+    assert.equal(unknown.code, 2);
+  });
+});

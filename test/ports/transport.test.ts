@@ -1,0 +1,145 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import type { NodeId, Transport } from "../../src/ports.js";
+import { TcpTransport } from "../../src/real/transport.js";
+import { SimClock } from "../../src/sim/clock.js";
+import { SimRandom } from "../../src/sim/random.js";
+import { SimNetwork } from "../../src/sim/transport.js";
+import {
+  close,
+  cluster,
+  connected,
+  exchange,
+  HOST,
+  isConnected,
+  listen,
+  type Member,
+  options,
+  TEST_LIMITS,
+} from "./tcp.js";
+import { type Fleet, transportSuite } from "./transport.suite.js";
+import { until } from "./until.js";
+
+async function realFleet(ids: readonly NodeId[]): Promise<Fleet> {
+  const transports = new Map<NodeId, TcpTransport>();
+  const ports = new Map<NodeId, number>();
+  const start = (id: NodeId): Promise<void> =>
+    new Promise((resolve, reject) => {
+      const transport = TcpTransport.listen(options(id, { port: ports.get(id) ?? 0 }), (error) => {
+        if (error !== undefined) return reject(error);
+        ports.set(id, transport.port);
+        resolve();
+      });
+      transports.set(id, transport);
+    });
+  const connect = async (): Promise<void> => {
+    for (const transport of transports.values()) {
+      transport.setPeers(ids.map((id) => ({ id, host: HOST, port: ports.get(id) as number })));
+    }
+    const all = [...transports.values()];
+    await until(() => all.every((transport) => [...transport.statistics().peersConnected.values()].every(Boolean)));
+  };
+  const stop = (transport: TcpTransport): Promise<void> => new Promise((resolve) => transport.close(resolve));
+  await Promise.all(ids.map(start));
+  await connect();
+  return {
+    transport: (id) => transports.get(id) as TcpTransport,
+    until,
+    crash: async (id) => {
+      await stop(transports.get(id) as TcpTransport);
+      transports.delete(id);
+      const others = [...transports.values()];
+      await until(() => others.every((transport) => transport.statistics().peersConnected.get(id) === false));
+    },
+    restart: async (id) => {
+      await start(id);
+      await connect();
+    },
+    close: async () => void (await Promise.all([...transports.values()].map(stop))),
+  };
+}
+
+async function simulatedFleet(ids: readonly NodeId[]): Promise<Fleet> {
+  const clock = new SimClock();
+  const network = new SimNetwork(clock, new SimRandom("fleet"));
+  const ports = new Map<NodeId, Transport>(ids.map((id) => [id, network.port(id)]));
+  return {
+    transport: (id) => ports.get(id) as Transport,
+    until: async (condition) => {
+      while (!condition()) assert.ok(clock.step(), `nothing more happens: ${condition}`);
+    },
+    crash: async (id) => network.detach(id),
+    restart: async (id) => void ports.set(id, network.port(id)),
+    close: async () => {},
+  };
+}
+
+transportSuite({ name: "real", open: realFleet });
+transportSuite({ name: "simulated", open: simulatedFleet });
+
+describe("the transport over TCP", () => {
+  test("frames of many turns in one round of the loop are one write and one input", async () => {
+    const [one, two] = (await cluster(["n1", "n2"])) as [Member, Member];
+    for (let turn = 0; turn < 100; turn++) {
+      one.transport.send("n2", Buffer.from(`turn ${turn}`));
+      one.transport.release();
+    }
+    await until(() => two.received.length > 0);
+    assert.equal(two.received.length, 1);
+    assert.equal(two.received[0]?.frames.length, 100);
+    const { framesSent, bytesSent } = one.transport.statistics();
+    const { framesReceived, bytesReceived } = two.transport.statistics();
+    assert.deepEqual([framesReceived, bytesReceived], [framesSent, bytesSent]);
+    await close([one, two]);
+  });
+
+  test("a full queue drops, and what was queued still arrives", async () => {
+    const limits = { ...TEST_LIMITS, peerQueueBytesMax: 1_000_000 };
+    const [one, two] = (await cluster(["n1", "n2"], { limits })) as [Member, Member];
+    for (let frame = 0; frame < 100; frame++) one.transport.send("n2", Buffer.alloc(100_000, frame));
+    one.transport.release();
+    assert.equal(one.transport.statistics().framesDropped, 91);
+    await until(() => two.transport.statistics().framesReceived === 9);
+    await exchange(one, two);
+    await close([one, two]);
+  });
+
+  test("a frame beyond the limit is dropped by its sender, and the connection lives", async () => {
+    const limits = { ...TEST_LIMITS, frameBytesMax: 10_000 };
+    const [one, two] = (await cluster(["n1", "n2"], { limits })) as [Member, Member];
+    one.transport.send("n2", new Uint8Array(10_001));
+    one.transport.release();
+    await exchange(one, two);
+    assert.equal(one.transport.statistics().framesDropped, 1);
+    assert.equal(two.transport.statistics().connectionsMalformed, 0);
+    await close([one, two]);
+  });
+
+  test("a port in use is an error that names it and the remedy", async () => {
+    const holder = await listen("n1");
+    await assert.rejects(listen("n2", { port: holder.port }), (error: Error) => {
+      assert.match(error.message, new RegExp(`node n2 .* ${HOST}:${holder.port}: the port is in use`));
+      assert.match(error.message, /Stop the process|another "peer" port/);
+      return true;
+    });
+    await close([holder]);
+  });
+
+  test("an address this machine does not have is an error that names it", async () => {
+    await assert.rejects(
+      listen("n1", { bind: "192.0.2.1" }),
+      /192\.0\.2\.1:0: this machine has no such address.*"bind"/,
+    );
+  });
+
+  test("a member that moves is found at its new place, and one that left is let go", async () => {
+    const [one, two, three] = (await cluster(["n1", "n2", "n3"])) as [Member, Member, Member];
+    await close([two]);
+    const moved = await listen("n2");
+    wire([one, moved]);
+    await connected([one, moved]);
+    assert.deepEqual([...one.transport.statistics().peersConnected.keys()], ["n2"]);
+    await exchange(one, moved);
+    await close([one, moved, three]);
+  });
+});
