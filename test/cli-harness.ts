@@ -124,15 +124,16 @@ export class FakeNode {
         headers: request.headers,
         body: Buffer.concat(chunks),
       };
-      if (!path.startsWith("/health/")) this.asked.push(asked);
-      if (!this.instead(asked, response)) this.answer(asked, response);
+      if (path.startsWith("/health/")) return reply(response, 200, {});
+      this.asked.push(asked);
+      return this.instead(asked, response) || this.answer(asked, response);
     });
   }
 
   private answer(asked: Asked, response: ServerResponse): void {
     const [, bucket = "", form, name = ""] = KEY_PATH.exec(asked.path) ?? [];
     if (form === undefined) {
-      reply(response, asked.path.startsWith("/health/") ? 200 : 404, {});
+      reply(response, 404, {});
       return;
     }
     const key = form === "keys64" ? Buffer.from(name, "base64url").toString("utf8") : decodeURIComponent(name);

@@ -31,14 +31,16 @@ const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 10;
 const RETURN = 13;
 const QUOTE = 34;
+const COMMA = 44;
 const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 
-/** With `quoted`, a line break between an odd and an even quote belongs to the record (RFC 4180). */
+/** With `quoted`, a line break belongs to the record while a quote is open that began a field (RFC 4180). */
 export async function* splitRecords(file: string, from: Place, quoted: boolean): AsyncGenerator<RawRecord> {
   let rest: Buffer = Buffer.alloc(0);
   let { offset, line } = from;
   let newlines = 0;
   let inQuotes = false;
+  let closedAt = -1;
   let tooLong = false;
   let scanned = 0;
   const finished = (bytes: Buffer, length: number): RawRecord => {
@@ -59,7 +61,10 @@ export async function* splitRecords(file: string, from: Place, quoted: boolean):
       at = quoted ? nextQuoteOrNewline(rest, at) : rest.indexOf(NEWLINE, at);
       if (at < 0) break;
       if (rest[at] === QUOTE) {
-        inQuotes = !inQuotes;
+        // Two quotes in a row close and open again; a quote within a plain field is none.
+        const opens = at === start || rest[at - 1] === COMMA || closedAt === at - 1;
+        if (inQuotes) closedAt = at;
+        inQuotes = !inQuotes && opens;
         continue;
       }
       newlines++;
@@ -68,6 +73,7 @@ export async function* splitRecords(file: string, from: Place, quoted: boolean):
       start = at + 1;
     }
     rest = rest.subarray(start);
+    closedAt -= start;
     if (rest.length > RECORD_BYTES_MAX) {
       offset += rest.length;
       rest = Buffer.alloc(0);

@@ -5,6 +5,7 @@
  * so the later one wins as it does in the file. When the cluster cannot take
  * more, or at Ctrl-C, what is settled is kept in a checkpoint for `--resume`.
  */
+import { setMaxListeners } from "node:events";
 import { statSync } from "node:fs";
 import { LEVEL_NAMES } from "../config.js";
 import { checkBucket, keyPath } from "./addresses.js";
@@ -21,6 +22,7 @@ import {
 import { formatOf, type ImportRecord, importRecords } from "./import-records.js";
 import { Sender } from "./import-sender.js";
 import { ProgressLine } from "./progress.js";
+import { onStopSignals } from "./signals.js";
 import { grouped, print, printJson, say } from "./terminal.js";
 
 export interface ImportOptions extends ClusterOptions {
@@ -50,17 +52,16 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   const line = new ProgressLine(identity.fileBytes, run.settled);
   const save = () => keepCheckpoint(statePath, identity, run.settled);
   const saving = setInterval(save, CHECKPOINT_EVERY_MS);
-  const onSignal = () => {
-    if (run.isStopping) process.exit(EXIT.failure);
-    run.stop();
-  };
-  process.on("SIGINT", onSignal).on("SIGTERM", onSignal);
+  const offSignals = onStopSignals(
+    () => run.stop(),
+    () => process.exit(EXIT.failure),
+  );
   try {
     await run.finish((text) => line.interject(text));
   } finally {
     clearInterval(saving);
     line.end();
-    process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
+    offSignals();
   }
   const { settled } = run;
   const seconds = Math.max(0.001, line.elapsedMs / 1000);
@@ -111,6 +112,8 @@ class ImportRun {
     private readonly begin: Progress,
   ) {
     this.settled = new Settled(begin);
+    // Every record that waits listens for the end.
+    setMaxListeners(0, this.stopping.signal);
     this.sender = new Sender(urls, concurrency, this.stopping.signal);
   }
 
