@@ -7,7 +7,6 @@
  * answer goes out whole, then the body is read away for a bounded while.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { bytesToMapKey } from "../base/bytes.js";
 import type { Edge } from "./edge.js";
 import type { Problem } from "./problem.js";
 
@@ -27,16 +26,8 @@ export function send(
   if (response.destroyed) return;
   if (edge.draining) response.shouldKeepAlive = false;
   response.writeHead(status, headers);
-  if (typeof body !== "object") response.end(body);
-  else if (body.length > JOINED_BYTES_MAX) response.end(body);
-  else response.end(bytesToMapKey(body), "latin1");
+  response.end(body);
 }
-
-/**
- * A short value is joined to its headers as text of one character per byte: one string to write instead of a list of
- * two buffers, which costs the kernel and node:http a third more.
- */
-const JOINED_BYTES_MAX = 4096;
 
 export function sendText(edge: Edge, response: ServerResponse, status: number, type: string, text: string): void {
   send(edge, response, status, textHeaders(type, text), text);
