@@ -136,7 +136,7 @@ export class Member {
     const replica = new Replica({ world, limits, owners: ring, latticeOf, mint, votes, merkle });
     const rpc = new Rpc(self, this.turn, ring.layout.version, {
       onRequest: (from, request, reply) => this.onRequest(from, request, reply),
-      onHeard: (from) => peers.onHeard(from),
+      onAnswered: (from) => peers.onAnswered(from),
     });
     const peers = new Peers(world, limits, self, others, {
       present: () => ({ actor: mint.actor, boundUs: mint.boundUs }),

@@ -18,8 +18,9 @@ import { hash128 } from "../base/hash.js";
 import type { Replication } from "../config.js";
 import type { NodeId } from "../ports.js";
 import { ChanceOfSeed } from "./chance.js";
-import { byDatacenter, type OwnerRows, place, refusalOfReplication } from "./placing.js";
+import { byDatacenter, place, refusalOfReplication } from "./placing.js";
 import { inPreferenceOrder } from "./preference.js";
+import type { OwnerRows } from "./seats.js";
 
 export interface LayoutMember {
   readonly id: NodeId;

@@ -2,8 +2,8 @@
  * Peers: who seems alive, and whose clock agrees with ours.
  *
  * Nobody can tell a dead node from a slow one (Fischer, Lynch, Paterson 1985),
- * so this is an opinion with a limit: whoever said nothing for
- * `peerSilenceMsMax` counts as down, any frame makes it up again, and a wrong
+ * so this is an opinion with a limit: whoever answered nothing for
+ * `peerSilenceMsMax` counts as down, any answer makes it up again, and a wrong
  * opinion costs time, never data. Before others are doubted the node doubts
  * itself: when its own tick was late, it was the one who slept.
  *
@@ -34,7 +34,7 @@ export interface PeersHost {
   /** What we say of ourselves. */
   present(): { readonly actor: Actor; readonly boundUs: number };
   ping(to: NodeId, ping: Ping, onPong: (pong: Pong | undefined) => void): void;
-  /** A peer that was down, or never heard, spoke. */
+  /** A peer that was down, or never heard, answers. */
   onUp(node: NodeId): void;
   /** A peer remembers this bound of our present actor. */
   onRemembered(boundUs: number): void;
@@ -81,8 +81,8 @@ export class Peers {
     return node === this.self || this.peers.get(node)?.up === true;
   }
 
-  /** Any frame is a sign of life. */
-  onHeard(node: NodeId): void {
+  /** Any answer to us, not just any frame: of a path that is cut one way we may hear everything and be heard by nobody. */
+  onAnswered(node: NodeId): void {
     const peer = this.peers.get(node);
     if (peer === undefined) return;
     peer.lastHeardMs = this.world.clock.nowMs();

@@ -7,7 +7,7 @@
  */
 import type { Random } from "../base/random.js";
 import type { Replication } from "../config.js";
-import { Seats } from "./seats.js";
+import { type OwnerRows, Seats } from "./seats.js";
 import { settle } from "./settle.js";
 import { type Group, sharesOf } from "./shares.js";
 
@@ -16,9 +16,6 @@ interface Located {
   readonly datacenter: string;
   readonly capacity: number;
 }
-
-/** For each partition its owners, as indexes of members. */
-export type OwnerRows = readonly (readonly number[])[];
 
 /** The replicas in each datacenter, in order of names. */
 export function byDatacenter(replication: Readonly<Record<string, number>>): [datacenter: string, replicas: number][] {
@@ -99,8 +96,8 @@ function seatsOf(group: Group, before: OwnerRows | undefined, random: Random): S
     seats.deal(shares);
     seats.mix(random);
   } else {
-    seats.keep((partition) => [...(before[partition] ?? [])], shares, held);
-    settle(seats, shares, random);
+    seats.keep(before, shares, held);
+    settle(seats, shares, before, random);
   }
   return seats;
 }

@@ -6,7 +6,7 @@
  * of who has yet to receive it, as far as that balance allows.
  */
 import { type Random, shuffled } from "../base/random.js";
-import type { OwnerRows } from "./placing.js";
+import type { OwnerRows } from "./seats.js";
 
 /** A first owner cedes to one who is first in so many partitions fewer than is due, compared with himself. */
 const LEAD_MAX = 1 + 1e-9;

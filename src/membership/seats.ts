@@ -14,6 +14,9 @@
 import { below, type Random } from "../base/random.js";
 import type { Group } from "./shares.js";
 
+/** For each partition its owners, as indexes of members. */
+export type OwnerRows = readonly (readonly number[])[];
+
 /** Nobody sits here yet. */
 export const EMPTY = -1;
 
@@ -97,12 +100,12 @@ export class Seats {
    * Seats those who owned a partition before. Where the rules forbid that all stay, those furthest below their
    * share do. `held` says how many partitions each owned, and in the end how many it kept.
    */
-  keep(previous: (partition: number) => number[], shares: readonly number[], held: number[]): void {
+  keep(before: OwnerRows, shares: readonly number[], held: number[]): void {
     const excess = (member: number) => (held[member] as number) - (shares[member] as number);
-    for (let partition = 0; partition < this.group.partitions; partition++) {
+    for (const [partition, row] of before.entries()) {
       let seat = partition * this.group.replicas;
       const end = seat + this.group.replicas;
-      for (const member of previous(partition).sort((a, b) => excess(a) - excess(b))) {
+      for (const member of [...row].sort((a, b) => excess(a) - excess(b))) {
         if (seat < end && this.fits(seat, member)) this.seats[seat++] = member;
         else held[member] = (held[member] as number) - 1;
       }

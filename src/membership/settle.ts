@@ -1,19 +1,21 @@
 /**
- * Settle: the fewest moves from the previous layout to one with given shares.
+ * Settle: from the previous layout to one with given shares, moving next to
+ * nothing that need not move.
  *
  * Empty seats go to members below their share. Then members above theirs hand
- * over seats along shortest augmenting paths (Ford and Fulkerson 1956), nearly
- * always of a single step: almost nothing moves that need not.
+ * over seats along augmenting paths (Ford and Fulkerson 1956), nearly always of
+ * a single step; otherwise the cheapest first, where a step is free if it brings
+ * a member back to a partition that it owned before, or moves on what has moved
+ * already.
  *
  * Invariant: a placement with exactly these shares exists (see seats.ts), hence
  * a path exists as long as anybody is above. A path may not cross racks in one
  * partition twice: each step is checked against the seats as they are, and two
- * steps into the same new rack would break the rule together. Nothing is lost,
- * as the first crossing reaches everybody whom the second could reach.
+ * steps into the same new rack would break the rule together.
  */
 import { assert } from "../base/assert.js";
 import { type Random, shuffled } from "../base/random.js";
-import { EMPTY, type Seats } from "./seats.js";
+import { EMPTY, type OwnerRows, type Seats } from "./seats.js";
 
 /** A member that a search has reached, and the seat that it would take over from the one before it. */
 interface Reached {
@@ -33,11 +35,15 @@ interface Link {
 /** Among how many needy members a taker is chosen: enough to serve the scarce racks first. */
 const CHOICES = 8;
 
-/** Fills the empty seats and brings every member to exactly its share. */
-export function settle(seats: Seats, shares: readonly number[], random: Random): void {
-  const settling = new Settling(seats, shares, random);
+/** Fills the empty seats and brings every member to exactly its share. `before` says who owned each partition. */
+export function settle(seats: Seats, shares: readonly number[], before: OwnerRows, random: Random): void {
+  const settling = new Settling(seats, shares, before, random);
   settling.fill();
-  for (let member = 0; member < shares.length; member++) settling.relieve(member);
+  for (const member of shares.keys()) settling.handOver(member, (seat, taker) => settling.isFree(seat, taker));
+  for (const member of shares.keys()) {
+    settling.handOver(member);
+    settling.handAlong(member);
+  }
 }
 
 class Settling {
@@ -49,20 +55,15 @@ class Settling {
   /** By how much each rack is below the shares of its members. */
   private readonly rackNeeds: number[];
   private turn = 0;
-  private search = 0;
-  /** The last search that reached a member, and that crossed racks in a partition. */
-  private readonly reachedIn: Uint32Array;
-  private readonly crossedIn: Uint32Array;
 
   constructor(
     private readonly seats: Seats,
     private readonly shares: readonly number[],
+    private readonly before: OwnerRows,
     random: Random,
   ) {
     const { partitions, replicas, racks } = seats.group;
     this.held = shares.map(() => new Set());
-    this.reachedIn = new Uint32Array(shares.length);
-    this.crossedIn = new Uint32Array(partitions);
     const order = Array.from({ length: partitions }, (_, partition) => partition);
     // In random order, so that who takes over from many comes to share partitions with many.
     for (const partition of shuffled(random, order)) {
@@ -84,55 +85,75 @@ class Settling {
     }
   }
 
-  /** Hands over what a member has above its share: to whom it can directly, then along paths. */
-  relieve(member: number): void {
+  /** Whether no more moves if the taker sits here: it did before, or who sits here now did not. */
+  isFree(seat: number, taker: number): boolean {
+    const before = this.before[this.partitionOf(seat)] ?? [];
+    return before.includes(taker) || !before.includes(this.seats.member(seat));
+  }
+
+  /** Hands over seats that a member has above its share, where members below theirs fit. */
+  handOver(member: number, may: (seat: number, taker: number) => boolean = () => true): void {
     if (this.excess(member) <= 0) return;
     for (const seat of this.newestFirst(member)) {
       if (this.excess(member) === 0) return;
-      const taker = this.needyFor(seat);
+      const taker = this.needyFor(seat, (needy) => may(seat, needy));
       if (taker !== undefined) this.give(seat, taker);
     }
+  }
+
+  /** Hands over the rest along paths. */
+  handAlong(member: number): void {
     while (this.excess(member) > 0) this.pour(this.pathFrom(member));
   }
 
-  /** Breadth first. The newest seats are tried first: what has moved already moves again for nothing. */
+  /**
+   * Breadth first, and first along steps that are free. Whoever is reached once needs no second path, not even
+   * where the first one may not go on: what it would cross into again, it could reach when it first crossed.
+   */
   private pathFrom(giver: number): Reached {
-    this.search++;
-    this.reachedIn[giver] = this.search;
-    const queue: Reached[] = [{ member: giver, seat: EMPTY, from: undefined }];
-    for (const from of queue) {
-      const seats = this.newestFirst(from.member);
-      for (const seat of seats) {
-        const taker = this.needyFor(seat, (member) => this.mayCross(seat, member));
-        if (taker !== undefined) return { member: taker, seat, from };
+    const reached = new Set([giver]);
+    let frontier: Reached[] = [{ member: giver, seat: EMPTY, from: undefined }];
+    while (frontier.length > 0) {
+      for (const from of frontier) {
+        for (const seat of this.newestFirst(from.member)) {
+          const taker = this.needyFor(seat, (member) => this.mayStep(from, seat, member));
+          if (taker !== undefined) return { member: taker, seat, from };
+        }
+        frontier.push(...this.stepsFrom(from, reached, (seat, member) => this.isFree(seat, member)));
       }
-      for (const seat of seats) {
-        if (queue.length === this.held.length) break;
-        this.reach(seat, from, queue);
-      }
+      frontier = frontier.flatMap((from) => this.stepsFrom(from, reached, () => true));
     }
     assert(false, "a placement with these shares exists");
   }
 
-  /** Puts everybody into the queue who can take over this seat and was not reached yet. */
-  private reach(seat: number, from: Reached, queue: Reached[]): void {
-    const { rackOf } = this.seats.group;
-    let isCrossed = false;
-    for (let member = 0; member < rackOf.length; member++) {
-      if (this.reachedIn[member] === this.search || !this.mayCross(seat, member)) continue;
-      if (!this.seats.fits(seat, member)) continue;
-      this.reachedIn[member] = this.search;
-      isCrossed ||= rackOf[member] !== rackOf[from.member];
-      queue.push({ member, seat, from });
+  /** One step to everybody who can take over from a member and was not reached yet. */
+  private stepsFrom(from: Reached, reached: Set<number>, may: (seat: number, member: number) => boolean): Reached[] {
+    const steps: Reached[] = [];
+    for (const seat of this.newestFirst(from.member)) {
+      if (reached.size === this.held.length) break;
+      for (let member = 0; member < this.held.length; member++) {
+        if (reached.has(member) || !may(seat, member) || !this.seats.fits(seat, member)) continue;
+        if (!this.mayStep(from, seat, member)) continue;
+        reached.add(member);
+        steps.push({ member, seat, from });
+      }
     }
-    if (isCrossed) this.crossedIn[this.partitionOf(seat)] = this.search;
+    return steps;
   }
 
-  /** Whether this search may still bring the member here: from the rack of who sits here always, from another once. */
-  private mayCross(seat: number, member: number): boolean {
+  /** Whether a step does not cross racks in a partition where its path has crossed before. */
+  private mayStep(path: Reached, seat: number, member: number): boolean {
+    if (!this.isCrossing(seat, member)) return true;
+    for (let step = path; step.from !== undefined; step = step.from) {
+      if (this.partitionOf(step.seat) === this.partitionOf(seat) && this.isCrossing(step.seat, step.member))
+        return false;
+    }
+    return true;
+  }
+
+  private isCrossing(seat: number, taker: number): boolean {
     const { rackOf } = this.seats.group;
-    if (rackOf[this.seats.member(seat)] === rackOf[member]) return true;
-    return this.crossedIn[this.partitionOf(seat)] !== this.search;
+    return rackOf[this.seats.member(seat)] !== rackOf[taker];
   }
 
   /** Hands seats over along a path, and as long as it can along the same members with further seats. */

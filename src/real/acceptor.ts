@@ -60,11 +60,16 @@ export class Acceptor {
   }
 
   /** Why a peer of this name and process may not come in. */
-  objectionTo(peer: NodeId, instance: Uint8Array, members: readonly NodeId[]): Difference | undefined {
-    if (!members.includes(peer)) return { field: "node id", ours: `one of ${members.join(", ")}`, theirs: peer };
+  objectionTo(peer: NodeId, instance: Uint8Array, members: ReadonlySet<NodeId>): Difference | undefined {
+    if (!members.has(peer)) return { field: "node id", ours: `one of ${[...members].join(", ")}`, theirs: peer };
     const present = this.inbound.get(peer);
     if (present === undefined || equalBytes(present.instance, instance)) return undefined;
     return { field: "node id", ours: processName(peer, present.instance), theirs: processName(peer, instance) };
+  }
+
+  /** Closes the connections of those that are members no more. */
+  keepOnly(members: ReadonlySet<NodeId>): void {
+    for (const [peer, { connection }] of this.inbound) if (!members.has(peer)) connection.destroy();
   }
 
   tick(): void {

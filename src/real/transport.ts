@@ -74,7 +74,8 @@ export class TcpTransport implements Transport {
       secret,
       ageMs: () => clock.nowMs() - startMs,
       isSettled: () => standing.isSettled,
-      admit: (peer: NodeId, instance: Uint8Array) => this.acceptor.objectionTo(peer, instance, [...this.links.keys()]),
+      admit: (peer: NodeId, instance: Uint8Array) =>
+        this.acceptor.objectionTo(peer, instance, new Set(this.links.keys())),
     };
     this.ground = { party, clock, random, limits, log, standing };
     this.acceptor = new Acceptor(this.ground, (from, frames) => this.receiver?.(from, frames));
@@ -109,6 +110,7 @@ export class TcpTransport implements Transport {
       this.links.delete(id);
     }
     for (const [id, peer] of wanted) if (!this.links.has(id)) this.links.set(id, new Link(peer, this.ground));
+    this.acceptor.keepOnly(new Set(wanted.keys()));
   }
 
   send(to: NodeId, bytes: Uint8Array): void {

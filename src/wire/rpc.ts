@@ -18,8 +18,8 @@ import type { Message, Refused, Reply, ReplyTo, Request } from "./messages.js";
 export interface RpcHost {
   /** Answers one question, now or later, at most once. */
   onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void;
-  /** A peer gave a sign of life. */
-  onHeard(from: NodeId): void;
+  /** A peer answered: it lives, and both directions of the path to it work. */
+  onAnswered(from: NodeId): void;
 }
 
 interface Waiting {
@@ -55,7 +55,6 @@ export class Rpc {
     // A restarted node must not take an answer to its former life for its own.
     this.nextId = this.world.random.u32();
     this.world.transport.onReceive((from, frames) => {
-      this.host.onHeard(from);
       for (const frame of frames) this.onFrame(from, frame);
     });
   }
@@ -124,6 +123,7 @@ export class Rpc {
     const waiting = this.waiting.get(id);
     if (waiting === undefined || waiting.to !== from) return;
     if (reply.kind !== waiting.expects && reply.kind !== "refused") return;
+    this.host.onAnswered(from);
     this.settle(id, reply);
   }
 

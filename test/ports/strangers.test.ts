@@ -2,15 +2,28 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
-import { describe, test } from "node:test";
+import { afterEach, describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { FrameParser, packFrames } from "../../src/real/frames.js";
 import { Handshake, newInstance } from "../../src/real/handshake.js";
 import { SimRandom } from "../../src/sim/random.js";
-import { close, cluster, exchange, FACTS, HOST, isConnected, listen, type Member, TEST_LIMITS, wire } from "./tcp.js";
+import {
+  close,
+  closeAll,
+  cluster,
+  exchange,
+  FACTS,
+  HOST,
+  isConnected,
+  listen,
+  type Member,
+  TEST_LIMITS,
+  wire,
+} from "./tcp.js";
 import { until } from "./until.js";
 
 const random = new SimRandom("strangers");
+afterEach(closeAll);
 
 async function knock(port: number): Promise<Socket> {
   const socket = connect(port, HOST);
@@ -87,19 +100,17 @@ describe("garbage at the door", () => {
     }
     assert.ok(one.warnings.length > 0 && one.warnings.length < garbage.length, "logged, but not every time");
     assert.match(one.warnings[0]?.sentence ?? "", /did not speak as a node/);
-    await close([one, two]);
   });
 
   test("from a proven member closes its connection only", async () => {
     const [one, two, three] = (await cluster(["n1", "n2", "n3"])) as [Member, Member, Member];
-    await close([three]);
+    await close(three);
     await until(() => !isConnected(one, "n3"));
     const socket = await silentMember("n3", one);
     socket.write(damaged);
     await once(socket, "close");
     assert.equal(one.transport.statistics().connectionsMalformed, 1);
     await exchange(two, one);
-    await close([one, two]);
   });
 
   test("a truncated frame and then silence is dropped at the deadline", async () => {
@@ -107,7 +118,6 @@ describe("garbage at the door", () => {
     for (const bytes of [Buffer.alloc(0), frame.subarray(0, 5), frame.subarray(0, frame.length - 1)]) {
       await shownTheDoor(one.port, bytes);
     }
-    await close([one]);
   });
 
   test("many idle strangers do not keep a member out", async () => {
@@ -121,7 +131,6 @@ describe("garbage at the door", () => {
     await until(() => isConnected(two, "n1"));
     await exchange(two, one);
     for (const socket of strangers) socket.destroy();
-    await close([one, two]);
   });
 });
 
@@ -154,7 +163,6 @@ describe("a node at another's door", () => {
       await exchange(one, two);
       assert.deepEqual([one.verdicts, two.verdicts], [[], []]);
       assert.ok(!isConnected(newcomer, "n1") && !isConnected(one, "n3"));
-      await close([one, two, newcomer]);
     });
   }
 
@@ -168,16 +176,14 @@ describe("a node at another's door", () => {
     assert.equal(one.warnedOf("node id")?.facts.peer, "n2");
     await exchange(two, one);
     assert.deepEqual([one.verdicts, two.verdicts], [[], []]);
-    await close([one, two, double]);
   });
 
   test("that is not a member is refused by its id", async () => {
     const [one, two] = (await cluster(["n1", "n2"])) as [Member, Member];
-    const foreigner = await listen("n9");
+    const foreigner = await listen("n9", { limits: { ...TEST_LIMITS, peerSilenceMsMax: 100, pingIntervalMs: 50 } });
     foreigner.transport.setPeers([{ id: "n1", host: HOST, port: one.port }]);
     await until(() => foreigner.verdicts.length > 0);
     assert.deepEqual(foreigner.verdicts[0], { peer: "n1", field: "node id", ours: "n9", theirs: "one of n2" });
-    await close([one, two, foreigner]);
   });
 
   test("dialled by mistake is told apart by its id", async () => {
@@ -190,7 +196,6 @@ describe("a node at another's door", () => {
     assert.equal(one.warnedOf("node id")?.sentence, 'no connection with n3: node id is "n3" here and "n2" there');
     assert.deepEqual(one.verdicts, []);
     await exchange(one, two);
-    await close([one, two]);
   });
 
   test("killed and started again comes in although its old connection never closed", async () => {
@@ -204,7 +209,6 @@ describe("a node at another's door", () => {
     await exchange(two, one);
     assert.deepEqual(two.verdicts, []);
     stale.destroy();
-    await close([one, two]);
   });
 
   test("that vanishes without a word is noticed, and found again", async () => {
@@ -222,7 +226,7 @@ describe("a node at another's door", () => {
         from.on("error", () => {}).on("close", () => to.destroy());
       }
     });
-    proxy.listen(0, HOST);
+    proxy.listen(0, HOST).unref();
     await once(proxy, "listening");
     const address = proxy.address();
     assert.ok(address !== null && typeof address === "object");
@@ -234,7 +238,5 @@ describe("a node at another's door", () => {
     isDead = false;
     await until(() => isConnected(one, "n2"));
     await exchange(one, two);
-    proxy.close();
-    await close([one, two]);
   });
 });

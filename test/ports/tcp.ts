@@ -56,6 +56,9 @@ export function options(id: NodeId, changes: Partial<TcpTransportOptions> = {}):
   };
 }
 
+/** Closed after each test, however it ended: an open socket would keep the run from ending. */
+const running = new Set<TcpTransport>();
+
 export function listen(id: NodeId, changes: Partial<TcpTransportOptions> = {}): Promise<Member> {
   const warnings: Warning[] = [];
   const verdicts: Refusal[] = [];
@@ -65,6 +68,7 @@ export function listen(id: NodeId, changes: Partial<TcpTransportOptions> = {}): 
     const all = options(id, { log, onVerdict: (refusal) => void verdicts.push(refusal), ...changes });
     const transport = TcpTransport.listen(all, (error) => {
       if (error !== undefined) return reject(error);
+      running.add(transport);
       transport.onReceive((from, frames) => received.push({ from, frames }));
       const warnedOf = (field: string): Warning | undefined => warnings.find(({ facts }) => facts.field === field);
       resolve({ id, port: transport.port, transport, received, warnings, verdicts, warnedOf });
@@ -94,8 +98,17 @@ export async function cluster(ids: readonly NodeId[], changes: Partial<TcpTransp
   return members;
 }
 
-export async function close(members: readonly Member[]): Promise<void> {
-  await Promise.all(members.map(({ transport }) => new Promise<void>((resolve) => transport.close(resolve))));
+export async function close(...members: readonly Member[]): Promise<void> {
+  await Promise.all(members.map(({ transport }) => stop(transport)));
+}
+
+export async function closeAll(): Promise<void> {
+  await Promise.all([...running].map(stop));
+}
+
+function stop(transport: TcpTransport): Promise<void> {
+  running.delete(transport);
+  return new Promise((resolve) => transport.close(resolve));
 }
 
 /** Sends a frame and sees it arrive: the connection works. */
