@@ -179,7 +179,7 @@ describe("a node at another's door", () => {
   });
 
   test("that is not a member is refused by its id", async () => {
-    const [one, two] = (await cluster(["n1", "n2"])) as [Member, Member];
+    const [one] = (await cluster(["n1", "n2"])) as [Member, Member];
     const foreigner = await listen("n9", { limits: { ...TEST_LIMITS, peerSilenceMsMax: 100, pingIntervalMs: 50 } });
     foreigner.transport.setPeers([{ id: "n1", host: HOST, port: one.port }]);
     await until(() => foreigner.verdicts.length > 0);
