@@ -15,7 +15,7 @@ export interface Address {
   readonly key: Uint8Array;
 }
 
-export const BUCKETS_PREFIX = "/v1/buckets/";
+const BUCKETS_PREFIX = "/v1/buckets/";
 const BUCKET_CHARACTERS_MAX = 64;
 
 /** The key of `/v1/buckets/{bucket}/keys/{key}` or its `keys64` form; undefined when the path has neither form. */

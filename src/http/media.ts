@@ -8,7 +8,7 @@
 import { badRequest, type Problem } from "./problem.js";
 
 export const ENVELOPE_TYPE = "application/vnd.murmur+json";
-export const UNKNOWN_TYPE = "application/octet-stream";
+const UNKNOWN_TYPE = "application/octet-stream";
 
 /** The type to store for a request's header, or why it cannot be. */
 export function contentTypeToStore(header: string | undefined, bytesMax: number): string | Problem {

@@ -23,7 +23,7 @@ const FIXED: readonly (readonly [name: string, kind: Kind, help: string])[] = [
   ["murmur_hedges_total", "counter", "Spare questions of hedged reads, by outcome."],
   ["murmur_mends_total", "counter", "Replicas found behind by a read and sent the merged state."],
   ["murmur_hints_pending", "gauge", "Writes kept for owners that were down."],
-  ["murmur_request_seconds", "histogram", "From a request's admission to its answer, by operation."],
+  ["murmur_request_seconds", "histogram", "From a request having arrived in full to its answer, by operation."],
   ["murmur_peer_seconds", "histogram", "From a question to another node to its answer."],
   ["murmur_register_overwrites_total", "counter", "Register writes that replaced a value their client had not seen."],
 ];
