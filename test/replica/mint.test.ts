@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { DEFAULT_LIMITS, type Durability } from "../../src/config.js";
+import type { Stamp } from "../../src/lattice/stamp.js";
+import type { World } from "../../src/ports.js";
+import { Mint } from "../../src/replica/mint.js";
+import { type NodeClock, SimClock } from "../../src/sim/clock.js";
+import { SimMeter } from "../../src/sim/meter.js";
+import { SimRandom } from "../../src/sim/random.js";
+import { SimDisk, SimStorage } from "../../src/sim/storage.js";
+import { SimNetwork } from "../../src/sim/transport.js";
+import { Turn } from "../../src/turn.js";
+
+/** One store's mint over many lives of its process. */
+class Lives {
+  readonly clock = new SimClock();
+  readonly disk = new SimDisk();
+  bootId = 1;
+  private lives = 0;
+  private storage: SimStorage | undefined;
+  private turn!: Turn;
+  nodeClock!: NodeClock;
+  mint!: Mint;
+
+  constructor(private readonly durability: Durability = "group") {}
+
+  start(offsetMs = 0): this {
+    const seed = new SimRandom(`lives ${this.lives++}`);
+    this.nodeClock = this.clock.nodeClock({ offsetMs });
+    this.storage = new SimStorage({ clock: this.nodeClock, disk: this.disk, commitMs: 1 });
+    const log = { info() {}, warn() {} };
+    const world: World = {
+      ...{ clock: this.nodeClock, random: seed, storage: this.storage, meter: new SimMeter(), log },
+      transport: new SimNetwork(this.clock, seed).port("n1"),
+      bootId: `boot ${this.bootId}`,
+    };
+    this.turn = new Turn(world);
+    this.mint = this.turn.run(() => new Mint(this.turn.world, DEFAULT_LIMITS, this.durability));
+    return this;
+  }
+
+  crash(): this {
+    this.nodeClock.stop();
+    this.storage?.crash();
+    return this;
+  }
+
+  /** An orderly stop. */
+  stop(): this {
+    let isStopped = false;
+    this.turn.run(() =>
+      this.mint.stop(() => {
+        isStopped = true;
+      }),
+    );
+    while (!isStopped) assert.ok(this.clock.step());
+    return this.crash();
+  }
+
+  settle(): this {
+    this.clock.runUntil(this.clock.nowMs() + 10);
+    return this;
+  }
+
+  /** Mints, and waits for the disk if it must. */
+  stamp(aboveUs = 0): Stamp | undefined {
+    let answer: { stamp: Stamp | undefined } | undefined;
+    this.turn.run(() =>
+      this.mint.mint(aboveUs, (stamp) => {
+        answer = { stamp };
+      }),
+    );
+    while (answer === undefined) assert.ok(this.clock.step());
+    return answer.stamp;
+  }
+
+  run(work: () => void): void {
+    this.turn.run(work);
+  }
+}
+
+test("stamps go up, whatever the wall clock does", () => {
+  const lives = new Lives().start().settle();
+  let last = 0;
+  for (const jumpMs of [0, 5000, -3_600_000, 1, -1, 86_400_000, 0]) {
+    lives.nodeClock.jump(jumpMs);
+    const stamp = lives.stamp();
+    assert.ok(stamp !== undefined && stamp.timeUs > last);
+    last = stamp.timeUs;
+  }
+});
+
+test("no stamp is minted twice, over any history of crashes, jumps and mints", () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant("mint" as const), aboveMs: fc.integer({ min: 0, max: 9000 }) }),
+    fc.record({ kind: fc.constant("crash" as const), offsetMs: fc.integer({ min: -100_000, max: 100_000 }) }),
+    fc.record({ kind: fc.constant("pass" as const), ms: fc.integer({ min: 0, max: 20_000 }) }),
+  );
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const lives = new Lives().start();
+      let last = 0;
+      for (const each of steps) {
+        if (each.kind === "crash") lives.crash().start(each.offsetMs);
+        if (each.kind === "pass") lives.clock.runUntil(lives.clock.nowMs() + each.ms);
+        if (each.kind !== "mint") continue;
+        const stamp = lives.stamp(Math.floor(lives.nodeClock.wallMs() + each.aboveMs) * 1000);
+        assert.ok(stamp !== undefined && stamp.timeUs > last, `${stamp?.timeUs} after ${last}`);
+        last = stamp.timeUs;
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
+
+const RENEWALS: readonly (readonly [
+  name: string,
+  durability: Durability,
+  life: (lives: Lives) => void,
+  renewed: boolean,
+])[] = [
+  ["kill -9", "group", (lives) => lives.crash(), false],
+  ["kill -9, durability os", "os", (lives) => lives.crash(), false],
+  ["orderly stop and reboot, durability os", "os", (lives) => lives.stop().bootId++, false],
+  ["power loss, durability group", "group", (lives) => lives.crash().bootId++, false],
+  ["power loss, durability os", "os", (lives) => lives.crash().bootId++, true],
+  ["a new disk", "group", (lives) => wipe(lives), true],
+];
+
+function wipe(lives: Lives): void {
+  lives.crash().disk.wipe();
+}
+
+for (const [name, durability, life, renewed] of RENEWALS) {
+  test(`after ${name} the actor is ${renewed ? "another" : "the same"}`, () => {
+    const lives = new Lives(durability).start().settle();
+    const { actor } = lives.mint;
+    life(lives);
+    lives.start().settle();
+    assert.equal(lives.mint.actor !== actor, renewed);
+  });
+}
+
+test("a peer that remembers more of this store than it does itself ends its life", () => {
+  const lives = new Lives().start().settle();
+  const { actor, boundUs } = lives.mint;
+  let lapses = 0;
+  lives.mint.onRenewed = () => lapses++;
+  lives.run(() => lives.mint.observeRemembered(boundUs));
+  assert.equal(lives.mint.actor, actor);
+  lives.run(() => lives.mint.observeRemembered(boundUs + 1));
+  assert.notEqual(lives.mint.actor, actor);
+  assert.equal(lapses, 1);
+  assert.equal(lives.stamp()?.actor, lives.mint.actor);
+});
+
+test("a stamp of our own that we never minted ends this life; a peer's only raises the clock", () => {
+  const lives = new Lives().start().settle();
+  const { actor, boundUs } = lives.mint;
+  const timeUs = boundUs - 1;
+  lives.run(() => lives.mint.observe({ timeUs, actor: actor + 1n }));
+  assert.equal(lives.mint.actor, actor);
+  assert.ok((lives.stamp()?.timeUs ?? 0) > timeUs);
+  lives.clock.runUntil(lives.clock.nowMs() + 60_000);
+  lives.run(() => lives.mint.observe({ timeUs: lives.mint.boundUs, actor }));
+  assert.equal(lives.mint.actor, actor);
+  lives.run(() => lives.mint.observe({ timeUs: lives.mint.boundUs + 1, actor }));
+  assert.notEqual(lives.mint.actor, actor);
+});
+
+test("an insane stamp raises no clock, and its key stays writable above it", () => {
+  const lives = new Lives().start().settle();
+  const insaneUs = lives.mint.latestSaneUs() + 1_000_000;
+  lives.run(() => lives.mint.observe({ timeUs: insaneUs, actor: 7n }));
+  const ordinary = lives.stamp();
+  assert.ok(ordinary !== undefined && ordinary.timeUs < insaneUs);
+  const above = [lives.stamp(insaneUs), lives.stamp(insaneUs), lives.stamp(insaneUs)].map(
+    (stamp) => stamp?.timeUs ?? 0,
+  );
+  assert.ok((above[0] as number) > insaneUs && (above[1] as number) > (above[0] as number));
+  assert.ok((lives.stamp()?.timeUs ?? 0) < insaneUs);
+});
+
+test("a disk that refuses the bound refuses the stamp, and serves the next one", () => {
+  const lives = new Lives();
+  lives.disk.fail(1, "full");
+  lives.start();
+  assert.equal(lives.stamp(), undefined);
+  assert.notEqual(lives.stamp(), undefined);
+});
