@@ -57,8 +57,8 @@ export const LIMITS = {
   ),
   handshakesPendingMax: limit(64, 1, 4096, "unproven connections held at once"),
   handshakeBytesMax: limit(
+    8 * KIB,
     4 * KIB,
-    KIB,
     64 * KIB,
     "one message of a handshake: what a stranger can make a node hold is this times the pending ones",
   ),

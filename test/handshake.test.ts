@@ -3,7 +3,7 @@ import { describe, test } from "node:test";
 import fc from "fast-check";
 import { equalBytes, utf8 } from "../src/base/bytes.js";
 import { below } from "../src/base/random.js";
-import { firstDifference, printable, refusalSentence } from "../src/real/facts.js";
+import { abridged, firstDifference, printable, refusalSentence } from "../src/real/facts.js";
 import { Handshake, type HandshakeEnd, newInstance, type Party } from "../src/real/handshake.js";
 import { SimRandom } from "../src/sim/random.js";
 
@@ -241,6 +241,16 @@ describe("facts", () => {
   test("equal facts have no difference, in any order of theirs", () => {
     assert.equal(firstDifference(FACTS, [...FACTS].reverse()), undefined);
     assert.equal(firstDifference([], []), undefined);
+  });
+
+  test("a long value is cut, and still differs where it was cut", () => {
+    const buckets = (type: string) => `${"users=register/3 ".repeat(200)}${type}`;
+    const [one, two] = [abridged([["buckets", buckets("set")]]), abridged([["buckets", buckets("counter")]])];
+    assert.equal(firstDifference(one, abridged([["buckets", buckets("set")]])), undefined);
+    const difference = firstDifference(one, two);
+    assert.ok(difference?.field === "buckets" && difference.ours.startsWith("users=register/3 "));
+    assert.equal(printable(difference.ours), difference.ours, "a refusal shows all of it");
+    assert.equal(abridged(FACTS)[0]?.[1], "murmur-demo");
   });
 
   test("the refusal is a sentence", () => {

@@ -6,6 +6,7 @@
  * the first field that differs, because "handshake failed" sends an operator
  * searching while "layout is … here and … there" does not.
  */
+import { createHash } from "node:crypto";
 import { assert } from "../base/assert.js";
 import { Reader, Writer } from "../base/bytes.js";
 import type { NodeId } from "../ports.js";
@@ -27,6 +28,21 @@ export interface Refusal extends Difference {
 
 const FACTS_MAX = 255;
 const PRINTED_CHARACTERS_MAX = 256;
+/** What is shown of a longer value; its hash stands for the rest. */
+const SHOWN_CHARACTERS = 200;
+const SHOWN_HASH_DIGITS = 32;
+
+/**
+ * The facts in a form that fits a handshake: a long value is cut and ends in its
+ * hash. Both sides do the same, so equal values stay equal and others differ.
+ */
+export function abridged(facts: Facts): Facts {
+  return facts.map(([field, value]) => {
+    if (value.length <= PRINTED_CHARACTERS_MAX) return [field, value];
+    const hash = createHash("sha256").update(value).digest("hex").slice(0, SHOWN_HASH_DIGITS);
+    return [field, `${value.slice(0, SHOWN_CHARACTERS)}… ${hash}`];
+  });
+}
 
 /** The first field that differs: ours in our order, then any that only they have. */
 export function firstDifference(ours: Facts, theirs: Facts): Difference | undefined {

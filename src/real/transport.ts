@@ -14,7 +14,7 @@ import type { Random } from "../base/random.js";
 import type { Limits } from "../config.js";
 import type { Cancel, Clock, Log, NodeId, Transport } from "../ports.js";
 import { Acceptor } from "./acceptor.js";
-import type { Facts, Refusal } from "./facts.js";
+import { abridged, type Facts, type Refusal, writeFacts } from "./facts.js";
 import { newInstance } from "./handshake.js";
 import { type Ground, Link, type Peer } from "./link.js";
 import { Standing } from "./standing.js";
@@ -64,7 +64,9 @@ export class TcpTransport implements Transport {
   private framesDropped = 0;
 
   private constructor(options: TcpTransportOptions) {
-    const { self, facts, secret, clock, random, limits, log } = options;
+    const { self, secret, clock, random, limits, log } = options;
+    const facts = abridged(options.facts);
+    assert(2 * writeFacts(facts).length <= limits.handshakeBytesMax, "facts fit into a message of the handshake");
     const startMs = clock.nowMs();
     const standing = new Standing(clock, limits, log, options.onVerdict);
     const party = {

@@ -125,6 +125,16 @@ describe("the transport over TCP", () => {
     });
   });
 
+  test("one that could not listen closes like any other", async () => {
+    const holder = await listen("n1");
+    await new Promise<void>((resolve) => {
+      const failed = TcpTransport.listen(options("n2", { port: holder.port }), (error) => {
+        assert.ok(error !== undefined);
+        failed.close(resolve);
+      });
+    });
+  });
+
   test("an address this machine does not have is an error that names it", async () => {
     await assert.rejects(
       listen("n1", { bind: "192.0.2.1" }),
