@@ -144,24 +144,25 @@ export function describeDifference(persisted: Layout, fresh: LayoutSpec): string
 }
 
 export function encodeLayout(layout: Layout): Uint8Array {
-  return utf8(JSON.stringify([RECORD_FORMAT, layout.version, layout.digest, formOf(layout)]));
+  const form = formOf(layout);
+  return utf8(JSON.stringify([RECORD_FORMAT, digestOf([layout.version, form]), layout.version, form]));
 }
 
-/** Throws MalformedBytes on what `encodeLayout` did not write: the digest vouches for all the rest. */
+/** Throws MalformedBytes on what `encodeLayout` did not write: the first digest vouches for all the rest. */
 export function decodeLayout(bytes: Uint8Array): Layout {
-  const [format, version, digest, form] = parsedArray(bytes) as [number, number, string, Form];
+  const [format, checksum, version, form] = parsedArray(bytes) as [number, string, number, Form];
   if (format !== RECORD_FORMAT) throw new MalformedBytes("a layout of another format");
-  if (!Number.isSafeInteger(version) || digestOf(form) !== digest) throw new MalformedBytes("a damaged layout");
+  if (digestOf([version, form]) !== checksum) throw new MalformedBytes("a damaged layout");
   const [partitions, memberForms, placementForms, ownerForms] = form;
   const members = memberForms.map(([id, datacenter, rack, capacity]) => ({ id, datacenter, rack, capacity }));
   const placements = placementForms.map((quotas) => ({
     replication: typeof quotas === "number" ? quotas : Object.fromEntries(quotas),
   }));
   const owners = ownerForms.map((rows) => rows.map((row) => row.map((member) => members[member]?.id as NodeId)));
-  return { version, digest, partitions, members, placements, owners };
+  return { version, digest: digestOf(form), partitions, members, placements, owners };
 }
 
-/** A layout's content without a second way to say the same. Owners are indexes of members. */
+/** A layout's content, said in the only way there is. Owners are indexes of members. */
 type Form = readonly [
   partitions: number,
   members: readonly (readonly [id: NodeId, datacenter: string, rack: string, capacity: number])[],
@@ -179,8 +180,8 @@ function formOf({ partitions, members, placements, owners }: Omit<Layout, "versi
   ];
 }
 
-function digestOf(form: Form): string {
-  return asBuffer(hash128(DIGEST_SEED, utf8(JSON.stringify(form) ?? ""))).toString("hex");
+function digestOf(form: Form | readonly [version: number, form: Form]): string {
+  return asBuffer(hash128(DIGEST_SEED, utf8(JSON.stringify(form)))).toString("hex");
 }
 
 function parsedArray(bytes: Uint8Array): unknown[] {
@@ -219,8 +220,8 @@ function refusalOf(previous: Layout | undefined, { partitions, members, placemen
   }
   for (const [index, { id, capacity }] of members.entries()) {
     if (members[index - 1]?.id === id) return `two members have the id ${id}`;
-    if (!(capacity > 0) || capacity === Number.POSITIVE_INFINITY)
-      return `the capacity of ${id} is positive, not ${capacity}`;
+    const isPositive = Number.isFinite(capacity) && capacity > 0;
+    if (!isPositive) return `the capacity of ${id} is positive, not ${capacity}`;
   }
   if (placements.length > PLACEMENTS_MAX) {
     return `there are at most ${PLACEMENTS_MAX} different replications, not ${placements.length}`;

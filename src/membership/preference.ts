@@ -28,8 +28,8 @@ export function inPreferenceOrder(
 }
 
 /**
- * Exchanges the first owner for another one until no exchange brings both nearer to their due. Each exchange
- * lowers the sum of squared differences, so that it ends.
+ * Puts another owner first until that brings nobody nearer to what is due to both. Each time lowers the sum of
+ * squared differences, so that it ends.
  */
 function balanceFirst(rows: number[][], members: number): void {
   const lead = new Float64Array(members);
@@ -47,8 +47,8 @@ function balanceFirst(rows: number[][], members: number): void {
       }
       const successor = row[least] as number;
       if ((lead[first] as number) - (lead[successor] as number) <= LEAD_MAX) continue;
-      row[0] = successor;
-      row[least] = first;
+      row.splice(least, 1);
+      row.unshift(successor);
       lead[first] = (lead[first] as number) - 1;
       lead[successor] = (lead[successor] as number) + 1;
       isSettled = false;
