@@ -35,7 +35,7 @@ const elsewhere = temporaryFolder();
 
 /** Starts `murmur` with these words, in a folder without a cluster.yaml. */
 export function start(words: readonly string[], environment: Readonly<Record<string, string>> = {}): Running {
-  const { MURMUR_CONFIG: _config, NO_COLOR: _colour, FORCE_COLOR: _force, ...env } = process.env;
+  const { MURMUR_CONFIG: _config, NO_COLOR: _colour, npm_lifecycle_event: _npm, ...env } = process.env;
   const child = spawn(process.execPath, [MAIN, ...words], { cwd: elsewhere, env: { ...env, ...environment } });
   const chunks: Record<"stdout" | "stderr", string[]> = { stdout: [], stderr: [] };
   for (const name of ["stdout", "stderr"] as const) {

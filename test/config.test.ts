@@ -53,7 +53,7 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
   ["hedge: { after: p95 }", "6:1: hedge: hedge is not built yet; remove the line"],
   ["consistency: QUORUM", '6:14: consistency: expected a map such as { read: QUORUM, write: QUORUM }, found "QUORUM"'],
   [
-    "consistency: { read: any, write: ANY }",
+    "consistency: { read: Any, write: ANY }",
     "6:22: consistency.read: ANY is for writes only; use ONE",
     "6:34: consistency.write: ANY needs hinted hand-off, which is not built yet; use ONE",
   ],

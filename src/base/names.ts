@@ -15,7 +15,7 @@ export function nearestName(name: string, candidates: readonly string[]): string
 }
 
 /** Letters to insert, drop, replace or swap with their neighbour (optimal string alignment). */
-export function editsBetween(from: string, to: string): number {
+function editsBetween(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let row = 1; row <= from.length; row++) {

@@ -111,11 +111,11 @@ export async function openCluster(options: ClusterOptions, timeoutMs?: number): 
   return new Cluster(urlsOf(config), beyond(timeoutMs ?? config.limits.requestDeadlineMs));
 }
 
-export function urlsOf(config: ClusterConfig): string[] {
+function urlsOf(config: ClusterConfig): string[] {
   return config.nodes.map(urlOf);
 }
 
-export function urlOf({ host, http }: Pick<NodeConfig, "host" | "http">): string {
+function urlOf({ host, http }: Pick<NodeConfig, "host" | "http">): string {
   return `http://${authority(host, http)}`;
 }
 
@@ -125,7 +125,7 @@ export function authority(host: string, port: number): string {
 }
 
 /** `--node` as a base URL: `127.0.0.1:8101` will do. */
-export function nodeUrl(given: string): string {
+function nodeUrl(given: string): string {
   const text = given.includes("://") ? given : `http://${given}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url?.protocol === "http:" && url.hostname !== "") return url.origin;

@@ -72,7 +72,7 @@ function addProcessCommands(program: Command, onExit: OnExit): void {
     .option("--data <dir>", "the folder for all nodes' data (else the file's)")
     .option("--new-cluster", "vouch that the cluster has never run: do not wait for the other owners")
     .addOption(JSON_OUT())
-    .action(async (id, options) => onExit(await (await import("./node.js")).node(id, options)));
+    .action(async (id, options) => (await import("./node.js")).node(id, options));
 }
 
 function addKeyCommands(program: Command, onExit: OnExit): void {

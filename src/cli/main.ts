@@ -6,7 +6,7 @@
 import { CommanderError } from "commander";
 import { buildProgram, type Outcome } from "./commands.js";
 import { CommandFailure, EXIT, type ExitCode } from "./exit.js";
-import { paint, printJson, say } from "./terminal.js";
+import { printJson, say, sayFailure } from "./terminal.js";
 
 /** `murmur ring | head`: who has read enough is not an error. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -26,7 +26,7 @@ function endOf(error: unknown, json: boolean): ExitCode {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const isExpected = error instanceof CommandFailure;
   const sentence = error instanceof Error ? error.message : String(error);
-  say(`${paint("red", "murmur:", process.stderr)} ${sentence}`);
+  sayFailure(sentence);
   if (isExpected && json && error.data !== undefined) printJson(error.data);
   if (!isExpected && process.env.MURMUR_DEBUG !== undefined && error instanceof Error) say(String(error.stack));
   return isExpected ? error.exitCode : EXIT.failure;

@@ -15,7 +15,7 @@ export interface ReadyReport {
   readonly pid: number;
 }
 
-export interface FailedReport {
+interface FailedReport {
   readonly type: "failed";
   readonly message: string;
 }

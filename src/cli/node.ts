@@ -12,7 +12,7 @@ import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { type NodeReport, STARTED_BY_UP } from "./node-report.js";
 import { runtimeTrouble } from "./runtime-guard.js";
 import { onStopSignals } from "./signals.js";
-import { printJson } from "./terminal.js";
+import { printJson, sayFailure } from "./terminal.js";
 
 export interface NodeOptions {
   readonly config?: string;
@@ -24,15 +24,15 @@ export interface NodeOptions {
 /** Beyond what the node allows itself for draining, something hangs. */
 const STOP_GRACE_MS = 2000;
 
-/** Never returns when it succeeds: a node's process ends with its node, whatever still holds the event loop. */
-export async function node(id: string, options: NodeOptions): Promise<ExitCode> {
+/** Never returns: a node's process ends with its node, whatever still holds the event loop. */
+export async function node(id: string, options: NodeOptions): Promise<never> {
   try {
     process.exit(await runNode(id, options));
   } catch (error) {
     if (!(error instanceof CommandFailure)) throw error;
     await report({ type: "failed", message: error.message }, options);
-    if (process.env[STARTED_BY_UP] !== undefined) return error.exitCode;
-    throw new CommandFailure(error.exitCode, error.message);
+    if (process.env[STARTED_BY_UP] === undefined) sayFailure(error.message);
+    process.exit(error.exitCode);
   }
 }
 
@@ -43,6 +43,8 @@ async function runNode(id: string, options: NodeOptions): Promise<ExitCode> {
     // `up` hears the terminal's Ctrl-C too and decides when its nodes stop.
     onStopSignals(stop, () => process.exit(EXIT.failure), isOfUp ? "SIGINT" : undefined);
     process.once("disconnect", stop);
+    // It may have died while this process was still loading.
+    if (isOfUp && !process.connected) stop();
   });
   const config = await checkedConfig(id, options);
   const useLines = !options.json && (isOfUp || process.stderr.isTTY);

@@ -30,7 +30,7 @@ export async function runtimeTrouble(nodeVersion = process.versions.node): Promi
   }
 }
 
-export function isSupported(major: number, minor: number): boolean {
+function isSupported(major: number, minor: number): boolean {
   const leastMinor = LEAST_MINOR[major];
   return leastMinor === undefined ? major > LATEST_LISTED : minor >= leastMinor;
 }

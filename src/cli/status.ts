@@ -5,7 +5,7 @@ import type { ClusterStatus, NodeStatus, OwnersStatus, RingStatus } from "../htt
 import { checkBucket, checkKey, ownersPath } from "./addresses.js";
 import { askJson, authority, type ClusterOptions, openCluster } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
-import { bar, grouped, paint, print, printJson, shown, span, table } from "./terminal.js";
+import { bar, counted, grouped, paint, print, printJson, shown, span, table } from "./terminal.js";
 
 export async function status(options: ClusterOptions): Promise<ExitCode> {
   const cluster = await askJson<ClusterStatus>(await openCluster(options), "/v1/cluster");
@@ -16,9 +16,9 @@ export async function status(options: ClusterOptions): Promise<ExitCode> {
   const { nodes, layout } = cluster;
   const up = nodes.filter(({ state }) => state === "up").length;
   print(`${paint("bold", cluster.cluster)}: ${up} of ${nodes.length} nodes up, ${durabilityOf(cluster)}`);
-  print(`layout ${layout.version} (${layout.digest}), ${grouped(cluster.partitions)} partitions`);
+  print(`${layoutOf(layout)}, ${counted(cluster.partitions, "partition")}`);
   print(
-    `as ${cluster.self} sees it: version ${cluster.version}, up for ${span(cluster.uptimeMs)}, ${grouped(cluster.rows)} rows`,
+    `as ${cluster.self} sees it: version ${cluster.version}, up for ${span(cluster.uptimeMs)}, ${counted(cluster.rows, "row")}`,
   );
   if (cluster.refusing !== undefined) print(paint("red", `${cluster.self} coordinates nothing: ${cluster.refusing}`));
   const head = ["state", "node", "rack", "datacenter", "http", "peer", "partitions", "rebuilding", "clock"];
@@ -47,6 +47,11 @@ function nodeRow(node: NodeStatus, self: string): string[] {
   ];
 }
 
+/** The digest's beginning is enough to see whether two nodes agree. */
+function layoutOf({ version, digest }: ClusterStatus["layout"]): string {
+  return `layout ${version} (${digest.slice(0, 8)})`;
+}
+
 /** `3`, or `dc1: 3, dc2: 2`. */
 function replicationOf(replication: unknown): string {
   if (typeof replication !== "object" || replication === null) return String(replication);
@@ -64,7 +69,7 @@ export async function ring(options: ClusterOptions & { readonly partition?: stri
     printJson(ring);
     return EXIT.ok;
   }
-  print(`${grouped(ring.partitions)} partitions, layout ${ring.layout.version} (${ring.layout.digest})`);
+  print(`${counted(ring.partitions, "partition")}, ${layoutOf(ring.layout)}`);
   for (const { replication, owners } of ring.placements) {
     const loads = loadsOf(owners);
     const most = Math.max(...loads.map(({ owned }) => owned));

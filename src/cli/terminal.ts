@@ -21,6 +21,11 @@ export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
 
+/** Why a command ends without success. */
+export function sayFailure(sentence: string): void {
+  say(`${paint("red", "murmur:", process.stderr)} ${sentence}`);
+}
+
 export function paint(format: Format, text: string, stream: NodeJS.WriteStream = process.stdout): string {
   return stream.hasColors?.() ? styleText(format, text) : text;
 }
@@ -55,6 +60,11 @@ export function bar(share: number, cells: number): string {
 /** `1,234,567`: grouped the same in every locale. */
 export function grouped(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** `1 row`, `1,234 rows`. */
+export function counted(count: number, thing: string): string {
+  return `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;
 }
 
 /** `4 s`, `3 m 20 s`, `5 h 2 m`, `8 d 3 h`: the two largest units. */

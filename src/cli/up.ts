@@ -18,6 +18,8 @@ export interface UpOptions {
 }
 
 const MAIN_FILE = fileURLToPath(new URL("./main.js", import.meta.url));
+/** Whoever came by `npm start` or npx has no `murmur` on the path. */
+const COMMAND = process.env.npm_lifecycle_event === undefined ? "murmur" : "npx murmur";
 /** A node that is paused or hangs cannot drain: then it is ended. */
 const STOP_GRACE_MS = 3000;
 
@@ -41,7 +43,7 @@ export async function up(options: UpOptions): Promise<ExitCode> {
     }
     if (options.json) for (const ready of outcome.ready) printJson(ready);
     else welcome(config, outcome.ready, options);
-    for (const child of children) void watch(child, stopping, path);
+    for (const child of children) void watch(child, stopping, argv);
     await Promise.race([stopping.asked, Promise.all(children.map(({ ended }) => ended))]);
     if (!stopping.isAsked) throw new CommandFailure(EXIT.failure, "all nodes have stopped by themselves");
   }
@@ -65,12 +67,11 @@ async function startAll(children: readonly NodeProcess[]): Promise<Start> {
 }
 
 /** A node that ends by itself is said so; the others go on, which is what they are for. */
-async function watch(child: NodeProcess, stopping: Stopping, path: string): Promise<void> {
+async function watch(child: NodeProcess, stopping: Stopping, argv: readonly string[]): Promise<void> {
   const ending = await child.ended;
   if (stopping.isAsked) return;
-  say(
-    `${child.id} has stopped by itself (${ending}); the others go on. To start it again: murmur node ${child.id} --config ${path}`,
-  );
+  const command = [COMMAND, "node", child.id, ...argv].join(" ");
+  say(`${child.id} has stopped by itself (${ending}); the others go on. To start it again: ${command}`);
 }
 
 function welcome(config: ClusterConfig, ready: readonly ReadyReport[], options: UpOptions): void {
@@ -82,9 +83,9 @@ function welcome(config: ClusterConfig, ready: readonly ReadyReport[], options: 
   const which = options.config === undefined ? "" : ` --config ${options.config}`;
   const first = ready[0] as ReadyReport;
   print(`It answers at ${paint("bold", first.http)} and at every other node alike. Try:\n`);
-  print(`  murmur put users ada '{"name":"Ada"}'${which}`);
-  print(`  murmur get users ada --trace${which}`);
-  print(`  murmur status${which}`);
+  print(`  ${COMMAND} put users ada '{"name":"Ada"}'${which}`);
+  print(`  ${COMMAND} get users ada --trace${which}`);
+  print(`  ${COMMAND} status${which}`);
   print("\nThe lines below are the nodes' logs. Ctrl-C stops all.");
 }
 
