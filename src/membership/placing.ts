@@ -33,8 +33,8 @@ export function refusalOfReplication(members: readonly Located[], replication: R
   if (quotas.length === 0) return "a replication by datacenter names at least one datacenter";
   for (const [datacenter, replicas] of quotas) {
     const where = datacenter === undefined ? "" : ` in datacenter ${datacenter}`;
-    if (!Number.isInteger(replicas) || replicas < 1)
-      return `the number of replicas${where} is at least 1, not ${replicas}`;
+    const isCount = Number.isInteger(replicas) && replicas >= 1;
+    if (!isCount) return `the number of replicas${where} is at least 1, not ${replicas}`;
     const { length } = presentIn(members, datacenter);
     if (length === 0 && datacenter !== undefined) return `no member is in datacenter ${datacenter}`;
     if (length < replicas) return `${replicas} replicas${where} need ${replicas} members, and there are ${length}`;
@@ -61,8 +61,8 @@ export function place(
     const localOf = new Map(present.map((index, local) => [index, local]));
     const before = previous?.map((row) => row.flatMap((index) => localOf.get(index) ?? []));
     const seats = seatsOf(group, before, random);
-    for (const [partition, row] of owners.entries()) {
-      for (const local of seats.ownersOf(partition)) row.push(present[local] as number);
+    for (let seat = 0; seat < seats.count; seat++) {
+      owners[Math.floor(seat / replicas)]?.push(present[seats.member(seat)] as number);
     }
   }
   return owners;
@@ -79,9 +79,9 @@ function groupOf(members: readonly Located[], replicas: number, partitions: numb
   const racks: number[][] = [];
   const rackOf = members.map(({ datacenter, rack }, member) => {
     const name = JSON.stringify([datacenter, rack]);
-    const number = numbers.get(name) ?? numbers.size;
+    const number = numbers.get(name) ?? racks.push([]) - 1;
     numbers.set(name, number);
-    racks[number] = [...(racks[number] ?? []), member];
+    racks[number]?.push(member);
     return number;
   });
   return { partitions, replicas, capacities: members.map((member) => member.capacity), rackOf, racks };

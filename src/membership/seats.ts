@@ -45,11 +45,6 @@ export class Seats {
     this.seats[seat] = member;
   }
 
-  ownersOf(partition: number): number[] {
-    const first = partition * this.group.replicas;
-    return Array.from(this.seats.subarray(first, first + this.group.replicas));
-  }
-
   /** Whether the member may sit here in place of who does now. */
   fits(seat: number, member: number): boolean {
     const { seats, group } = this;

@@ -144,9 +144,9 @@ class Settling {
   /** Whether a step does not cross racks in a partition where its path has crossed before. */
   private mayStep(path: Reached, seat: number, member: number): boolean {
     if (!this.isCrossing(seat, member)) return true;
+    const partition = this.partitionOf(seat);
     for (let step = path; step.from !== undefined; step = step.from) {
-      if (this.partitionOf(step.seat) === this.partitionOf(seat) && this.isCrossing(step.seat, step.member))
-        return false;
+      if (this.partitionOf(step.seat) === partition && this.isCrossing(step.seat, step.member)) return false;
     }
     return true;
   }
