@@ -5,6 +5,7 @@ import { equalBytes, utf8 } from "../src/base/bytes.js";
 import { below } from "../src/base/random.js";
 import { abridged, firstDifference, printable, refusalSentence } from "../src/real/facts.js";
 import { Handshake, type HandshakeEnd, newInstance, type Party } from "../src/real/handshake.js";
+import { type Sealed, sealMessage, unsealMessage } from "../src/real/seal.js";
 import { SimRandom } from "../src/sim/random.js";
 
 const random = new SimRandom("handshakes");
@@ -190,6 +191,20 @@ describe("a handshake among strangers", () => {
     const [proof] = dialler.onMessage(hello).say as [Uint8Array];
     const { end } = dialler.onMessage(Buffer.concat([Buffer.from([3]), proof.subarray(1)]));
     assert.equal(difference(end), "n2 | secret | a secret | a different secret");
+  });
+
+  test("a seal speaks for one sender, one kind and one pair of hellos", () => {
+    const sealed = { diallerHello: utf8("a"), acceptorHello: utf8("b"), sender: "dialler", kind: 3 } as const;
+    const message = sealMessage(SECRET, sealed, utf8("body"));
+    assert.ok(unsealMessage(SECRET, sealed, message) !== undefined);
+    for (const change of [
+      { sender: "acceptor" },
+      { kind: 2 },
+      { diallerHello: utf8("c") },
+      { acceptorHello: utf8("c") },
+    ]) {
+      assert.equal(unsealMessage(SECRET, { ...sealed, ...change } as Sealed, message), undefined);
+    }
   });
 
   test("any altered bit of any message after the hello is found with a secret", () => {

@@ -11,6 +11,7 @@
  *
  * Refusals repeat with every dial: the 1st, 2nd, 4th, 8th, … time is logged.
  */
+import { assert } from "../base/assert.js";
 import type { Limits } from "../config.js";
 import type { Cancel, Clock, Log, NodeId } from "../ports.js";
 import { type Refusal, refusalSentence } from "./facts.js";
@@ -32,6 +33,11 @@ export class Standing {
     private readonly log: Log,
     private readonly onVerdict: (refusal: Refusal) => void,
   ) {}
+
+  /** Refused by a senior and accepted by nobody so far: a verdict is due. */
+  get isDoubted(): boolean {
+    return !this.isSettled && this.latest !== undefined;
+  }
 
   onAccepted(peer: NodeId): void {
     this.isSettled = true;
@@ -61,7 +67,8 @@ export class Standing {
   }
 
   private giveUp(): void {
-    if (!this.isSettled && this.latest !== undefined) this.onVerdict(this.latest);
+    assert(!this.isSettled && this.latest !== undefined, "an acceptance cancels the verdict");
+    this.onVerdict(this.latest);
   }
 
   private verdictMs(field: string): number {

@@ -116,6 +116,19 @@ describe("the transport over TCP", () => {
     assert.equal(two.transport.statistics().connectionsMalformed, 0);
   });
 
+  test("what was queued for a process is not kept for its successor", async () => {
+    const [one, two] = (await cluster(["n1", "n2"])) as [Member, Member];
+    one.transport.send("n2", Buffer.from("for the former"));
+    await close(two);
+    await until(() => !isConnected(one, "n2"));
+    assert.equal(one.transport.statistics().framesDropped, 1);
+    const successor = await listen("n2");
+    wire([one, successor]);
+    await connected([one, successor]);
+    await exchange(one, successor);
+    assert.equal(successor.transport.statistics().framesReceived, 1);
+  });
+
   test("a port in use is an error that names it and the remedy", async () => {
     const holder = await listen("n1");
     await assert.rejects(listen("n2", { port: holder.port }), (error: Error) => {
