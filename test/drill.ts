@@ -98,7 +98,6 @@ async function restartedNodeAlone(step: Step): Promise<void> {
     const owners: { node: string }[] = JSON.parse(String(body)).owners;
     if (owners.some(({ node }) => node === VICTIM)) owned.push(key);
   });
-  // The reads at ALL have mended nothing only if sync was quicker; a second kill takes that credit away.
   await Promise.all(cluster.ids.filter((id) => id !== VICTIM).map((id) => cluster.kill(id, "SIGTERM")));
   await readAllAt(step, "ONE", VICTIM, owned);
   say(`${VICTIM} alone holds all ${owned.length} keys that it owns`);

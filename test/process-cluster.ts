@@ -77,10 +77,24 @@ export class ProcessCluster {
   async startAll(): Promise<void> {
     const down = this.ids.filter((id) => !this.running.has(id));
     await Promise.all(down.map((id) => this.start(id)));
+    await Promise.all([...this.running.keys()].map((id) => this.seesAll(id)));
+  }
+
+  /** Waits until a node sees every node that runs, and knows them to vote. */
+  async seesAll(id: string): Promise<void> {
+    const nodesSeen = async (): Promise<{ node: string; state: string; rebuilding?: number }[]> =>
+      JSON.parse(String((await this.call("GET", id, "/v1/cluster")).body)).nodes;
+    const isThere = (node: { state: string; rebuilding?: number }) => node.state === "up" && node.rebuilding === 0;
+    await until(nodesSeen, (nodes) => nodes.every((node) => !this.running.has(node.node) || isThere(node)));
   }
 
   /** Starts a node and waits until it is ready. Rejects with its last words if it never is. */
-  async start(id: string, file = this.file, more: readonly string[] = []): Promise<void> {
+  async start(id: string): Promise<void> {
+    await this.startAs(id, id, this.file);
+  }
+
+  /** Starts a process that says it is `id`, by another file or in another folder, and is known here as `name`. */
+  async startAs(name: string, id: string, file: string, more: readonly string[] = []): Promise<void> {
     const argv = ["node", id, "--config", file, ...more];
     const child = fork(MAIN_FILE, argv, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
     let words = "";
@@ -88,14 +102,14 @@ export class ProcessCluster {
       words = `${words}${chunk}`.slice(-4000);
     });
     const exited = once(child, "close");
-    this.running.set(id, { child, exited });
+    this.running.set(name, { child, exited });
     const failed = exited.then(() => ({ type: "failed", message: words }));
     const [report] = (await Promise.race([once(child, "message"), failed.then((each) => [each])])) as {
       type: string;
       message?: string;
     }[];
     if (report?.type === "ready") return;
-    this.running.delete(id);
+    this.running.delete(name);
     await exited;
     throw new Error(report?.message ?? words);
   }
@@ -120,9 +134,10 @@ export class ProcessCluster {
 
   call(method: string, id: string, path: string, body?: Uint8Array, headers = {}): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const sent = request(`${this.url(id)}${path}`, { method, headers, agent: this.agent }, (response) =>
-        collect(response, resolve, reject),
-      );
+      // The path as it is: a URL object would resolve `..` before it is sent.
+      const { hostname, port } = new URL(this.url(id));
+      const options = { hostname, port, path, method, headers, agent: this.agent };
+      const sent = request(options, (response) => collect(response, resolve, reject));
       sent.on("error", reject);
       sent.end(body);
     });
@@ -198,10 +213,7 @@ export async function eachOf<Item>(
 }
 
 /** Asks again until the answer pleases. A test's own time limit ends what never comes. */
-export async function until<Result>(
-  ask: () => Promise<Result>,
-  isDone: (result: Result) => boolean,
-): Promise<Result> {
+export async function until<Result>(ask: () => Promise<Result>, isDone: (result: Result) => boolean): Promise<Result> {
   for (;;) {
     const result = await ask();
     if (isDone(result)) return result;

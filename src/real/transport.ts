@@ -142,6 +142,11 @@ export class TcpTransport implements Transport {
     this.flushing ??= setImmediate(() => this.flush());
   }
 
+  /** Refused by somebody and accepted by nobody: onVerdict will be called unless that changes. */
+  get isDoubted(): boolean {
+    return this.ground.standing.isDoubted;
+  }
+
   statistics(): TransportStatistics {
     const links = [...this.links.values()];
     const sum = (count: (link: Link) => number): number => links.reduce((total, link) => total + count(link), 0);
