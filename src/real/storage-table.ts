@@ -59,9 +59,10 @@ export class Table {
     this.touch.get();
   }
 
-  /** Lets the snapshot go, so that the log may be folded past it. */
+  /** Lets the snapshot go, so that the log may be folded past it. Undoes what was written and not committed. */
   close(): void {
-    if (this.connection.inTransaction) this.commit.run();
+    // COMMIT would fail again with the error of any read that has found damage.
+    if (this.connection.inTransaction) this.rollback.run();
   }
 
   /**
@@ -79,7 +80,7 @@ export class Table {
       this.commit.run();
       return undefined;
     } catch (error) {
-      if (this.connection.inTransaction) this.rollback.run();
+      this.close();
       return commitErrorOf(error);
     }
   }

@@ -8,6 +8,8 @@ export interface Harness {
   readonly storage: Storage;
   /** Lets released groups get on their way to the disk, but not necessarily there. */
   begin(): Promise<void>;
+  /** Until everything that was committed before has called back. */
+  settle(): Promise<void>;
   /** Kills the process as kill -9 does and opens what the disk has. */
   crash(): void;
   /** A full disk takes nothing that needs room. */
@@ -34,14 +36,12 @@ export function commit(storage: Storage, batch: readonly Write[]): Outcome {
   return outcome;
 }
 
-/** Until everything that was committed has called back. */
-export async function settle({ storage, begin }: Pick<Harness, "storage" | "begin">): Promise<void> {
-  let isDone = false;
-  storage.commit([], () => {
-    isDone = true;
+/** Commits a barrier: done when everything that was committed has called back. */
+export function barrier(storage: Storage): Promise<void> {
+  return new Promise((resolve) => {
+    storage.commit([], () => resolve());
+    storage.release();
   });
-  storage.release();
-  while (!isDone) await begin();
 }
 
 export const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);

@@ -10,7 +10,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { Storage, StorageError, Write } from "../../src/ports.js";
-import { bytes, type Harness, settle } from "./storage-harness.js";
+import { bytes, type Harness } from "./storage-harness.js";
 
 type Rows = ReadonlyMap<string, Uint8Array>;
 
@@ -54,7 +54,7 @@ export async function randomHistories(make: () => Harness, count: number): Promi
         await run(step, harness, model);
         model.check(harness.storage);
       }
-      await settle(harness);
+      await harness.settle();
       assert.equal(model.pendingCount, 0, "every commit calls back");
       model.check(harness.storage);
     } finally {
@@ -77,7 +77,7 @@ async function run(step: Step, harness: Harness, model: Model): Promise<void> {
       await harness.begin();
       break;
     case "settle":
-      await settle(harness);
+      await harness.settle();
       break;
     case "crash":
       harness.crash();

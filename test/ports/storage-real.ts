@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DEFAULT_LIMITS, type Durability, type Limits } from "../../src/config.js";
 import { openStorage, type SqliteStorage } from "../../src/real/storage.js";
-import type { Harness } from "./storage-harness.js";
+import { barrier, type Harness } from "./storage-harness.js";
 
 /** Small, so that groups are split and the log is folded within a short test. */
 export const TIGHT_LIMITS: Limits = { ...DEFAULT_LIMITS, commitRowsMax: 5, walBytesMax: 256 * 1024 };
@@ -53,6 +53,8 @@ export class RealHarness implements Harness {
   }
 
   begin = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+  settle = (): Promise<void> => barrier(this.storage);
 
   crash(): void {
     const { database, log } = filesOf(this.dir);

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import type { Storage } from "../../src/ports.js";
-import { bytes, commit, type Harness, type Outcome, put, remove, settle, text } from "./storage-harness.js";
+import { bytes, commit, type Harness, type Outcome, put, remove, text } from "./storage-harness.js";
 import { randomHistories } from "./storage-model.js";
 
 const LAST = bytes(0xff, 0xff, 0xff, 0xff);
@@ -52,7 +52,7 @@ function viewTests(check: Check): void {
     assert.equal(storage.durable(text("a")), undefined);
     await harness.begin();
     assert.equal(show(storage.durable(text("a"))), outcome.isDone ? "1" : undefined);
-    await settle(harness);
+    await harness.settle();
     assert.deepEqual(outcome, { isDone: true, error: undefined });
     assert.equal(show(storage.durable(text("a"))), "1");
   });
@@ -64,7 +64,7 @@ function viewTests(check: Check): void {
       storage.commit([{ key: text("set"), value: merged }], () => {});
     }
     storage.release();
-    await settle(harness);
+    await harness.settle();
     assert.equal(storage.durable(text("set"))?.length, 1000);
     assert.ok(storage.durable(text("set"))?.every((value, index) => value === index % 251));
   });
@@ -72,7 +72,7 @@ function viewTests(check: Check): void {
   check("what durable and scan show, a crash does not take back", async (harness) => {
     for (let round = 0; round < 5; round++) {
       commit(harness.storage, [put("a", `${round}`)]);
-      await settle(harness);
+      await harness.settle();
       commit(harness.storage, [put("a", "on its way"), put("b", "on its way")]);
       await harness.begin();
       const seen = show(harness.storage.durable(text("a")));
@@ -88,10 +88,10 @@ function viewTests(check: Check): void {
     commit(storage, [put("a", "1"), remove("never there")]);
     commit(storage, [remove("a")]);
     assert.equal(storage.latest(text("a")), undefined);
-    await settle(harness);
+    await harness.settle();
     assert.equal(storage.durable(text("a")), undefined);
     commit(storage, [put("a", "2")]);
-    await settle(harness);
+    await harness.settle();
     harness.crash();
     assert.equal(show(harness.storage.durable(text("a"))), "2");
   });
@@ -99,7 +99,7 @@ function viewTests(check: Check): void {
   check("values of 1 MiB and of no bytes come back whole", async (harness) => {
     const large = new Uint8Array(1024 * 1024).map((_, index) => (index * 31) >>> 3);
     commit(harness.storage, [{ key: text("large"), value: large }, put("empty", "")]);
-    await settle(harness);
+    await harness.settle();
     harness.crash();
     assert.ok(Buffer.from(large).equals(harness.storage.durable(text("large")) ?? bytes()));
     assert.equal(harness.storage.latest(text("empty"))?.length, 0);
@@ -122,14 +122,15 @@ function orderTests(check: Check): void {
       storage.release();
     });
     storage.release();
-    while (!called.includes("inner")) await harness.begin();
+    await harness.settle();
+    await harness.settle();
     assert.deepEqual(called, [...Array.from({ length: 50 }, (_, index) => `${index}`), "outer", "inner"]);
   });
 
   check("a barrier is done when its key is durable, not before", async (harness) => {
     const { storage } = harness;
     commit(storage, [put("a", "first")]);
-    await settle(harness);
+    await harness.settle();
     commit(storage, [put("a", "second")]);
     await harness.begin();
     let seen: string | undefined;
@@ -139,14 +140,14 @@ function orderTests(check: Check): void {
     });
     storage.release();
     assert.equal(seen, undefined, "no port calls back inside its own call");
-    await settle(harness);
+    await harness.settle();
     assert.equal(seen, "second");
   });
 
   check("a barrier with nothing pending is done in a later input", async (harness) => {
     const outcome = commit(harness.storage, []);
     assert.equal(outcome.isDone, false);
-    await settle(harness);
+    await harness.settle();
     assert.deepEqual(outcome, { isDone: true, error: undefined });
   });
 }
@@ -155,7 +156,7 @@ function fullDiskTests(check: Check): void {
   check("a full disk drops the batch and all later pending ones whole, and the store goes on", async (harness) => {
     const { storage } = harness;
     commit(storage, [put("a", "old"), put("b", "old")]);
-    await settle(harness);
+    await harness.settle();
     harness.setFull(true);
     const outcomes = [
       commit(storage, [put("a", "new"), { key: text("large"), value: LARGE }]),
@@ -164,7 +165,7 @@ function fullDiskTests(check: Check): void {
     ];
     await harness.begin();
     outcomes.push(commit(storage, [put("c", "new")]), commit(storage, []));
-    while (outcomes.some(({ isDone }) => !isDone)) await harness.begin();
+    await harness.settle();
     assert.deepEqual(
       outcomes.slice(0, 3).map(({ error }) => error?.kind),
       ["full", "full", "full"],
@@ -175,7 +176,7 @@ function fullDiskTests(check: Check): void {
 
     harness.setFull(false);
     const late = commit(storage, [put("a", "newer"), { key: text("large"), value: LARGE }]);
-    await settle(harness);
+    await harness.settle();
     assert.deepEqual(late, { isDone: true, error: undefined });
     harness.crash();
     assert.equal(show(harness.storage.durable(text("a"))), "newer");
@@ -192,7 +193,9 @@ function fullDiskTests(check: Check): void {
       retried = commit(storage, [put("a", "1")]);
     });
     const last = commit(storage, [put("b", "1")]);
-    while (retried?.isDone !== true) await harness.begin();
+    await harness.settle();
+    await harness.settle();
+    assert.ok(retried?.isDone);
     assert.equal(last.error?.kind, "full");
     assert.equal(retried.error, undefined);
     assert.equal(show(storage.durable(text("a"))), "1");
@@ -218,7 +221,7 @@ function scanTests(check: Check): void {
   check("a scan is in order of unsigned bytes, from its start up to its end", async (harness) => {
     const { storage } = harness;
     for (const key of [...keys].reverse()) commit(storage, [{ key, value: key }]);
-    await settle(harness);
+    await harness.settle();
     assert.deepEqual(
       keysOf(storage, bytes(), LAST, 100),
       keys.map((key) => Buffer.from(key).toString("hex")),
@@ -234,12 +237,12 @@ function scanTests(check: Check): void {
   check("a scan shows what is durable, whatever is under way", async (harness) => {
     const { storage } = harness;
     commit(storage, [put("a", "1"), put("b", "1")]);
-    await settle(harness);
+    await harness.settle();
     const outcome = commit(storage, [remove("a"), put("c", "1")]);
     assert.deepEqual(keysOf(storage, bytes(), LAST, 100), ["61", "62"]);
     await harness.begin();
     assert.deepEqual(keysOf(storage, bytes(), LAST, 100), outcome.isDone ? ["62", "63"] : ["61", "62"]);
-    await settle(harness);
+    await harness.settle();
     assert.deepEqual(keysOf(storage, bytes(), LAST, 100), ["62", "63"]);
   });
 }

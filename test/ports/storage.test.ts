@@ -5,7 +5,7 @@ import { StorageDamage } from "../../src/ports.js";
 import { SimClock } from "../../src/sim/clock.js";
 import { SimDisk, SimStorage } from "../../src/sim/storage.js";
 import { storageSuite } from "./storage.suite.js";
-import { commit, type Harness, put, remove, text } from "./storage-harness.js";
+import { barrier, commit, type Harness, put, remove, text } from "./storage-harness.js";
 import { RealHarness } from "./storage-real.js";
 
 const COMMIT_MS = 2;
@@ -22,6 +22,11 @@ function simulated(groupOnItsWay: "lost" | "kept"): Harness {
     async begin() {
       // Half of a commit's time: it is under way after one call and done after two.
       clock.runUntil(clock.nowMs() + COMMIT_MS / 2);
+    },
+    async settle() {
+      const done = barrier(storage);
+      while (clock.step());
+      await done;
     },
     crash() {
       storage.crash(groupOnItsWay);
