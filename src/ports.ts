@@ -37,10 +37,10 @@ export interface Random {
  * the absence of an answer before a deadline.
  */
 export interface Transport {
-  /** Queues one frame for `to`. The bytes belong to the transport from now on. Never to oneself. */
+  /** Queues one frame of one byte or more for `to`. The bytes belong to the transport from now on. Never to oneself. */
   send(to: NodeId, bytes: Uint8Array): void;
   /**
-   * The one receiver. All frames of one read of a socket are one input.
+   * The one receiver; what arrives before there is one is lost. All frames of one read of a socket are one input.
    * The frames belong to the receiver and are never written to again.
    */
   onReceive(receiver: (from: NodeId, frames: readonly Uint8Array[]) => void): void;

@@ -78,6 +78,7 @@ async function importUnderFire({ cluster, lines, say }: Step): Promise<void> {
   const [code] = await ended;
   assert.equal(code, 0, "the import failed");
   say(`imported at QUORUM: ${String((await summary)[0]).trim()}`);
+  await cluster.allSeeAll();
 }
 
 async function readAllAt({ cluster, lines, say }: Step, level: string, at: string, keys: string[]): Promise<void> {

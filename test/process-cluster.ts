@@ -77,6 +77,10 @@ export class ProcessCluster {
   async startAll(): Promise<void> {
     const down = this.ids.filter((id) => !this.running.has(id));
     await Promise.all(down.map((id) => this.start(id)));
+    await this.allSeeAll();
+  }
+
+  async allSeeAll(): Promise<void> {
     await Promise.all([...this.running.keys()].map((id) => this.seesAll(id)));
   }
 

@@ -1,0 +1,13 @@
+/**
+ * The package `murmurdb`: run a node inside your own process.
+ *
+ *     const config = loadClusterFile('cluster.yaml')
+ *     startNode({ config, id: 'n1', … }, (outcome) => …)
+ *
+ * The command `murmur` does the same from a shell.
+ */
+export type { ClusterConfig, Level, Limits, NodeConfig } from "./config.js";
+export { DEFAULT_LIMITS } from "./config.js";
+export type { Log } from "./ports.js";
+export { loadClusterFile } from "./real/cluster-file.js";
+export { type RunningNode, type StartOptions, type StartOutcome, startNode } from "./start-node.js";

@@ -1,0 +1,31 @@
+// Uses the installed package as a stranger would: its command, its import, one write and one read.
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { loadClusterFile, startNode } from "murmurdb";
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  await once(server.close(), "close");
+  return port;
+}
+
+const node = `{ id: n1, host: 127.0.0.1, http: ${await freePort()}, peer: ${await freePort()} }`;
+writeFileSync("cluster.yaml", `cluster: smoke\nreplication: 1\npartitions: 8\ndata: ./data\nnodes:\n  - ${node}\n`);
+const config = loadClusterFile("cluster.yaml");
+assert.ok(!Array.isArray(config), JSON.stringify(config));
+const log = { info() {}, warn() {} };
+const options = { config, id: "n1", dataDir: "./data/n1", newCluster: false, log };
+const outcome = await new Promise((resolve) => startNode(options, resolve));
+assert.ok(outcome.ok, outcome.message);
+const url = `${outcome.running.httpUrl}/v1/buckets/b/keys/k`;
+assert.equal((await fetch(url, { method: "PUT", body: "hello" })).status, 204);
+assert.equal(await (await fetch(url)).text(), "hello");
+await new Promise((resolve) => outcome.running.stop(resolve));
+assert.match(execFileSync("npx", ["murmur", "--help"], { encoding: "utf8" }), /murmur put/);
+assert.match(execFileSync("npx", ["murmur", "config", "check"], { encoding: "utf8" }), /cluster\.yaml/);
+console.log(`Node ${process.versions.node}: the packed package starts, stores and answers`);
