@@ -18,7 +18,8 @@ import type { Facts, Refusal } from "./real/facts.js";
 import { openLayout } from "./real/layout-file.js";
 import { PromMeter } from "./real/meter.js";
 import { RealRandom } from "./real/random.js";
-import { openStorage, type SqliteStorage, StorageOpenError } from "./real/storage.js";
+import { openStorage, type SqliteStorage } from "./real/storage.js";
+import { StorageOpenError } from "./real/storage-errors.js";
 import { TcpTransport } from "./real/transport.js";
 import { storeOf } from "./status.js";
 

@@ -11,7 +11,8 @@ import { fileURLToPath } from "node:url";
 import { parseDurationMs } from "../src/base/duration.js";
 import { nearestName } from "../src/base/names.js";
 import { type ClusterConfig, DEFAULT_LIMITS } from "../src/config.js";
-import { loadClusterFile, mistakeLine, parseClusterFile } from "../src/real/cluster-file.js";
+import { loadClusterFile, parseClusterFile } from "../src/real/cluster-file.js";
+import { mistakeLine } from "../src/real/cluster-yaml.js";
 
 const folder = mkdtempSync(join(tmpdir(), "murmur-config-"));
 after(() => rmSync(folder, { recursive: true }));

@@ -4,7 +4,7 @@
  * what is durable. Operating errors are values, never assertions.
  */
 
-export class AssertionError extends Error {
+class AssertionError extends Error {
   override readonly name = "AssertionError";
 }
 

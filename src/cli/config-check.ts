@@ -2,7 +2,8 @@
  * `murmur config check`: nothing but reading the file. The mistakes are the
  * answer here, so they are data; exit code 2 says that there are some.
  */
-import { loadClusterFile, mistakeLine } from "../real/cluster-file.js";
+import { loadClusterFile } from "../real/cluster-file.js";
+import { mistakeLine } from "../real/cluster-yaml.js";
 import { configPath } from "./config.js";
 import { EXIT, type ExitCode } from "./exit.js";
 import { grouped, print, printJson } from "./terminal.js";

@@ -4,7 +4,8 @@
  */
 import { existsSync } from "node:fs";
 import type { ClusterConfig } from "../config.js";
-import { loadClusterFile, mistakeLine } from "../real/cluster-file.js";
+import { loadClusterFile } from "../real/cluster-file.js";
+import { mistakeLine } from "../real/cluster-yaml.js";
 import { CommandFailure, EXIT, usage } from "./exit.js";
 
 const DEFAULT_FILE = "cluster.yaml";

@@ -12,7 +12,6 @@
  * to nothing moves that need not; the order of the input does not matter. The
  * same input gives the same layout on every machine.
  */
-import { assert } from "../base/assert.js";
 import { asBuffer, MalformedBytes, textOf, utf8 } from "../base/bytes.js";
 import { hash128 } from "../base/hash.js";
 import type { Replication } from "../config.js";
@@ -63,7 +62,7 @@ export interface LayoutRefusal {
 /** One tree per partition and placement lives in memory. */
 export const PARTITIONS_MAX = 65_536;
 /** The number of a placement is one byte of every row's address. */
-export const PLACEMENTS_MAX = 255;
+const PLACEMENTS_MAX = 255;
 
 const TOKEN_LEAST = -(1n << 63n);
 const DIGEST_SEED = 0x6c61796f;
@@ -92,30 +91,10 @@ export function isRefusal(result: Layout | LayoutRefusal): result is LayoutRefus
   return "refusal" in result;
 }
 
-/** Whether the same members own the same partitions. */
-export function layoutEquals(a: Layout, b: Layout): boolean {
-  return a.digest === b.digest;
-}
-
-/** The owners of a partition in preference order. */
-export function ownersOf(layout: Layout, placement: number, partition: number): readonly NodeId[] {
-  const owners = layout.owners[placement]?.[partition];
-  assert(owners !== undefined, "a placement and a partition of this layout");
-  return owners;
-}
-
 /** The partition in which a token lies: its top bits, counted from the lowest token. */
 export function partitionOf(partitions: number, token: bigint): number {
   const top = Number((token - TOKEN_LEAST) >> 32n);
   return Math.floor(top / (2 ** 32 / partitions));
-}
-
-/** The tokens of a partition, both ends included. */
-export function partitionRange(partitions: number, partition: number): { fromToken: bigint; toToken: bigint } {
-  assert(partition >= 0 && partition < partitions, "a partition of the ring");
-  const size = (1n << 64n) / BigInt(partitions);
-  const fromToken = TOKEN_LEAST + BigInt(partition) * size;
-  return { fromToken, toToken: fromToken + size - 1n };
 }
 
 /** What differs between the layout and what a cluster file asks for; undefined when they agree. */

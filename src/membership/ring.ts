@@ -18,9 +18,7 @@ export function layoutSpecOf(config: ClusterConfig): LayoutSpec {
     datacenter,
     capacity: 1,
   }));
-  const replications = [config.defaults, ...config.buckets.values()].map(({ replication }) => replication);
-  const distinct = new Map(replications.map((replication) => [replicationText(replication), replication]));
-  const placements = [...distinct.keys()].sort().map((text) => ({ replication: distinct.get(text) as Replication }));
+  const placements = [config.defaults, ...config.buckets.values()].map(({ replication }) => ({ replication }));
   return { partitions: config.partitions, members, placements };
 }
 

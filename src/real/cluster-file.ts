@@ -21,8 +21,6 @@ import { checkRules, DEFAULT_DATACENTER, DEFAULT_LEVEL, type Draft, defaultRepli
 import { type BucketShape, type ClusterShape, clusterShape, didYouMean, type KnownKeys } from "./cluster-schema.js";
 import { type ConfigMistake, type Path, YamlFile } from "./cluster-yaml.js";
 
-export { type ConfigMistake, mistakeLine } from "./cluster-yaml.js";
-
 const FILE_BYTES_MAX = 1024 * 1024;
 const SECRET_BYTES_MIN = 16;
 const DEFAULT_PARTITIONS = 1024;

@@ -17,9 +17,6 @@ import type { Durability, Limits } from "../config.js";
 import type { Row, Storage, StorageError, Write } from "../ports.js";
 import { type StorageEngine, SyncedLogEngine } from "./storage-engine.js";
 
-// biome-ignore lint/performance/noBarrelFile: whoever opens a storage needs its error too
-export { StorageOpenError } from "./storage-errors.js";
-
 /** A group's share of the log, so that one group can neither fill the log nor stop the event loop for long. */
 const GROUP_PART_OF_LOG = 1 / 8;
 

@@ -12,7 +12,7 @@
  * two counters moving alike would cancel out.) It is stored before the state.
  */
 import { assert } from "../base/assert.js";
-import { asBuffer, equalBytes, MalformedBytes, Reader, utf8, Writer } from "../base/bytes.js";
+import { asBuffer, equalBytes, utf8, Writer } from "../base/bytes.js";
 import { DIGEST_BYTES, hash128 } from "../base/hash.js";
 import { StorageDamage } from "../ports.js";
 
@@ -47,18 +47,7 @@ export function encodeRow(address: RowAddress): Uint8Array {
   return writer.u16(address.key.length).raw(address.key).raw(address.sort).finish();
 }
 
-/** Throws MalformedBytes on what is no row address. */
-export function decodeRow(row: Uint8Array): RowAddress {
-  const reader = new Reader(row);
-  if (reader.u8() !== SPACE.rows) throw new MalformedBytes("not a row");
-  const placement = reader.u8();
-  const token = reader.u64();
-  const bucket = asBuffer(reader.short()).toString("latin1");
-  const key = reader.raw(reader.u16());
-  return { placement, token, bucket, key, sort: reader.rest() };
-}
-
-/** The bucket of a row, without decoding the rest. */
+/** The bucket of a row. */
 export function bucketOfRow(row: Uint8Array): string {
   const length = row[BUCKET_OFFSET] ?? 0;
   return asBuffer(row).latin1Slice(BUCKET_OFFSET + 1, BUCKET_OFFSET + 1 + length);

@@ -15,8 +15,9 @@ import {
   type LayoutSpec,
   PARTITIONS_MAX,
   partitionOf,
-  partitionRange,
 } from "../../src/membership/layout.js";
+import { partitionTokens } from "../../src/replica/merkle.js";
+import { encodeRow, orderedToken, partitionOfRow } from "../../src/replica/rows.js";
 
 function member(id: string, rack = "r1", datacenter = "dc1", capacity = 1): LayoutMember {
   return { id, rack, datacenter, capacity };
@@ -44,22 +45,30 @@ const powers = fc.integer({ min: 0, max: 16 }).map((power) => 2 ** power);
 test("a token lies in the range of its partition, and partitions keep the order of tokens", () => {
   fc.assert(
     fc.property(powers, tokens, tokens, (partitions, a, b) => {
-      const { fromToken, toToken } = partitionRange(partitions, partitionOf(partitions, a));
-      assert.ok(fromToken <= a && a <= toToken);
+      const { from, to } = partitionTokens(partitions, partitionOf(partitions, a));
+      assert.ok(from <= orderedToken(a) && orderedToken(a) <= to);
       if (a <= b) assert.ok(partitionOf(partitions, a) <= partitionOf(partitions, b));
     }),
   );
 });
 
 test("the partitions cover the ring without gaps", () => {
-  let next = -(1n << 63n);
+  let next = 0n;
   for (let partition = 0; partition < 64; partition++) {
-    const { fromToken, toToken } = partitionRange(64, partition);
-    assert.equal(fromToken, next);
-    next = toToken + 1n;
+    const { from, to } = partitionTokens(64, partition);
+    assert.equal(from, next);
+    next = to + 1n;
   }
-  assert.equal(next, 1n << 63n);
-  assert.throws(() => partitionRange(64, 64), /a partition of the ring/);
+  assert.equal(next, 1n << 64n);
+});
+
+test("a row lies in the partition of its token", () => {
+  fc.assert(
+    fc.property(powers, tokens, (partitions, token) => {
+      const address = { placement: 0, token: orderedToken(token), bucket: "b", key: utf8("k"), sort: utf8("") };
+      assert.equal(partitionOfRow(encodeRow(address), partitions), partitionOf(partitions, token));
+    }),
+  );
 });
 
 test("hello has lain in the same partition ever since", () => {

@@ -11,8 +11,6 @@ import {
   type Layout,
   type LayoutMember,
   type LayoutSpec,
-  layoutEquals,
-  ownersOf,
 } from "../../src/membership/layout.js";
 import { bestLoad, fewestMoves, loadsOf, movesBetween, rackOf, sumOf } from "./ideal.js";
 
@@ -245,8 +243,8 @@ test("a layout has not changed: every node of a cluster must compute the same", 
     ["6f9dc3a1d48c07da93667be68b69fa99", "456d34a0a1ff134f4885663b1dcc71c8"],
   );
   assert.deepEqual([first.version, second.version], [1, 2]);
-  assert.ok(layoutEquals(first, layoutOf(undefined, { partitions: 64, members: membersOf(7, 3), placements })));
-  assert.ok(!layoutEquals(first, second));
+  const again = layoutOf(undefined, { partitions: 64, members: membersOf(7, 3), placements });
+  assert.equal(again.digest, first.digest);
 });
 
 test("placements keep their numbers when others are added", () => {
@@ -258,6 +256,4 @@ test("placements keep their numbers when others are added", () => {
     [3, 2, { dc1: 1 }],
   );
   assert.deepEqual(second.owners[0], first.owners[0]);
-  assert.deepEqual(ownersOf(second, 0, 5), first.owners[0]?.[5]);
-  assert.throws(() => ownersOf(second, 3, 0), /a placement and a partition/);
 });

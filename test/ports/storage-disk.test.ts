@@ -9,7 +9,8 @@ import { after, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { DEFAULT_LIMITS } from "../../src/config.js";
 import { StorageDamage } from "../../src/ports.js";
-import { openStorage, type SqliteStorage, StorageOpenError } from "../../src/real/storage.js";
+import { openStorage, type SqliteStorage } from "../../src/real/storage.js";
+import { StorageOpenError } from "../../src/real/storage-errors.js";
 import { barrier, commit, put, text } from "./storage-harness.js";
 import { close, filesOf, makeTemporaryDirectory, TIGHT_LIMITS, writeFiles } from "./storage-real.js";
 

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import type Sqlite from "better-sqlite3";
 import { DEFAULT_LIMITS } from "../../src/config.js";
-import { openStorage, StorageOpenError } from "../../src/real/storage.js";
-import { openErrorOf } from "../../src/real/storage-errors.js";
+import { openStorage } from "../../src/real/storage.js";
+import { openErrorOf, StorageOpenError } from "../../src/real/storage-errors.js";
 import { close, makeTemporaryDirectory } from "./storage-real.js";
 
 const require = createRequire(import.meta.url);
