@@ -6,7 +6,7 @@
  * more, or at Ctrl-C, what is settled is kept in a checkpoint for `--resume`.
  */
 import { setMaxListeners } from "node:events";
-import { statSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { LEVEL_NAMES } from "../config.js";
 import { checkBucket, keyPath } from "./addresses.js";
 import { type ClusterOptions, openCluster } from "./cluster.js";
@@ -47,6 +47,8 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   const identity = identityOf(file, options);
   const statePath = options.state ?? `${file}.murmur-import`;
   const begin = (options.resume ? loadCheckpoint(statePath, identity) : undefined) ?? START;
+  if (!options.resume && existsSync(statePath))
+    say(`starting over: with --resume an earlier run (${statePath}) would go on`);
   const { urls } = await openCluster(options);
   const run = new ImportRun(file, options, urls, concurrency, begin);
   const line = new ProgressLine(identity.fileBytes, run.settled);

@@ -7,8 +7,9 @@ import type { ClusterConfig } from "../config.js";
 import { NodeProcess } from "./child.js";
 import { configPath, loadConfig } from "./config.js";
 import { CommandFailure, EXIT, type ExitCode } from "./exit.js";
+import { NodeLogs } from "./node-logs.js";
 import type { ReadyReport } from "./node-report.js";
-import { onStopSignals } from "./signals.js";
+import { Stopping } from "./stopping.js";
 import { paint, print, printJson, say, table } from "./terminal.js";
 
 export interface UpOptions {
@@ -20,33 +21,36 @@ export interface UpOptions {
 const MAIN_FILE = fileURLToPath(new URL("./main.js", import.meta.url));
 /** Whoever came by `npm start` or npx has no `murmur` on the path. */
 const COMMAND = process.env.npm_lifecycle_event === undefined ? "murmur" : "npx murmur";
-/** A node that is paused or hangs cannot drain: then it is ended. */
+/** Beyond what each node allows itself for draining. */
 const STOP_GRACE_MS = 3000;
+/** Longer than that is worth a word. */
+const START_EXPECTED_MS = 5000;
 
 export async function up(options: UpOptions): Promise<ExitCode> {
   const path = configPath(options.config);
   const config = loadConfig(path);
-  const argv = [
-    "--config",
-    path,
-    ...(options.data === undefined ? [] : ["--data", options.data]),
-    ...(options.json ? ["--json"] : []),
-  ];
-  const children = config.nodes.map(({ id }) => new NodeProcess(id, MAIN_FILE, argv, say));
+  const argv = ["--config", path];
+  if (options.data !== undefined) argv.push("--data", options.data);
+  if (options.json) argv.push("--json");
+  const logs = new NodeLogs();
+  const take = options.json ? say : (line: string) => logs.take(line);
+  const children = config.nodes.map(({ id }) => new NodeProcess(id, MAIN_FILE, argv, take));
   const stopping = new Stopping(children, config.limits.drainMsMax + STOP_GRACE_MS);
-  const outcome = await Promise.race([startAll(children), stopping.asked]);
-  if (outcome !== undefined) {
-    if ("failure" in outcome) {
-      stopping.begin();
-      await stopping.finished();
-      throw new CommandFailure(EXIT.failure, outcome.failure);
-    }
-    if (options.json) for (const ready of outcome.ready) printJson(ready);
-    else welcome(config, outcome.ready, options);
-    for (const child of children) void watch(child, stopping, argv);
-    await Promise.race([stopping.asked, Promise.all(children.map(({ ended }) => ended))]);
-    if (!stopping.isAsked) throw new CommandFailure(EXIT.failure, "all nodes have stopped by themselves");
+  const start = await Promise.race([startAll(children), stopping.asked]);
+  if (start === undefined || "failure" in start) {
+    if (start === undefined) logs.showWarnings();
+    else logs.showAll();
+    stopping.begin();
+    const exitCode = await stopping.finished();
+    if (start === undefined) return exitCode;
+    throw new CommandFailure(EXIT.failure, start.failure);
   }
+  if (options.json) for (const ready of start.ready) printJson(ready);
+  else welcome(config, start.ready, options);
+  logs.showWarnings();
+  for (const child of children) void watch(child, stopping, argv);
+  await Promise.race([stopping.asked, Promise.all(children.map(({ ended }) => ended))]);
+  if (!stopping.isAsked) throw new CommandFailure(EXIT.failure, "all nodes have stopped by themselves");
   return stopping.finished();
 }
 
@@ -54,15 +58,20 @@ type Start = { readonly ready: readonly ReadyReport[] } | { readonly failure: st
 
 /** All are ready, or the first that cannot start. */
 async function startAll(children: readonly NodeProcess[]): Promise<Start> {
-  const failures = children.map(async ({ id, started }) => {
+  const starting = new Set(children.map(({ id }) => id));
+  const overdue = setTimeout(() => say(`still starting: ${[...starting].join(", ")}`), START_EXPECTED_MS);
+  const reports = children.map(async ({ id, started }) => {
     const report = await started;
+    starting.delete(id);
     if (report.type === "ready") return report;
     throw new Error(report.message.startsWith(id) ? report.message : `${id} cannot start: ${report.message}`);
   });
   try {
-    return { ready: await Promise.all(failures) };
+    return { ready: await Promise.all(reports) };
   } catch (error) {
     return { failure: (error as Error).message };
+  } finally {
+    clearTimeout(overdue);
   }
 }
 
@@ -87,43 +96,4 @@ function welcome(config: ClusterConfig, ready: readonly ReadyReport[], options: 
   print(`  ${COMMAND} get users ada --trace${which}`);
   print(`  ${COMMAND} status${which}`);
   print("\nThe lines below are the nodes' logs. Ctrl-C stops all.");
-}
-
-/** From the first Ctrl-C until every process is gone. */
-class Stopping {
-  isAsked = false;
-  readonly asked: Promise<undefined>;
-  private isForced = false;
-  private onAsked: (nothing: undefined) => void = () => {};
-
-  constructor(
-    private readonly children: readonly NodeProcess[],
-    private readonly patienceMs: number,
-  ) {
-    this.asked = new Promise((resolve) => {
-      this.onAsked = resolve;
-    });
-    const onFirst = () => {
-      say("\nstopping all nodes; Ctrl-C again stops them at once");
-      this.begin();
-    };
-    onStopSignals(onFirst, () => this.force());
-  }
-
-  begin(): void {
-    this.isAsked = true;
-    this.onAsked(undefined);
-    for (const child of this.children) child.stop("SIGTERM");
-    setTimeout(() => this.force(), this.patienceMs).unref();
-  }
-
-  async finished(): Promise<ExitCode> {
-    await Promise.all(this.children.map(({ ended }) => ended));
-    return this.isForced ? EXIT.failure : EXIT.ok;
-  }
-
-  private force(): void {
-    this.isForced = true;
-    for (const child of this.children) child.stop("SIGKILL");
-  }
 }
