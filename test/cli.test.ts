@@ -48,6 +48,8 @@ describe("keys", () => {
     const fromStdin = await murmur(["put", "users", "bytes", "--node", node.url, "--json"], bytes);
     assert.deepEqual(JSON.parse(fromStdin.stdout), { ok: true, context: "Y29udGV4dA", node: node.url });
     assert.deepEqual(node.keys.get("users/bytes"), { value: bytes, contentType: "application/octet-stream" });
+    assert.equal((await murmur(["put", "users", "empty", "--node", node.url], "")).code, 0);
+    assert.equal(node.keys.get("users/empty")?.value.length, 0);
     const file = join(folder, "picture");
     writeFileSync(file, bytes);
     await murmur(["put", "users", "picture", "--file", file, "--content-type", "image/png", "--node", node.url]);

@@ -79,7 +79,7 @@ export class Cluster {
       url: question.path,
       method: question.method,
       params: question.query,
-      headers: { "User-Agent": "murmur", ...question.headers },
+      headers: { "User-Agent": "murmur", "Accept-Encoding": "identity", ...question.headers },
       data: question.body,
       responseType: "arraybuffer",
       timeout: this.patienceMs,
