@@ -4,11 +4,12 @@
  * takes. Targets: 1.05, 1.05, and one second for 1,000 members and 65,536
  * partitions.
  *
- * Balance and moves do not depend on the machine. Times do: they are the median
- * of several runs.
+ * Balance and moves do not depend on the machine. Times do: they are of several
+ * runs.
  */
-import { pathToFileURL } from "node:url";
 import { computeLayout, isRefusal, type Layout, type LayoutMember, type LayoutSpec } from "../src/membership/layout.js";
+import type { BenchOptions, Result, Row } from "./report.js";
+import { type Spread, spreadOf } from "./spread.js";
 
 interface Case {
   readonly members: number;
@@ -19,21 +20,42 @@ interface Case {
 const REPLICAS = 3;
 const RUNS = 5;
 
-export async function run(options: { quick: boolean }): Promise<void> {
+export async function run({ quick, tiny, onProgress }: BenchOptions): Promise<Result> {
   const small = [3, 5, 10, 30, 100].flatMap((members) =>
     [1, 3, 4, members]
       .filter((racks, index, all) => racks <= members && all.indexOf(racks) === index)
       .map((racks) => ({ members, racks, partitions: 4096 })),
   );
   const large = [3, 4, 10, 1000].map((racks) => ({ members: 1000, racks, partitions: 65_536 }));
-  const cases: Case[] = options.quick ? [{ members: 5, racks: 3, partitions: 64 }] : [...small, ...large];
-  console.log("Layout: 3 replicas. Balance is the largest load over the best the racks allow (target 1.05);");
-  console.log("first is the same for first owners; moves are over the least possible (target 1.05).\n");
-  const rows = cases.map((one) => measure(one, options.quick ? 1 : RUNS));
-  console.table(rows);
+  const cases: Case[] = tiny ? [{ members: 5, racks: 3, partitions: 64 }] : quick ? small : [...small, ...large];
+  const rows = cases.map((one) => {
+    onProgress?.(`${one.members} members in ${one.racks} racks`);
+    return measure(one, quick ? 1 : RUNS);
+  });
+  return {
+    name: "layout",
+    command: "npm run bench -- layout",
+    title: "Layouts of 3 replicas: how even, how much a join moves, how long it takes",
+    columns: [
+      ...["members", "racks", "partitions"].map((name) => ({ name, isLabel: true, digits: 0 })),
+      ...["balance", "first"].map((name) => ({ name, digits: 3 })),
+      { name: "join moves", digits: 0 },
+      { name: "of least", digits: 3 },
+      { name: "leave moves", digits: 0 },
+      { name: "leave of least", digits: 3 },
+      ...["first layout ms", "join ms"].map((name) => ({ name })),
+    ],
+    rows,
+    notes: [
+      "balance: the largest load over the best that the racks allow (target 1.05); first: the same for first owners.",
+      "of least: the replicas that moved over the fewest possible (target 1.05).",
+      "Balance and moves are the same on every machine. Target for 1,000 members and 65,536 partitions: 1,000 ms.",
+    ],
+    charted: "first layout ms",
+  };
 }
 
-function measure({ members, racks, partitions }: Case, runs: number): Record<string, string | number> {
+function measure({ members, racks, partitions }: Case, runs: number): Row {
   const present = Array.from({ length: members }, (_, index) =>
     member(`m${String(index).padStart(4, "0")}`, index % racks),
   );
@@ -42,15 +64,16 @@ function measure({ members, racks, partitions }: Case, runs: number): Record<str
   const joined = [...present, member("newcomer", 0)];
   const [afterJoin, joinMs] = timed(runs, () => layoutOf(layout, { ...spec, members: joined }));
   const afterLeave = members > REPLICAS ? layoutOf(layout, { ...spec, members: present.slice(1) }) : undefined;
-  const firsts = loadsOf(layout, 1);
+  const join = moves(layout, afterJoin);
+  const leave = afterLeave === undefined ? undefined : moves(layout, afterLeave);
   return {
-    members,
-    racks,
-    partitions,
-    balance: (most(loadsOf(layout, REPLICAS)) / bestLoad(present, partitions)).toFixed(3),
-    first: (most(firsts) / (bestLoad(present, partitions) / REPLICAS)).toFixed(3),
-    "join moves": moves(layout, afterJoin),
-    "leave moves": afterLeave === undefined ? "-" : moves(layout, afterLeave),
+    ...{ members, racks, partitions },
+    balance: most(loadsOf(layout, REPLICAS)) / bestLoad(present, partitions),
+    first: most(loadsOf(layout, 1)) / (bestLoad(present, partitions) / REPLICAS),
+    "join moves": join.moved,
+    "of least": join.ofLeast,
+    "leave moves": leave?.moved,
+    "leave of least": leave?.ofLeast,
     "first layout ms": firstMs,
     "join ms": joinMs,
   };
@@ -89,7 +112,7 @@ function loadsOf(layout: Layout, owners: number): Map<string, number> {
 }
 
 /** Replicas that moved, and how many times that is what members own more than before. */
-function moves(before: Layout, after: Layout): string {
+function moves(before: Layout, after: Layout): { moved: number; ofLeast: number } {
   let moved = 0;
   for (const [partition, owners] of (after.owners[0] ?? []).entries()) {
     const previous = before.owners[0]?.[partition] ?? [];
@@ -98,7 +121,7 @@ function moves(before: Layout, after: Layout): string {
   const loads = loadsOf(before, REPLICAS);
   let gained = 0;
   for (const [id, load] of loadsOf(after, REPLICAS)) gained += Math.max(0, load - (loads.get(id) ?? 0));
-  return `${moved} (${(gained === 0 ? 1 : moved / gained).toFixed(3)})`;
+  return { moved, ofLeast: gained === 0 ? 1 : moved / gained };
 }
 
 function most(loads: ReadonlyMap<string, number>): number {
@@ -109,18 +132,14 @@ function least(sizes: ReadonlyMap<string, number>): number {
   return Math.min(...sizes.values());
 }
 
-/** The result of the last run, and the median of all in milliseconds. */
-function timed<Result>(runs: number, compute: () => Result): [Result, string] {
+/** The result of the last run, and how long all took in milliseconds. The first, which warms up, is not counted. */
+function timed<Outcome>(runs: number, compute: () => Outcome): [Outcome, Spread] {
   const times: number[] = [];
-  let result = compute();
+  let outcome = compute();
   for (let run = 0; run < runs; run++) {
     const startedMs = performance.now();
-    result = compute();
+    outcome = compute();
     times.push(performance.now() - startedMs);
   }
-  times.sort((a, b) => a - b);
-  return [result, (times[Math.floor(runs / 2)] as number).toFixed(1)];
+  return [outcome, spreadOf(times)];
 }
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
-  await run({ quick: process.argv.includes("--quick") });

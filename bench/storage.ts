@@ -6,24 +6,19 @@
  * The engines take turns in one run, so that both meet the same noise of the
  * machine; what counts are the ratios of neighbouring rounds. CPU is that of
  * the whole process, its threads included. Lag is how late a timer of 1 ms was.
- *
- *     node dist/bench/storage.js [--quick]
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { createHistogram, monitorEventLoopDelay } from "node:perf_hooks";
-import { pathToFileURL } from "node:url";
 import { DEFAULT_LIMITS } from "../src/config.js";
 import { SqliteStorage } from "../src/real/storage.js";
 import { type StorageEngine, SyncedLogEngine } from "../src/real/storage-engine.js";
+import { closingAfter, temporaryFolder } from "./closing.js";
+import type { BenchOptions, Result, Row } from "./report.js";
+import { ratioSpread, spreadOf } from "./spread.js";
 import { ThreadEngine } from "./storage-thread-engine.js";
 
-const ENGINES: Record<string, (dir: string) => StorageEngine> = {
-  log: (dir) => new SyncedLogEngine(dir, "group", DEFAULT_LIMITS),
-  thread: (dir) => new ThreadEngine(dir, DEFAULT_LIMITS),
-};
 const VALUE_BYTES = 100;
+
+type EngineName = "log" | "thread";
 
 interface Plan {
   readonly keys: number;
@@ -41,35 +36,75 @@ interface Round {
   readonly lagP99Ms: number;
 }
 
-/** Prints a table: rows and CPU of either engine, then the ratio thread/log of each measure with its spread. */
-export async function run({ quick }: { quick: boolean }): Promise<void> {
-  const plan: Plan = quick
-    ? { keys: 2_000, rounds: 2, roundMs: 100, writers: [1, 64] }
-    : { keys: 100_000, rounds: 7, roundMs: 1_500, writers: [1, 16, 64, 256] };
-  console.log(`${plan.rounds} alternating rounds of ${plan.roundMs} ms, ${plan.keys} rows; ratios are thread / log`);
-  console.log("writers  engine  rows/s   us CPU/row  p50 ms  p99 ms  lag p99 ms  | ratio: median (least - most)");
-  const stores = new Map<string, { storage: SqliteStorage; dir: string }>();
-  for (const [name, make] of Object.entries(ENGINES)) {
-    const dir = mkdtempSync(join(tmpdir(), "murmur-bench-"));
-    const storage = new SqliteStorage(make(dir), DEFAULT_LIMITS);
-    await fill(storage, plan.keys);
-    stores.set(name, { storage, dir });
-  }
-  for (const writers of plan.writers) {
-    const rounds: Record<string, Round[]> = { log: [], thread: [] };
-    for (let round = 0; round < plan.rounds; round++) {
-      const order = round % 2 === 0 ? ["log", "thread"] : ["thread", "log"];
-      for (const name of order) {
-        const store = stores.get(name);
-        if (store !== undefined) rounds[name]?.push(await measure(store.storage, plan, writers));
-      }
+const MEASURES: readonly (readonly [column: string, measure: keyof Round])[] = [
+  ["rows/s", "rowsPerSecond"],
+  ["us CPU/row", "cpuMicrosPerRow"],
+  ["p50 ms", "p50Ms"],
+  ["p99 ms", "p99Ms"],
+  ["lag p99 ms", "lagP99Ms"],
+];
+/** What counts: against the engine that was chosen. */
+const RATIOS = MEASURES.slice(0, 2).map(([column, measure]) => [`${column} of log`, measure] as const);
+
+export async function run(options: BenchOptions): Promise<Result> {
+  const plan = planOf(options);
+  return closingAfter(async (keep) => {
+    const folders = [keep(temporaryFolder()), keep(temporaryFolder())] as const;
+    const log = storageOn(new SyncedLogEngine(folders[0].path, "group", DEFAULT_LIMITS));
+    const thread = storageOn(new ThreadEngine(folders[1].path, DEFAULT_LIMITS));
+    options.onProgress?.("filling");
+    for (const storage of [log, thread]) await fill(storage, plan.keys);
+    const rows: Row[] = [];
+    for (const writers of plan.writers) {
+      options.onProgress?.(`${writers} writers`);
+      rows.push(...(await compare(log, thread, plan, writers)));
     }
-    report(writers, rounds.log ?? [], rounds.thread ?? []);
+    for (const storage of [log, thread]) await new Promise<void>((resolve) => storage.close(resolve));
+    return resultOf(rows, plan);
+  });
+}
+
+function planOf({ quick, tiny }: BenchOptions): Plan {
+  if (tiny) return { keys: 100, rounds: 1, roundMs: 15, writers: [1, 8] };
+  if (quick) return { keys: 2_000, rounds: 2, roundMs: 100, writers: [1, 64] };
+  return { keys: 100_000, rounds: 5, roundMs: 1_200, writers: [1, 16, 64, 256] };
+}
+
+function storageOn(engine: StorageEngine): SqliteStorage {
+  return new SqliteStorage(engine, DEFAULT_LIMITS);
+}
+
+/** One row for either engine. */
+async function compare(log: SqliteStorage, thread: SqliteStorage, plan: Plan, writers: number): Promise<Row[]> {
+  const rounds: Record<EngineName, Round[]> = { log: [], thread: [] };
+  for (let round = 0; round < plan.rounds; round++) {
+    const order = round % 2 === 0 ? (["log", "thread"] as const) : (["thread", "log"] as const);
+    for (const name of order) rounds[name].push(await measure(name === "log" ? log : thread, plan, writers));
   }
-  for (const { storage, dir } of stores.values()) {
-    await new Promise<void>((resolve) => storage.close(resolve));
-    rmSync(dir, { recursive: true });
-  }
+  return (["log", "thread"] as const).map((engine) => {
+    const of = (name: EngineName, measure: keyof Round) => rounds[name].map((round) => round[measure]);
+    const measures = MEASURES.map(([column, measure]) => [column, spreadOf(of(engine, measure))]);
+    const ratios = RATIOS.map(([column, measure]) => [column, ratioSpread(of(engine, measure), of("log", measure))]);
+    return { writers, engine, ...Object.fromEntries([...measures, ...ratios]) };
+  });
+}
+
+function resultOf(rows: readonly Row[], { rounds, roundMs, keys }: Plan): Result {
+  return {
+    name: "storage",
+    command: "npm run bench -- storage",
+    title: "Durable writes of 100 B: the log engine beside the one with a thread",
+    columns: [
+      ...["writers", "engine"].map((name) => ({ name, isLabel: true })),
+      ...[...MEASURES, ...RATIOS].map(([name]) => ({ name })),
+    ],
+    rows,
+    notes: [
+      `${rounds} alternating rounds of ${roundMs} ms, ${keys} rows; median (least - most).`,
+      "Ratios are of neighbouring rounds. CPU is that of all threads.",
+    ],
+    reference: "log",
+  };
 }
 
 function keyOf(index: number): Uint8Array {
@@ -125,39 +160,4 @@ function measure(storage: SqliteStorage, plan: Plan, writers: number): Promise<R
     for (let writer = 0; writer < writers; writer++) write();
     storage.release();
   });
-}
-
-function report(writers: number, log: readonly Round[], thread: readonly Round[]): void {
-  for (const [name, rounds] of [
-    ["log", log],
-    ["thread", thread],
-  ] as const) {
-    const of = (measure: keyof Round, digits: number) => median(rounds.map((round) => round[measure])).toFixed(digits);
-    const cells = [
-      of("rowsPerSecond", 0).padStart(7),
-      of("cpuMicrosPerRow", 1).padStart(11),
-      of("p50Ms", 2).padStart(7),
-      of("p99Ms", 2).padStart(7),
-      of("lagP99Ms", 2).padStart(11),
-    ];
-    console.log(`${String(writers).padStart(7)}  ${name.padEnd(6)}  ${cells.join(" ")}`);
-  }
-  for (const measure of ["rowsPerSecond", "cpuMicrosPerRow", "p50Ms", "p99Ms", "lagP99Ms"] as const) {
-    const ratios = thread
-      .map((round, index) => round[measure] / (log[index]?.[measure] ?? Number.NaN))
-      .sort((a, b) => a - b);
-    const [least, most] = [ratios[0] ?? 0, ratios.at(-1) ?? 0];
-    console.log(
-      `         ${measure.padEnd(16)} ${median(ratios).toFixed(2)} (${least.toFixed(2)} - ${most.toFixed(2)})`,
-    );
-  }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  await run({ quick: process.argv.includes("--quick") });
 }

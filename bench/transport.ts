@@ -6,17 +6,16 @@
  * same number of bytes chunk by chunk, without frames, checksums, queues or
  * turns: the ceiling. Both take turns in one run, so that they meet the same
  * noise of the machine; what counts is the ratio of neighbouring rounds.
- *
- *     node dist/bench/transport.js [--quick]
  */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
-import { pathToFileURL } from "node:url";
 import { DEFAULT_LIMITS } from "../src/config.js";
 import { RealClock } from "../src/real/clock.js";
 import { FRAME_HEADER_BYTES } from "../src/real/frames.js";
 import { RealRandom } from "../src/real/random.js";
 import { TcpTransport } from "../src/real/transport.js";
+import type { BenchOptions, Result, Row } from "./report.js";
+import { ratioSpread, spreadOf } from "./spread.js";
 
 const HOST = "127.0.0.1";
 
@@ -32,26 +31,44 @@ interface Round {
   readonly cpuMicros: number;
 }
 
-/** Prints a table: requests a second and CPU (both ends) of either arm, then the ratio with its spread. */
-export async function run({ quick }: { quick: boolean }): Promise<void> {
-  const [rounds, roundMs] = quick ? [2, 60] : [7, 700];
-  console.log(`${rounds} alternating rounds of ${roundMs} ms; both ends in one process`);
-  console.log("in flight   bytes   frames/s  us CPU    bare/s  us CPU   frames / bare: median (least - most)");
-  for (const [inFlight, bytes] of [
-    [1, 100],
-    [8, 100],
-    [64, 100],
-    [512, 100],
-    [64, 1024],
-    [8, 262_144],
-  ] as const) {
+/** Requests in flight, and the bytes of each. */
+const CASES = [
+  [1, 100],
+  [8, 100],
+  [64, 100],
+  [512, 100],
+  [64, 1024],
+  [8, 262_144],
+] as const;
+const OF_BARE = "of bare sockets";
+
+export async function run({ quick, tiny, onProgress }: BenchOptions): Promise<Result> {
+  const [rounds, roundMs] = tiny ? [1, 15] : quick ? [2, 60] : [5, 500];
+  const rows: Row[] = [];
+  for (const [inFlight, bytes] of CASES) {
+    onProgress?.(`${inFlight} in flight, ${bytes} bytes`);
     const [frames, bare]: [Round[], Round[]] = [[], []];
     for (let round = 0; round < rounds; round++) {
       frames.push(await measure(await framesArm(), inFlight, bytes, roundMs));
       bare.push(await measure(await bareArm(), inFlight, bytes, roundMs));
     }
-    report(inFlight, bytes, frames, bare);
+    rows.push(rowOf(inFlight, bytes, frames, bare));
   }
+  return {
+    name: "transport",
+    command: "npm run bench -- transport",
+    title: "Request and reply over frames, beside bare sockets that echo the same bytes",
+    columns: [
+      ...["in flight", "bytes"].map((name) => ({ name, isLabel: true })),
+      ...["frames/s", "frames us", "bare/s", "bare us", OF_BARE].map((name) => ({ name })),
+    ],
+    rows,
+    notes: [
+      `${rounds} alternating rounds of ${roundMs} ms; median (least - most). The ratio is of neighbouring rounds.`,
+      "us are CPU per request and reply, both ends together: they are one process.",
+    ],
+    charted: OF_BARE,
+  };
 }
 
 async function measure(arm: Arm, inFlight: number, bytes: number, roundMs: number): Promise<Round> {
@@ -129,29 +146,20 @@ async function bareArm(): Promise<Arm> {
   };
 }
 
-function report(inFlight: number, bytes: number, frames: readonly Round[], bare: readonly Round[]): void {
-  const cells = [frames, bare].flatMap((rounds) => [
-    median(rounds.map(({ perSecond }) => perSecond))
-      .toFixed(0)
-      .padStart(9),
-    median(rounds.map(({ cpuMicros }) => cpuMicros))
-      .toFixed(1)
-      .padStart(7),
-  ]);
-  const ratios = frames.map(({ perSecond }, round) => perSecond / (bare[round]?.perSecond ?? Number.NaN));
-  const spread = `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} - ${Math.max(...ratios).toFixed(2)})`;
-  console.log(`${String(inFlight).padStart(9)} ${String(bytes).padStart(7)}  ${cells.join(" ")}   ${spread}`);
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+function rowOf(inFlight: number, bytes: number, frames: readonly Round[], bare: readonly Round[]): Row {
+  const rates = (rounds: readonly Round[]) => rounds.map(({ perSecond }) => perSecond);
+  const cpu = (rounds: readonly Round[]) => spreadOf(rounds.map(({ cpuMicros }) => cpuMicros)).median;
+  return {
+    "in flight": inFlight,
+    bytes,
+    "frames/s": spreadOf(rates(frames)),
+    "frames us": cpu(frames),
+    "bare/s": spreadOf(rates(bare)),
+    "bare us": cpu(bare),
+    [OF_BARE]: ratioSpread(rates(frames), rates(bare)),
+  };
 }
 
 function elapsed(delayMs: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, delayMs));
-}
-
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  await run({ quick: process.argv.includes("--quick") });
 }

@@ -96,9 +96,14 @@ export class Member {
     this.turn.run(() => write(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
-  /** Notes an orderly stop on disk. The ports may be closed after it. */
+  /** Ceases to ask anybody, and notes an orderly stop on disk. The ports may be closed after it. */
   stop(onStopped: () => void): void {
-    this.turn.run(() => this.parts.mint.stop(() => this.turn.answer(onStopped)));
+    this.turn.run(() => {
+      this.parts.peers.stop();
+      this.parts.sync.stop();
+      this.parts.rpc.close();
+      this.parts.mint.stop(() => this.turn.answer(onStopped));
+    });
   }
 
   /** What the node knows of itself. */

@@ -13,7 +13,7 @@
  */
 import type { Limits } from "../config.js";
 import type { Actor } from "../lattice/stamp.js";
-import type { NodeId, World } from "../ports.js";
+import type { Cancel, NodeId, World } from "../ports.js";
 import type { Ping, Pong } from "../wire/messages.js";
 
 interface Peer {
@@ -47,6 +47,7 @@ const DOWN_PING_DIVISOR = 5;
 export class Peers {
   private readonly peers = new Map<NodeId, Peer>();
   private lastTickMs: number;
+  private cancelTick: Cancel | undefined;
 
   constructor(
     private readonly world: World,
@@ -74,7 +75,11 @@ export class Peers {
       const intervalMs = peer.up ? this.limits.pingIntervalMs : tickMs;
       if (nowMs - peer.lastPingedMs >= intervalMs - tickMs / 2) this.sendPing(peer, nowMs);
     }
-    this.world.clock.after(tickMs, () => this.tick());
+    this.cancelTick = this.world.clock.after(tickMs, () => this.tick());
+  }
+
+  stop(): void {
+    this.cancelTick?.();
   }
 
   isAlive(node: NodeId): boolean {

@@ -26,6 +26,8 @@ export interface StorageEngine {
 }
 
 const PAGES_MAX = 0xfffffffe;
+/** It is asked for few rows, and forgets its pages with every group. */
+const BEFORE_CACHE_KIB = 1024;
 
 export class SyncedLogEngine implements StorageEngine {
   private readonly files: StoreFiles;
@@ -43,7 +45,9 @@ export class SyncedLogEngine implements StorageEngine {
   ) {
     this.files = openFiles(dir, limits.walBytesMax);
     this.written = new Table(this.files.writer);
-    this.before = new Table(connect(this.files.file));
+    const reader = connect(this.files.file);
+    reader.pragma(`cache_size = -${BEFORE_CACHE_KIB}`);
+    this.before = new Table(reader);
     this.folding = new Folding(this.files, limits.walBytesMax);
     this.written.open();
   }

@@ -3,22 +3,25 @@
  *
  * Writers go on during the first passes, so the log grows meanwhile and no such
  * pass can empty it. Once little is left, one last pass holds the next group
- * back; the group after it finds all folded and writes over the log from its
- * start. So nobody waits for more than a short pass, and the log stays within
- * its limit plus what is written during the passes.
+ * back; that group then finds all folded and writes over the log from its start.
+ * So a group seldom waits for more than a short pass. Writers that outrun the
+ * passes are held back at twice the limit: the log is never larger than that
+ * and one group, unless a reader from outside stands in its way.
  */
 import { fdatasync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { assert } from "../base/assert.js";
 import { diskBroken } from "./storage-errors.js";
-import type { StoreFiles } from "./storage-open.js";
+import { PAGE_BYTES, type StoreFiles } from "./storage-open.js";
 import type { FoldResult } from "./storage-worker.js";
 
 /** A frame is a page and its header; the log's own header comes before the first. */
-const FRAME_BYTES = 4096 + 24;
+const FRAME_BYTES = PAGE_BYTES + 24;
 const LOG_HEADER_BYTES = 32;
 /** The last pass may hold a group back for so small a part of the limit. */
 const HELD_PART = 1 / 8;
+/** At so many times the limit no group starts before a pass has ended. */
+const HELD_AT_LIMITS = 2;
 /** More passes than this do not catch up with the writers: hold them back. */
 const PASSES_MAX = 4;
 
@@ -47,7 +50,8 @@ export class Folding {
   /** Runs `start` when a group may be written: at once, or after the last pass. */
   beforeGroup(start: () => void): void {
     assert(!this.groupUnderWay && this.heldGroup === undefined, "one group at a time");
-    if (this.phase === "held") {
+    const isFull = this.phase === "passing" && this.bytes > HELD_AT_LIMITS * this.logBytesMax;
+    if (this.phase === "held" || isFull) {
       this.heldGroup = start;
     } else {
       this.groupUnderWay = true;
@@ -106,15 +110,18 @@ export class Folding {
     } else {
       // SQLite syncs the database with the last pass only: most of that is done here, while nobody waits.
       fdatasync(this.files.databaseFile, (failure) => {
+        // Closing syncs again, and may have closed this file.
+        if (this.phase === "closed") return;
         if (failure !== null) throw diskBroken(failure);
-        if (this.phase === "passing") this.onPassSynced(error === "" ? folded : undefined);
+        this.onPassSynced(error === "" ? folded : undefined);
       });
     }
   }
 
   private onPassSynced(folded: number | undefined): void {
     const leftBytes = folded === undefined ? 0 : this.bytes - logBytesOf(folded);
-    if (leftBytes > this.logBytesMax * HELD_PART && this.passes < PASSES_MAX) {
+    const isShort = leftBytes <= this.logBytesMax * HELD_PART || this.passes >= PASSES_MAX;
+    if (!isShort && this.heldGroup === undefined) {
       this.pass("passing");
     } else if (this.groupUnderWay) {
       this.phase = "due";

@@ -10,7 +10,7 @@
 import { equalBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import { jitter, shuffled } from "../base/random.js";
-import type { NodeId } from "../ports.js";
+import type { Cancel, NodeId } from "../ports.js";
 import { splitRange } from "../replica/merkle.js";
 import { digestOfRecord, TOKEN_MAX } from "../replica/rows.js";
 import type {
@@ -33,6 +33,7 @@ const MALFORMED: Refused = { kind: "refused", reason: "malformed" };
 export class Sync {
   private readonly waiting = new Set<NodeId>();
   private isRunning = false;
+  private cancelTick: Cancel | undefined;
 
   constructor(
     private readonly parts: SyncParts,
@@ -44,7 +45,12 @@ export class Sync {
     for (const node of shuffled(this.parts.random, this.others)) this.wake(node);
     const { syncIntervalMs, syncRetryMs } = this.parts.limits;
     const intervalMs = this.parts.votes.rebuilding > 0 ? syncRetryMs : syncIntervalMs;
-    this.parts.clock.after(jitter(this.parts.random, intervalMs, INTERVAL_SPREAD), () => this.tick());
+    this.cancelTick = this.parts.clock.after(jitter(this.parts.random, intervalMs, INTERVAL_SPREAD), () => this.tick());
+  }
+
+  stop(): void {
+    this.cancelTick?.();
+    this.waiting.clear();
   }
 
   /** Compares with this peer as soon as the exchange under way is over. */

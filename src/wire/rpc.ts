@@ -76,6 +76,12 @@ export class Rpc {
     else this.send(to, id, timeoutMs, request);
   }
 
+  /** The node stops: nobody waits for anything any more. */
+  close(): void {
+    for (const { cancel } of this.waiting.values()) cancel();
+    this.waiting.clear();
+  }
+
   private callSelf(id: number, request: Request): void {
     this.turn.later(() =>
       this.host.onRequest(this.self, request, (reply) => this.turn.later(() => this.settle(id, reply))),
