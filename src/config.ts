@@ -21,6 +21,7 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const SECOND_MS = 1000;
 const MINUTE_MS = 60 * SECOND_MS;
+const YEAR_MS = 366 * 24 * 60 * MINUTE_MS;
 
 /** Name, default, permitted range and reason of every limit. */
 export const LIMITS = {
@@ -112,6 +113,33 @@ export const LIMITS = {
 
   // The edge.
   connectionsMax: limit(10_000, 1, 1_000_000, "client connections of one node"),
+  bodyBytesPendingMax: limit(
+    128 * MIB,
+    MIB,
+    4096 * MIB,
+    "bodies that are arriving or being stored, in sum; one more is 503 overloaded",
+  ),
+  headersDeadlineMs: limit(10 * SECOND_MS, 100, 10 * MINUTE_MS, "a slow trickle of headers must not hold a connection"),
+  bodyDeadlineMs: limit(60 * SECOND_MS, 100, 60 * MINUTE_MS, "a whole request: 1 MiB over a thin line"),
+  keepAliveMs: limit(
+    75 * SECOND_MS,
+    0,
+    60 * MINUTE_MS,
+    "above the idle time of usual clients and proxies, so that they close and not we: no lost race",
+  ),
+  lingerMsMax: limit(
+    2 * SECOND_MS,
+    10,
+    MINUTE_MS,
+    "how long a refused body is read away, so that its sender sees the answer",
+  ),
+  targetBytesMax: limit(
+    8 * KIB,
+    KIB,
+    64 * KIB,
+    "a request's path: longer than the longest percent-encoded key with every parameter",
+  ),
+  ttlMsMax: limit(1000 * YEAR_MS, SECOND_MS, 10_000 * YEAR_MS, "an expiry must stay a safe integer"),
   headerBytesMax: limit(16 * KIB, KIB, MIB, "all headers of one request"),
   startSettleMs: limit(
     1500,

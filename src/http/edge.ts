@@ -20,6 +20,7 @@ export class Edge {
   /** Answers whose request's body is still arriving: nothing was asked of the store for them yet. */
   readonly readingBody = new WeakSet<ServerResponse>();
   private requestsPending = 0;
+  private bodyBytesPending = 0;
 
   constructor(
     readonly store: Store,
@@ -33,17 +34,22 @@ export class Edge {
     return this.config.buckets.get(name) ?? this.config.defaults;
   }
 
-  /** Admits one request, to be followed by one `leave`; or refuses it before any work, its body included. */
-  enter(): Problem | undefined {
+  /** Admits one request with so large a body, to be followed by one `leave`; or refuses it before any work, its body included. */
+  enter(bodyBytes: number): Problem | undefined {
     if (this.requestsPending >= this.limits.requestsPendingMax) {
       return overloaded(`${this.requestsPending} requests are under way (requestsPendingMax)`);
     }
+    if (this.bodyBytesPending + bodyBytes > this.limits.bodyBytesPendingMax) {
+      return overloaded(`${this.bodyBytesPending} bytes of bodies are under way (bodyBytesPendingMax)`);
+    }
     this.requestsPending++;
+    this.bodyBytesPending += bodyBytes;
     return undefined;
   }
 
-  leave(): void {
+  leave(bodyBytes: number): void {
     this.requestsPending--;
+    this.bodyBytesPending -= bodyBytes;
   }
 
   /** Records what came of a request that the store was asked. */

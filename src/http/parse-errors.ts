@@ -8,7 +8,6 @@ import { asBuffer } from "../base/bytes.js";
 import type { Edge } from "./edge.js";
 import { KEY_METHODS } from "./keys.js";
 import { badRequest, methodNotAllowed, Problem } from "./problem.js";
-import { LINGER_MS } from "./respond.js";
 
 type ParseError = Error & { readonly code?: string; readonly rawPacket?: Uint8Array };
 
@@ -68,6 +67,6 @@ function refuseRaw(edge: Edge, socket: Socket, problem: Problem): void {
   }
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
   // To close at once, with bytes unread, would reset the connection before the answer was seen.
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  const timer = setTimeout(() => socket.destroy(), edge.limits.lingerMsMax);
   socket.once("end", () => socket.destroy()).once("close", () => clearTimeout(timer));
 }

@@ -126,9 +126,9 @@ function takeTimeout(query: KeyQuery, value: string, _bucket: BucketConfig, limi
   return undefined;
 }
 
-function takeTtl(query: KeyQuery, value: string): Problem | undefined {
+function takeTtl(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
   const ttlMs = parseDurationMs(value);
-  if (ttlMs === undefined || ttlMs === 0 || ttlMs > TTL_MS_MAX) {
+  if (ttlMs === undefined || ttlMs === 0 || ttlMs > limits.ttlMsMax) {
     return badRequest(`ttl takes a duration such as 60s or 12h, not ${quoted(value)}`);
   }
   query.ttlMs = ttlMs;
@@ -151,6 +151,3 @@ function quoted(text: string): string {
 }
 
 const ECHO_CHARACTERS_MAX = 40;
-
-/** A thousand years: far more, added to the time of day, would no longer be an exact integer. */
-const TTL_MS_MAX = 1000 * 366 * 24 * 3_600_000;

@@ -27,12 +27,12 @@ export function read(
 ): Problem | undefined {
   const query = parseQuery("read", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
-  const refusal = edge.enter();
+  const refusal = edge.enter(0);
   if (refusal !== undefined) return refusal;
   const { level, deadlineMs, mend } = query;
   const startedMs = performance.now();
   edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, mend }, (outcome) => {
-    edge.leave();
+    edge.leave(0);
     edge.record("read", level, resultOf(outcome), startedMs);
     if (outcome.ok) answer(edge, request, response, address, query, outcome);
     else sendFailure(edge, response, outcome.failure);

@@ -12,9 +12,6 @@ import type { Problem } from "./problem.js";
 
 const PROBLEM_TYPE = "application/problem+json";
 
-/** A client that still sends after this has had its chance to read the answer. */
-export const LINGER_MS = 2000;
-
 /** Sends an answer. `headers` are names and values in turn, with Content-Length wherever there is a body. */
 export function send(
   edge: Edge,
@@ -54,11 +51,12 @@ export function refuse(
   edge.meter.count("murmur_requests_refused_total", { code: problem.code });
   const discardBytesMax = 2 * edge.limits.valueBytesMax;
   if (readBytes === 0 && endsWithin(request, discardBytesMax)) sendProblem(edge, response, problem);
-  else if (!response.destroyed) sendThenClose(request, response, problem, discardBytesMax - readBytes);
+  else if (!response.destroyed) sendThenClose(edge, request, response, problem, discardBytesMax - readBytes);
 }
 
 /** The whole answer at once, the connection's end only when the rest of the body is read away. */
 function sendThenClose(
+  edge: Edge,
   request: IncomingMessage,
   response: ServerResponse,
   problem: Problem,
@@ -68,7 +66,7 @@ function sendThenClose(
   response.shouldKeepAlive = false;
   response.writeHead(problem.status, [...textHeaders(PROBLEM_TYPE, body), ...problem.headers]);
   response.write(body);
-  discard(request, discardBytesMax, () => response.end());
+  discard(edge, request, discardBytesMax, () => response.end());
 }
 
 /** Whether what is left of the request is small enough to be read away and the connection kept. */
@@ -79,7 +77,7 @@ function endsWithin(request: IncomingMessage, bytesMax: number): boolean {
 }
 
 /** Reads away at most `bytesMax` of the body, then calls `done`, once. */
-function discard(request: IncomingMessage, bytesMax: number, done: () => void): void {
+function discard(edge: Edge, request: IncomingMessage, bytesMax: number, done: () => void): void {
   let leftBytes = bytesMax;
   const finish = (): void => {
     clearTimeout(timer);
@@ -90,7 +88,7 @@ function discard(request: IncomingMessage, bytesMax: number, done: () => void): 
     leftBytes -= chunk.length;
     if (leftBytes < 0) finish();
   };
-  const timer = setTimeout(finish, LINGER_MS);
+  const timer = setTimeout(finish, edge.limits.lingerMsMax);
   request.on("data", onData).on("end", finish).on("close", finish);
 }
 

@@ -39,16 +39,8 @@ export interface HttpServer {
   drain(onDrained: () => void): void;
 }
 
-/** How long a client may take to send its headers: a slow trickle must not hold a connection. */
-const HEADERS_MS_MAX = 10_000;
-/** How long a client may take to send a whole request: 1 MiB over a thin line. */
-const REQUEST_MS_MAX = 60_000;
-/** Above the idle time of the usual clients and proxies (60 s), so that they close and not we: no lost race. */
-const KEEP_ALIVE_MS = 75_000;
-/** How often the two waits above are looked at. */
+/** How often waiting requests are looked at. */
 const CHECK_INTERVAL_MS = 2_000;
-/** Longer than the longest percent-encoded key with every parameter. */
-const TARGET_CHARACTERS_MAX = 8192;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { store, config, limits, meter, log, node } = options;
@@ -72,7 +64,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.on("connect", (_request, socket) => onConnectMethod(edge, socket as Socket));
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
-    const refusal = guard.refusal(request) ?? targetRefusal(request.url as string);
+    const refusal = guard.refusal(request) ?? targetRefusal(request.url as string, limits.targetBytesMax);
     if (refusal !== undefined) refuse(edge, request, response, refusal);
     else if (!handleKey(edge, request, response)) serveRest(request, response);
   }
@@ -95,9 +87,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 function serverOptions(limits: Limits): Parameters<typeof createServer>[0] {
   return {
     maxHeaderSize: limits.headerBytesMax,
-    headersTimeout: HEADERS_MS_MAX,
-    requestTimeout: REQUEST_MS_MAX,
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: limits.headersDeadlineMs,
+    requestTimeout: limits.bodyDeadlineMs,
+    keepAliveTimeout: limits.keepAliveMs,
     connectionsCheckingInterval: CHECK_INTERVAL_MS,
     // The guard answers a missing Host itself, with a problem.
     requireHostHeader: false,
@@ -105,10 +97,10 @@ function serverOptions(limits: Limits): Parameters<typeof createServer>[0] {
 }
 
 /** The raw request line is taken as it is, so it has to be a path. */
-function targetRefusal(target: string): Problem | undefined {
+function targetRefusal(target: string, bytesMax: number): Problem | undefined {
   if (!target.startsWith("/")) return badRequest("the request line needs a path that begins with /");
-  if (target.length <= TARGET_CHARACTERS_MAX) return undefined;
-  return new Problem("uri-too-long", `an address is at most ${TARGET_CHARACTERS_MAX} characters`);
+  if (target.length <= bytesMax) return undefined;
+  return new Problem("uri-too-long", `an address is at most ${bytesMax} characters`);
 }
 
 function listen(server: Server, node: NodeConfig, log: Log, onListening: (error?: Error) => void): void {

@@ -37,12 +37,13 @@ export function put(
   if (context instanceof Problem) return context;
   const query = parseQuery("put", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
-  const refusal = edge.enter();
+  const bodyBytes = expectedBytes(headers, edge.limits.valueBytesMax);
+  const refusal = edge.enter(bodyBytes);
   if (refusal !== undefined) return refusal;
   readBody(edge, request, response, (value) => {
-    if (value === undefined) return edge.leave();
+    if (value === undefined) return edge.leave(bodyBytes);
     const expiresAtMs = query.ttlMs === undefined ? undefined : edge.wallMs() + query.ttlMs;
-    write(edge, response, address, query, context, { kind: "put", contentType, value, expiresAtMs });
+    write(edge, response, address, query, context, { kind: "put", contentType, value, expiresAtMs }, bodyBytes);
   });
   return undefined;
 }
@@ -61,9 +62,9 @@ export function remove(
   if (context instanceof Problem) return context;
   const query = parseQuery("delete", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
-  const refusal = edge.enter();
+  const refusal = edge.enter(0);
   if (refusal !== undefined) return refusal;
-  write(edge, response, address, query, context, { kind: "delete" });
+  write(edge, response, address, query, context, { kind: "delete" }, 0);
   return undefined;
 }
 
@@ -74,11 +75,12 @@ function write(
   query: KeyQuery,
   context: Context,
   op: Op,
+  bodyBytes: number,
 ): void {
   const { level, deadlineMs } = query;
   const startedMs = performance.now();
   edge.store.write({ bucket: address.bucket, key: address.key, op, context, level, deadlineMs }, (outcome) => {
-    edge.leave();
+    edge.leave(bodyBytes);
     edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
     answer(edge, response, outcome);
   });
@@ -87,6 +89,12 @@ function write(
 function answer(edge: Edge, response: ServerResponse, outcome: WriteOutcome): void {
   if (outcome.ok) send(edge, response, 204, keyHeaders(outcome.context, outcome.replicas, true).list);
   else sendFailure(edge, response, outcome.failure);
+}
+
+/** What a body may come to: an undeclared one, or one that will be refused, counts as the largest. */
+function expectedBytes(headers: IncomingHttpHeaders, bytesMax: number): number {
+  const declared = headers["content-length"];
+  return declared === undefined ? bytesMax : Math.min(Number(declared), bytesMax);
 }
 
 function unkeptWish(headers: IncomingHttpHeaders): Problem | undefined {

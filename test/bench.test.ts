@@ -1,0 +1,120 @@
+/**
+ * The benches, each run tiny: that they run, close what they open, and say what
+ * they found in the one shape that table and picture are made of. No timing.
+ */
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { BENCHES } from "../bench/benches.js";
+import { barChart } from "../bench/chart.js";
+import { closingAfter, temporaryFolder } from "../bench/closing.js";
+import { type Cell, chartText, circumstances, type Result, save, tableText } from "../bench/report.js";
+import { ratioSpread, spreadOf } from "../bench/spread.js";
+
+const OPTIONS = { quick: true, tiny: true } as const;
+const MEASURED = circumstances(OPTIONS);
+
+for (const [name, load] of BENCHES) {
+  test(`bench ${name}`, async () => {
+    const result = await (await load()).run(OPTIONS);
+    assert.equal(result.name, name);
+    assert.equal(result.command, `npm run bench -- ${name}`);
+    assertShape(result);
+  });
+}
+
+function assertShape(result: Result): void {
+  const names = result.columns.map((column) => column.name);
+  assert.equal(new Set(names).size, names.length, "columns are told apart by their names");
+  assert.ok(result.rows.length > 0);
+  for (const row of result.rows) {
+    for (const [name, cell] of Object.entries(row)) {
+      assert.ok(names.includes(name), `${name} is no column`);
+      assert.ok(isSound(cell), `${name} holds ${JSON.stringify(cell)}`);
+    }
+  }
+  const lines = tableText(result, MEASURED).split("\n");
+  assert.deepEqual([lines[0], lines[1]?.includes(process.version)], [result.title, true]);
+  assert.equal(
+    chartText(result, MEASURED).match(/<rect class="bar/g)?.length,
+    result.rows.length,
+    "a bar for each row",
+  );
+}
+
+/** A measure is a number above zero, and its median lies between its least and its most. */
+function isSound(cell: Cell): boolean {
+  if (typeof cell === "number") return Number.isFinite(cell);
+  if (typeof cell !== "object") return true;
+  return cell.least > 0 && cell.least <= cell.median && cell.median <= cell.most && Number.isFinite(cell.most);
+}
+
+const SMALL: Result = {
+  name: "small",
+  command: "npm run bench -- small",
+  title: "Small & < large",
+  columns: [{ name: "arm", isLabel: true }, { name: "rows/s" }, { name: "of old", digits: 1 }, { name: "never" }],
+  rows: [
+    { arm: "old", "rows/s": spreadOf([1000, 3000, 1500]), "of old": 1, never: undefined },
+    { arm: "new one", "rows/s": 12.345, "of old": ratioSpread([2000, 3000], [1000, 3000]), never: undefined },
+  ],
+  notes: ["a note"],
+  reference: "old",
+};
+
+test("a table is aligned, and has no column for which nothing is known", () => {
+  const [, , , ...lines] = tableText(SMALL, MEASURED).split("\n");
+  assert.deepEqual(lines, [
+    "arm                     rows/s           of old",
+    "-------  ---------------------  ---------------",
+    "old      1,500 (1,000 - 3,000)              1.0",
+    "new one                   12.3  1.5 (1.0 - 2.0)",
+    "",
+    "a note",
+    "",
+    "again: npm run bench -- small",
+    "",
+  ]);
+});
+
+test("a picture has bars, whiskers and a logarithmic axis where values span decades", () => {
+  const svg = chartText(SMALL, MEASURED);
+  assert.match(svg, /Small &amp; &lt; large/);
+  assert.match(svg, /rows\/s, logarithmic axis/);
+  assert.equal(svg.match(/class="bar reference"/g)?.length, 1);
+  assert.equal(svg.match(/class="whisker"/g)?.length, 1, "what does not vary has no whisker");
+  const bar = { label: "one", spread: spreadOf([4, 8]), text: "6", isReference: false };
+  const linear = barChart({ title: "", axis: "ms", footer: "", bars: [bar] });
+  assert.match(linear, /ms; whiskers/);
+  assert.deepEqual(
+    linear.match(/text-anchor="middle">[^<]+/g)?.map((text) => text.slice(21)),
+    ["0", "2", "4", "6", "8"],
+  );
+});
+
+test("JSON and picture are written beside one another", () =>
+  closingAfter(async (keep) => {
+    const [json, svg] = save(SMALL, MEASURED, keep(temporaryFolder()).path);
+    const saved = JSON.parse(readFileSync(json as string, "utf8"));
+    assert.deepEqual([saved.rows[1]["rows/s"], saved.measured.node], [12.345, process.version]);
+    assert.match(readFileSync(svg as string, "utf8"), /^<svg [\s\S]*<\/svg>\n$/);
+  }));
+
+test("what is kept is closed, the last first, also after a failure", async () => {
+  const closed: string[] = [];
+  const work = closingAfter(async (keep) => {
+    for (const name of ["first", "second"]) keep({ close: async () => void closed.push(name) });
+    throw new Error("a failure");
+  });
+  await assert.rejects(work, /a failure/);
+  assert.deepEqual(closed, ["second", "first"]);
+});
+
+test("an unknown bench is answered with those that there are", () => {
+  const file = fileURLToPath(new URL("../bench/run.js", import.meta.url));
+  const { status, stderr } = spawnSync(process.execPath, [file, "levls", "--quick"], { encoding: "utf8" });
+  assert.equal(status, 2);
+  for (const name of BENCHES.keys()) assert.match(stderr, new RegExp(`\\b${name}\\b`));
+});
