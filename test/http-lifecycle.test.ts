@@ -60,3 +60,25 @@ test("an edge that cannot listen says why, and what to do", async () => {
   assert.match((await listen({ http: taken.server.port }))?.message ?? "", /EADDRINUSE/);
   await taken.stop();
 });
+
+test("bodies under way are bounded in their sum, and each makes room when it is stored", async () => {
+  const bytes = 100_000;
+  const limits = { valueBytesMax: bytes, bodyBytesPendingMax: 2.5 * bytes };
+  const edge = await startEdge({ limits });
+  try {
+    edge.store.held = [];
+    const put = (body: string) => edge.ask("PUT", "/v1/buckets/b/keys/k", { body });
+    const pending = [put("x".repeat(bytes)), put("x".repeat(bytes))];
+    await until(() => edge.store.held?.length === 2);
+    const refused = await put("x".repeat(bytes));
+    assert.equal(refused.status, 503);
+    assert.equal(refused.json.code, "overloaded");
+    assert.match(String(refused.json.detail), /bodyBytesPendingMax/);
+    for (const answer of edge.store.held) answer();
+    edge.store.held = undefined;
+    await Promise.all(pending);
+    for (let round = 0; round < 5; round++) assert.equal((await put("x".repeat(bytes))).status, 204);
+  } finally {
+    await edge.stop();
+  }
+});
