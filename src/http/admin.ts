@@ -3,12 +3,14 @@
  * health, metrics, and the description of it all. Express serves it; nothing
  * here is hot.
  *
+ * Express is loaded with the first such request: it costs a node more time to
+ * start, and more memory, than the rest of its edge.
+ *
  * Whatever no route answers, or goes wrong in one, ends in `onUnserved`, so
  * that Express's own pages, which are HTML and may hold a stack, never get out.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import express, { type Express } from "express";
-import helmet from "helmet";
+import type { Express } from "express";
 import type { Log } from "../ports.js";
 import { ownersAddress } from "./address.js";
 import type { Edge, Scraped } from "./edge.js";
@@ -39,26 +41,33 @@ const PLANNED: readonly (readonly [path: string | RegExp, what: string])[] = [
 
 /** Answers every request that `handleKey` does not. */
 export function createAdmin(options: AdminOptions): (request: IncomingMessage, response: ServerResponse) => void {
+  let application: Promise<Express> | undefined;
+  return (request, response) => {
+    application ??= createApplication(options);
+    application.then(
+      // Express's types know no third argument; it is where a request goes that nothing has answered.
+      (app) => (app as unknown as Serve)(request, response, (error) => onUnserved(options, request, response, error)),
+      (error: unknown) => onUnserved(options, request, response, error),
+    );
+  };
+}
+
+type Serve = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
+
+async function createApplication(options: AdminOptions): Promise<Express> {
   const { edge } = options;
+  const { default: express } = await import("express");
   const app = express();
   app.disable("etag").disable("x-powered-by").enable("case sensitive routing").enable("strict routing");
   app.set("query parser", false);
-  app.use(hardening());
+  app.use(await hardening());
   for (const [path, answer] of routes(options)) addRoute(app, edge, path, answer);
   for (const [path, what] of PLANNED) {
     app.all(path, (request, response) => {
       refuse(edge, request, response, new Problem("not-built", `${what} is not built yet`));
     });
   }
-  return (request, response) => {
-    // Express's types know no third argument; it is where a request goes that nothing has answered.
-    const serve = app as unknown as (
-      request: IncomingMessage,
-      response: ServerResponse,
-      next: (error?: unknown) => void,
-    ) => void;
-    serve(request, response, (error) => onUnserved(options, request, response, error));
-  };
+  return app;
 }
 
 function addRoute(app: Express, edge: Edge, path: string | RegExp, answer: Answer): void {
@@ -84,7 +93,7 @@ function routes({ edge, meter, ready }: AdminOptions): readonly (readonly [strin
         sendJson(edge, response, answered.ready ? 200 : 503, answered);
       },
     ],
-    ["/metrics", async (_request, response) => sendText(edge, response, 200, meter.contentType, await meter.text())],
+    ["/metrics", async (_request, response) => sendText(edge, response, 200, METRICS_TYPE, await meter.text())],
     [
       "/openapi.json",
       (_request, response) => sendJson(edge, response, 200, openApi(store.cluster().version, edge.limits)),
@@ -114,6 +123,8 @@ function index(edge: Edge): object {
   };
 }
 
+/** Of the text format of Prometheus. */
+const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 const NO_SUCH_PATH = new Problem("not-found", "no such path; /openapi.json lists all there are");
 
 function onUnserved(
@@ -134,7 +145,8 @@ function problemOfUnserved(request: IncomingMessage, error: unknown, log: Log): 
 }
 
 /** JSON and text need nothing of a browser. HSTS is left out: without TLS here it would be a lie. */
-function hardening(): ReturnType<typeof helmet> {
+async function hardening(): Promise<ReturnType<typeof import("helmet").default>> {
+  const { default: helmet } = await import("helmet");
   return helmet({
     contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
     strictTransportSecurity: false,

@@ -9,9 +9,8 @@ import type { Store } from "./store.js";
 
 /** A meter that can also be read. */
 export interface Scraped extends Meter {
-  /** All metrics as text, and its Content-Type. */
+  /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
-  readonly contentType: string;
 }
 
 export class Edge {

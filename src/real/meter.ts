@@ -3,14 +3,14 @@
  *
  * A count or a duration is a few additions to plain fields, because they happen
  * several times per request; prom-client's own instruments cost up to 460 ns
- * each. It does what it is good at when somebody scrapes: the text format and
- * the figures of the process. Each node has a registry of its own, so that
- * several can live in one process.
+ * each. It does what it is good at when somebody scrapes, and is loaded then: the
+ * text format and the figures of the process. Each node has a registry of its
+ * own, so that several can live in one process.
  *
  * Labels are small closed sets. A metric with more series than `SERIES_MAX` has
  * a key or a client's text among its labels, which is a programmer's error.
  */
-import { collectDefaultMetrics, type Metric, Registry } from "prom-client";
+import type { Metric, Registry } from "prom-client";
 import { assert } from "../base/assert.js";
 import type { Labels, Meter } from "../ports.js";
 
@@ -34,11 +34,11 @@ const SERIES_MAX = 10_000;
 const MS_PER_SECOND = 1000;
 
 export class PromMeter implements Meter {
-  private readonly registry = new Registry();
+  /** From the first scrape on. */
+  private registry: Promise<Registry> | undefined;
   private readonly families = new Map<string, Family>();
 
   constructor() {
-    collectDefaultMetrics({ register: this.registry });
     for (const [name, kind, help] of FIXED) this.add(name, kind, help);
   }
 
@@ -59,13 +59,14 @@ export class PromMeter implements Meter {
   }
 
   /** All metrics in the text format of Prometheus. */
-  text(): Promise<string> {
-    return this.registry.metrics();
-  }
-
-  /** The Content-Type of `text()`. */
-  get contentType(): string {
-    return this.registry.contentType;
+  async text(): Promise<string> {
+    this.registry ??= openRegistry();
+    const registry = await this.registry;
+    for (const family of this.families.values()) {
+      // A registry asks its metrics for `name` and `get()` alone, whatever class they are of.
+      if (registry.getSingleMetric(family.name) === undefined) registry.registerMetric(family as unknown as Metric);
+    }
+    return registry.metrics();
   }
 
   private family(name: string, kind: Kind): Family {
@@ -77,10 +78,15 @@ export class PromMeter implements Meter {
   private add(name: string, kind: Kind, help: string): Family {
     const family = new Family(name, kind, help);
     this.families.set(name, family);
-    // A registry asks its metrics for `name` and `get()` alone, whatever class they are of.
-    this.registry.registerMetric(family as unknown as Metric);
     return family;
   }
+}
+
+async function openRegistry(): Promise<Registry> {
+  const { collectDefaultMetrics, Registry } = await import("prom-client");
+  const register = new Registry();
+  collectDefaultMetrics({ register });
+  return register;
 }
 
 const NO_LABELS: Labels = {};

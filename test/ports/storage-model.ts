@@ -46,7 +46,7 @@ const anyStep: fc.Arbitrary<Step> = fc.oneof(
 
 /** Throws, with the shrunk history, when a storage and the model differ. */
 export async function randomHistories(make: () => Harness, count: number): Promise<void> {
-  const property = fc.asyncProperty(fc.array(anyStep, { maxLength: 40 }), async (steps) => {
+  const property = fc.asyncProperty(fc.array(anyStep, { maxLength: 60, size: "max" }), async (steps) => {
     const harness = make();
     const model = new Model();
     try {
