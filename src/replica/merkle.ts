@@ -16,7 +16,7 @@ import { assert } from "../base/assert.js";
 import { bytesToMapKey, compareBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import type { Limits } from "../config.js";
-import type { World } from "../ports.js";
+import { type Row, StorageDamage, type World } from "../ports.js";
 import type { SyncRange, TokenRange } from "../wire/messages.js";
 import { digestOfRecord, partitionOfRow, placementOfRow, rowBounds, SPACE, TOKEN_MAX } from "./rows.js";
 
@@ -39,9 +39,13 @@ export class Merkle {
     );
   }
 
-  /** Sums up what is stored, a slice per turn. */
+  /**
+   * Sums up what is stored, a slice per turn. A store too damaged to be scanned
+   * stays without trees: it serves what it can, and compares itself with nobody.
+   */
   build(onBuilt: () => void): void {
-    const rows = this.world.storage.scan(this.cursor as Uint8Array, ROWS_END, this.limits.scanRowsMax);
+    const rows = this.nextSlice();
+    if (rows === undefined) return onBuilt();
     for (const { key, value } of rows) this.add(key, undefined, value);
     const last = rows.at(-1);
     if (last === undefined || rows.length < this.limits.scanRowsMax) {
@@ -51,6 +55,19 @@ export class Merkle {
     }
     this.cursor = Buffer.concat([last.key, Uint8Array.of(0)]);
     this.world.clock.after(0, () => this.build(onBuilt));
+  }
+
+  private nextSlice(): Row[] | undefined {
+    try {
+      return this.world.storage.scan(this.cursor as Uint8Array, ROWS_END, this.limits.scanRowsMax);
+    } catch (error) {
+      if (!(error instanceof StorageDamage)) throw error;
+      this.world.log.warn(
+        "the store is damaged and cannot be compared with the peers'; stop this node, move its folder away and start it: it rebuilds from them",
+        { damage: error.message },
+      );
+      return undefined;
+    }
   }
 
   /** False until the roots speak of all rows. */

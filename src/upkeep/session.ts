@@ -12,7 +12,7 @@
 import { assert } from "../base/assert.js";
 import { bytesToMapKey, equalBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
-import type { NodeId } from "../ports.js";
+import { type NodeId, StorageDamage } from "../ports.js";
 import { partitionTokens } from "../replica/merkle.js";
 import { digestOfRecord } from "../replica/rows.js";
 import { hasBit } from "../replica/votes.js";
@@ -42,7 +42,18 @@ export class Session {
   ) {}
 
   start(): void {
-    this.nextPlacement();
+    this.guard(() => this.nextPlacement());
+  }
+
+  /** A damaged page ends this exchange; the next one may not need it. */
+  private guard(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof StorageDamage)) throw error;
+      this.parts.meter.count("murmur_damaged_rows_total");
+      this.onEnd("broken");
+    }
   }
 
   private nextPlacement(): void {
@@ -174,7 +185,7 @@ export class Session {
   ): void {
     this.parts.rpc.call<Kind>(this.peer, request, this.parts.limits.syncDeadlineMs, (reply) => {
       if (reply === undefined || reply.kind === "refused") this.onEnd("broken");
-      else onReply(reply as ReplyTo[Kind]);
+      else this.guard(() => onReply(reply as ReplyTo[Kind]));
     });
   }
 }

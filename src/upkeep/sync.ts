@@ -10,7 +10,7 @@
 import { equalBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import { jitter, shuffled } from "../base/random.js";
-import type { Cancel, NodeId } from "../ports.js";
+import { type Cancel, type NodeId, StorageDamage } from "../ports.js";
 import { splitRange } from "../replica/merkle.js";
 import { digestOfRecord, TOKEN_MAX } from "../replica/rows.js";
 import type {
@@ -82,8 +82,14 @@ export class Sync {
     const isSane = (range: SyncRange) => range.from <= range.to && range.to <= TOKEN_MAX;
     if (request.placement >= ring.placements || request.ranges.length > limits.syncRangesMax) return MALFORMED;
     if (!request.ranges.every(isSane)) return MALFORMED;
-    const answers = request.ranges.map((range) => this.answerRange(request.placement, range));
-    return { kind: "sync-ranges-reply", answers };
+    try {
+      const answers = request.ranges.map((range) => this.answerRange(request.placement, range));
+      return { kind: "sync-ranges-reply", answers };
+    } catch (error) {
+      if (!(error instanceof StorageDamage)) throw error;
+      this.parts.meter.count("murmur_damaged_rows_total");
+      return NOT_READY;
+    }
   }
 
   private answerRange(placement: number, theirs: SyncRange): RangeAnswer {

@@ -97,3 +97,21 @@ test("few differences among many rows cost few messages", () => {
   // Either side of either pair may begin, and both may at once.
   assert.ok(moved.flat().reduce((sum, rows) => sum + rows, 0) <= 24, JSON.stringify(moved));
 });
+
+test("a damaged row stops no node: others sync on, and it is answered as an error", () => {
+  const cluster = filled(200, "damage");
+  const victim = cluster.storage("n2").scan(Uint8Array.of(1), Uint8Array.of(2), 1)[0];
+  assert.ok(victim !== undefined);
+  cluster.disk("n2").damage(victim.key);
+  cluster.network.partition([["n1"], ["n2", "n3"]]);
+  put(cluster, "n1", "key 7", "while apart");
+  cluster.run(5000);
+  cluster.network.heal();
+  cluster.run(20_000);
+  assert.equal(dumpOf(cluster, "n1"), dumpOf(cluster, "n3"));
+  cluster.crash("n2");
+  cluster.start("n2");
+  cluster.run(5000);
+  assert.ok(cluster.said.some((sentence) => sentence.includes("move its folder away")));
+  assert.ok(cluster.member("n1").opinionOf("n2").alive);
+});
