@@ -13,7 +13,10 @@ const MIB = 1024 * 1024;
 let cluster: ProcessCluster;
 
 before(async () => {
-  cluster = await ProcessCluster.create({ nodes: 3 });
+  // Newcomers in the wrong are told after less than half the usual time.
+  const limits =
+    "limits: { handshakeVerdictMs: 1000, peerSilenceMsMax: 900, pingIntervalMs: 250, dialRetryMsMax: 200 }";
+  cluster = await ProcessCluster.create({ nodes: 3, lines: [limits] });
   await cluster.startAll();
 });
 after(() => cluster.close());

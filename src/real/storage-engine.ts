@@ -49,6 +49,8 @@ export class SyncedLogEngine implements StorageEngine {
     reader.pragma(`cache_size = -${BEFORE_CACHE_KIB}`);
     this.before = new Table(reader);
     this.folding = new Folding(this.files, limits.walBytesMax);
+    // What a killed process left in the log was synced at opening, and may be long.
+    this.folding.afterGroup(this.written.logFrames());
     this.written.open();
   }
 

@@ -39,11 +39,11 @@ function simulated(groupOnItsWay: "lost" | "kept"): Harness {
   };
 }
 
-storageSuite("simulated", () => simulated("lost"), 300);
-storageSuite("simulated, a crash keeps the group on its way", () => simulated("kept"), 300);
-storageSuite("SQLite, synced in groups", () => new RealHarness("group"), 30);
-storageSuite("SQLite, synced in groups, a crash loses power", () => new RealHarness("group", true), 30);
-storageSuite("SQLite, synced by the operating system", () => new RealHarness("os"), 30);
+storageSuite("simulated", () => simulated("lost"), 150);
+storageSuite("simulated, a crash keeps the group on its way", () => simulated("kept"), 150);
+storageSuite("SQLite, synced in groups", () => new RealHarness("group"), 20);
+storageSuite("SQLite, synced in groups, a crash loses power", () => new RealHarness("group", true), 20);
+storageSuite("SQLite, synced by the operating system", () => new RealHarness("os"), 20);
 
 describe("faults of the simulated disk", () => {
   function start(): { clock: SimClock; disk: SimDisk; storage: SimStorage } {
