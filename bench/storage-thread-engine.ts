@@ -11,7 +11,7 @@ import { Reader, Writer } from "../src/base/bytes.js";
 import type { Limits } from "../src/config.js";
 import type { Row, StorageError, Write } from "../src/ports.js";
 import type { StorageEngine } from "../src/real/storage-engine.js";
-import { Folding } from "../src/real/storage-fold.js";
+import { Folding, HELD_AT_LIMITS } from "../src/real/storage-fold.js";
 import { connect, openFiles, type StoreFiles } from "../src/real/storage-open.js";
 import { Table } from "../src/real/storage-table.js";
 
@@ -28,7 +28,7 @@ export class ThreadEngine implements StorageEngine {
   private onDone: ((error?: StorageError) => void) | undefined;
 
   constructor(dir: string, limits: Limits) {
-    this.files = openFiles(dir, limits.walBytesMax);
+    this.files = openFiles(dir, HELD_AT_LIMITS * limits.walBytesMax);
     this.done = new Table(this.files.writer);
     this.done.open();
     this.folding = new Folding(this.files, limits.walBytesMax);

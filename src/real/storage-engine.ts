@@ -5,7 +5,7 @@ import { closeSync, fdatasync } from "node:fs";
 import type { Durability, Limits } from "../config.js";
 import type { Row, StorageError, Write } from "../ports.js";
 import { diskBroken } from "./storage-errors.js";
-import { Folding } from "./storage-fold.js";
+import { Folding, HELD_AT_LIMITS } from "./storage-fold.js";
 import { connect, openFiles, type StoreFiles } from "./storage-open.js";
 import { Table } from "./storage-table.js";
 
@@ -43,7 +43,7 @@ export class SyncedLogEngine implements StorageEngine {
     private readonly durability: Durability,
     limits: Limits,
   ) {
-    this.files = openFiles(dir, limits.walBytesMax);
+    this.files = openFiles(dir, HELD_AT_LIMITS * limits.walBytesMax);
     this.written = new Table(this.files.writer);
     const reader = connect(this.files.file);
     reader.pragma(`cache_size = -${BEFORE_CACHE_KIB}`);

@@ -21,7 +21,7 @@ const LOG_HEADER_BYTES = 32;
 /** The last pass may hold a group back for so small a part of the limit. */
 const HELD_PART = 1 / 8;
 /** At so many times the limit no group starts before a pass has ended. */
-const HELD_AT_LIMITS = 2;
+export const HELD_AT_LIMITS = 2;
 /** More passes than this do not catch up with the writers: hold them back. */
 const PASSES_MAX = 4;
 

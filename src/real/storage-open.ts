@@ -49,20 +49,20 @@ const BUSY_MS_MAX = 50;
 
 const require = createRequire(import.meta.url);
 
-/** Opens `dir`. Throws `StorageOpenError`. */
-export function openFiles(dir: string, logBytesMax: number): StoreFiles {
+/** Opens `dir`; the file of the log is never shrunk to less than `logFileBytes`. Throws `StorageOpenError`. */
+export function openFiles(dir: string, logFileBytes: number): StoreFiles {
   const path = resolve(dir);
   const undo: Array<() => void> = [];
   try {
     makeDirectory(path);
     const lock = connect(join(path, "lock.db"));
     undo.push(() => lock.close());
-    lock.exec("BEGIN EXCLUSIVE");
+    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
     const file = join(path, "store.db");
     const writer = connect(file);
     undo.push(() => writer.close());
     prepare(writer, file);
-    writer.pragma(`journal_size_limit = ${logBytesMax}`);
+    writer.pragma(`journal_size_limit = ${logFileBytes}`);
     const logFile = openSync(`${file}-wal`, "r+");
     undo.push(() => closeSync(logFile));
     fdatasyncSync(logFile);

@@ -103,6 +103,7 @@ describe("processes", () => {
     dir: string,
   ): { child: ChildProcess; lines: string[]; nextLine: () => Promise<unknown> } {
     const child = spawn(process.execPath, [CHILD, mode, dir], { stdio: ["ignore", "pipe", "pipe"] });
+    after(() => child.kill("SIGKILL"));
     const lines: string[] = [];
     const reader = createInterface({ input: child.stdout as NonNullable<typeof child.stdout> });
     reader.on("line", (line) => lines.push(line));

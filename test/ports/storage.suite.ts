@@ -127,6 +127,19 @@ function orderTests(check: Check): void {
     assert.deepEqual(called, [...Array.from({ length: 50 }, (_, index) => `${index}`), "outer", "inner"]);
   });
 
+  check("commits called while a group is on its way are neither lost nor acknowledged with it", async (harness) => {
+    const { storage } = harness;
+    const seen: string[] = [];
+    storage.commit([put("a", "1")], () => seen.push(`a ${show(storage.durable(text("a")))}`));
+    storage.release();
+    await harness.begin();
+    storage.commit([put("a", "2"), put("b", "2")], () => seen.push(`b ${show(storage.durable(text("b")))}`));
+    storage.release();
+    await harness.settle();
+    assert.deepEqual(seen, ["a 1", "b 2"]);
+    assert.equal(show(storage.durable(text("a"))), "2");
+  });
+
   check("a barrier is done when its key is durable, not before", async (harness) => {
     const { storage } = harness;
     commit(storage, [put("a", "first")]);
