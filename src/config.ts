@@ -76,7 +76,7 @@ export const LIMITS = {
 
   // Stamps.
   stampBoundStepMs: limit(
-    10 * SECOND_MS,
+    2 * SECOND_MS,
     10,
     10 * MINUTE_MS,
     "how far ahead of use the bound of minted stamps is persisted",

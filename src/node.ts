@@ -135,8 +135,8 @@ export class Member {
     const others = ring.layout.members.map((member) => member.id).filter((id) => id !== self);
     const latticeOf = (bucket: string) => this.latticeOf(bucket);
     const mint = new Mint(world, limits, config.durability);
-    const votes = new Votes(world, ring, () => mint.actor);
-    mint.onRenewed = () => votes.lapse();
+    const votes = new Votes(world, limits, ring, () => mint.actor);
+    mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
     const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
     const replica = new Replica({ world, limits, owners: ring, latticeOf, mint, votes, merkle });
     const rpc = new Rpc(self, this.turn, ring.layout.version, {

@@ -81,7 +81,7 @@ export class Writer {
     return this.u32(Math.floor(value / HIGH)).u32(value % HIGH);
   }
 
-  /** A finite or infinite double. */
+  /** A finite double. */
   f64(value: number): this {
     this.reserve(8);
     this.length = this.buffer.writeDoubleBE(value, this.length);
@@ -160,8 +160,11 @@ export class Reader {
     return high * HIGH + this.u32();
   }
 
-  f64(): number {
-    return this.buffer.readDoubleBE(this.take(8));
+  /** A double that is a number. */
+  finite(): number {
+    const value = this.buffer.readDoubleBE(this.take(8));
+    if (!Number.isFinite(value)) throw new MalformedBytes("not a finite number");
+    return value;
   }
 
   u64(): bigint {

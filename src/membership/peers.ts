@@ -111,6 +111,11 @@ export class Peers {
     return node === this.self ? 0 : this.peers.get(node)?.offsetMs;
   }
 
+  /** Which life of its store a peer last spoke of. */
+  actorOf(node: NodeId): Actor | undefined {
+    return this.peers.get(node)?.actor;
+  }
+
   /** Where a peer votes, as it last said; undefined while unknown, empty when in all it owns. */
   votesOf(node: NodeId): readonly Uint8Array[] | undefined {
     return this.peers.get(node)?.votes;
@@ -147,6 +152,8 @@ export class Peers {
   }
 
   private remember(peer: Peer, actor: Actor, boundUs: number): void {
+    // An actor that is not durable yet may never have been.
+    if (boundUs === 0) return;
     peer.boundUs = peer.actor === actor ? Math.max(peer.boundUs, boundUs) : boundUs;
     peer.actor = actor;
   }

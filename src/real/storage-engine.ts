@@ -1,5 +1,21 @@
 /**
- * ENGINE
+ * The engine: SQLite writes on the event loop, the sync of its log does not.
+ *
+ * A group is one transaction at synchronous=NORMAL, which only hands the bytes
+ * to the operating system; then the log is synced in the thread pool, and when
+ * that returns the group is durable. Meanwhile a second connection stands in
+ * the state before the group: that is the durable view, without a copy of any
+ * row. Keys that are not in the group are read through the writing connection,
+ * whose page cache no group makes stale. With durability `os` nothing is
+ * synced but what a fold needs, and a group is durable when it is written.
+ *
+ * The other way, a thread that commits at synchronous=FULL, costs more CPU a
+ * row and answers later, as each group crosses to the thread and back and all
+ * reads go through a connection whose cache every group empties. Thread / log,
+ * rows of 100 B, 2 cores, Node 20: rows a second 0.71 (0.66 - 0.78) for one
+ * writer, 0.84 for 16, 0.82 (0.72 - 0.85) for 64, 0.85 for 256; CPU a row 1.48,
+ * 1.25, 1.27, 1.16. Its loop lags less with 256 writers, p99 5.1 ms to 7.5 ms.
+ * Again: `npm run bench -- storage`.
  */
 import { closeSync, fdatasync } from "node:fs";
 import type { Durability, Limits } from "../config.js";

@@ -11,15 +11,16 @@
  */
 import { assert } from "../base/assert.js";
 import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
-import { below, u64 } from "../base/random.js";
+import { u64 } from "../base/random.js";
 import type { Durability, Limits } from "../config.js";
 import type { Actor, Stamp } from "../lattice/stamp.js";
-import type { World } from "../ports.js";
-import { SPACE } from "./rows.js";
+import type { Storage, World, Write } from "../ports.js";
+import { ownRecord, readOwnRecord, SPACE } from "./rows.js";
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("mint").finish();
 const RECORD_FORMAT = 1;
-const AHEAD_SPREAD_US = 1_000_000;
+/** The least that a bound is raised by. While we are ahead of the wall, no more: restarts must not add up. */
+const LEAST_STEP_US = 100_000;
 
 interface MintRecord {
   readonly actor: Actor;
@@ -34,30 +35,38 @@ type OnStamp = (stamp: Stamp | undefined) => void;
 export class Mint {
   private present: Actor;
   private lastUs: number;
-  /** No stamp above this may be used yet; it is durable. */
+  /** No stamp above this may be used yet; it is durable. Zero while the actor itself is not. */
   private durableBoundUs = 0;
   private askedBoundUs = 0;
   private highestWallMs: number;
-  /** The highest stamp minted above an insane one: it must not become our clock. */
+  /** The highest stamp minted above an insane one, and by whom: neither must become our clock. */
   private aheadUs = 0;
-  /** Told of each new life: votes are earned anew. */
-  onRenewed: () => void = () => {};
+  private readonly aheadActor: Actor;
+  /** Told of each new life, and whether the past is vouched for: if not, votes are earned anew. */
+  onRenewed: (isVouched: boolean) => void = () => {};
   private readonly waiting: Array<{ aboveUs: number; onStamp: OnStamp }> = [];
 
-  /** Opens the store's life. Nothing is minted before the first bound is durable; `mint` waits for it. */
+  /** Opens the store's life. */
   constructor(
     private readonly world: World,
     private readonly limits: Limits,
     durability: Durability,
   ) {
-    const record = readRecord(world.storage.durable(RECORD_KEY));
+    const record = readRecord(world.storage);
     const powerLost = record !== undefined && !record.stopped && record.bootId !== world.bootId;
     const vouched = record !== undefined && !(powerLost && durability === "os");
     this.present = vouched ? record.actor : u64(world.random);
+    this.aheadActor = u64(world.random);
     this.lastUs = record?.boundUs ?? 0;
     this.highestWallMs = world.clock.wallMs();
-    if (!vouched) world.log.info("a new life of this store", { actor: this.actorName(), known: record !== undefined });
-    this.raiseBound();
+    if (vouched) {
+      this.durableBoundUs = record.boundUs;
+      this.askedBoundUs = record.boundUs;
+    } else {
+      world.log.info("a new life of this store", { actor: this.actorName(), known: record !== undefined });
+    }
+    // Before anything else is committed, the disk must say that this life was not stopped in order.
+    this.commitBound(vouched ? record.boundUs : this.nextBoundUs(0));
   }
 
   get actor(): Actor {
@@ -73,9 +82,14 @@ export class Mint {
     return this.durableBoundUs;
   }
 
-  /** Wall clock for expiry, in milliseconds: it never goes back while the node runs. */
+  /**
+   * Wall clock for expiry, in milliseconds: it does not go back while the node
+   * runs, unless it was so far ahead that it must have been wrong.
+   */
   nowMs(): number {
-    this.highestWallMs = Math.max(this.highestWallMs, this.world.clock.wallMs());
+    const wallMs = this.world.clock.wallMs();
+    const wasWrong = this.highestWallMs > wallMs + this.limits.clockSkewMsMax;
+    this.highestWallMs = wasWrong ? wallMs : Math.max(this.highestWallMs, wallMs);
     return this.highestWallMs;
   }
 
@@ -90,14 +104,15 @@ export class Mint {
       onStamp(this.mintAhead(aboveUs));
       return;
     }
-    const timeUs = Math.max(this.lastUs + 1, aboveUs + 1, Math.floor(this.world.clock.wallMs() * 1000));
+    if (this.lastUs > this.latestSaneUs()) this.returnToWall();
+    const timeUs = Math.max(this.lastUs + 1, aboveUs + 1, this.wallUs());
     if (this.waiting.length > 0 || timeUs > this.durableBoundUs) {
       this.waiting.push({ aboveUs, onStamp });
       this.raiseBound(timeUs);
       return;
     }
     this.lastUs = timeUs;
-    if (timeUs > this.durableBoundUs - this.stepUs() / 2) this.raiseBound();
+    this.raiseBound(timeUs);
     onStamp({ timeUs, actor: this.present });
   }
 
@@ -122,14 +137,7 @@ export class Mint {
 
   /** Begins a new life: stamps go on above all that were seen, under another actor; votes lapse with the old one. */
   renew(reason: string): void {
-    const former = this.actorName();
-    this.present = u64(this.world.random);
-    this.durableBoundUs = 0;
-    this.askedBoundUs = 0;
-    this.world.log.warn(`the store begins a new life: ${reason}`, { former, actor: this.actorName() });
-    this.world.meter.count("murmur_incarnations_total");
-    this.onRenewed();
-    this.raiseBound();
+    this.beginLife(reason, false);
   }
 
   /** Notes an orderly stop; nothing is minted afterwards. */
@@ -137,31 +145,58 @@ export class Mint {
     this.world.storage.commit([this.record(this.askedBoundUs, true)], onStopped);
   }
 
+  /** Our clock was wrong and is right again. Another actor may go back in time: it repeats no stamp, and nothing was lost. */
+  private returnToWall(): void {
+    this.lastUs = this.wallUs();
+    this.beginLife("its clock was far ahead and was set back", true);
+  }
+
+  private beginLife(reason: string, isVouched: boolean): void {
+    const former = this.actorName();
+    this.present = u64(this.world.random);
+    this.durableBoundUs = 0;
+    this.askedBoundUs = 0;
+    this.world.log.warn(`the store begins a new life: ${reason}`, { former, actor: this.actorName() });
+    this.world.meter.count("murmur_incarnations_total");
+    this.commitBound(this.nextBoundUs(0));
+    this.onRenewed(isVouched);
+  }
+
   /**
    * Some key holds a stamp from a clock gone wrong. It stays writable, above
-   * that stamp, but such times are not persisted as our bound: chance keeps a
-   * stamp from being minted again after a crash.
+   * that stamp, under an actor of its own that lives as long as this process.
    */
   private mintAhead(aboveUs: number): Stamp {
-    this.aheadUs = Math.max(this.aheadUs, aboveUs) + 1 + below(this.world.random, AHEAD_SPREAD_US);
-    return { timeUs: this.aheadUs, actor: this.present };
+    this.aheadUs = Math.max(this.aheadUs, aboveUs) + 1;
+    return { timeUs: this.aheadUs, actor: this.aheadActor };
   }
 
+  private wallUs(): number {
+    return Math.floor(this.world.clock.wallMs() * 1000);
+  }
+
+  /** Less than a quarter of what counts as insane, so that no restart makes our own stamps look so. */
   private stepUs(): number {
-    return this.limits.stampBoundStepMs * 1000;
+    return Math.min(this.limits.stampBoundStepMs, this.limits.clockSkewMsMax / 4) * 1000;
   }
 
-  private raiseBound(atLeastUs = 0): void {
-    const wallUs = Math.floor(this.world.clock.wallMs() * 1000);
-    const floorUs = Math.max(this.lastUs, wallUs, atLeastUs);
-    if (this.askedBoundUs > floorUs + this.stepUs() / 2) return;
-    const boundUs = floorUs + this.stepUs();
+  private nextBoundUs(atLeastUs: number): number {
+    return Math.floor(Math.max(this.wallUs() + this.stepUs(), Math.max(this.lastUs, atLeastUs) + LEAST_STEP_US));
+  }
+
+  /** Keeps the bound well ahead of what is used next. */
+  private raiseBound(usedUs: number): void {
+    const dueUs = Math.max(this.wallUs() + this.stepUs() / 2, usedUs + LEAST_STEP_US / 2);
+    if (this.askedBoundUs < dueUs) this.commitBound(this.nextBoundUs(usedUs));
+  }
+
+  private commitBound(boundUs: number): void {
     const actor = this.present;
     assert(Number.isSafeInteger(boundUs), "a stamp's time is a safe integer");
     this.askedBoundUs = boundUs;
     this.world.storage.commit([this.record(boundUs, false)], (error) => {
       if (actor !== this.present) return;
-      if (error === undefined) this.durableBoundUs = boundUs;
+      if (error === undefined) this.durableBoundUs = Math.max(this.durableBoundUs, boundUs);
       else this.askedBoundUs = this.durableBoundUs;
       this.serveWaiting(error === undefined);
     });
@@ -174,17 +209,18 @@ export class Mint {
     }
   }
 
-  private record(boundUs: number, stopped: boolean) {
+  private record(boundUs: number, stopped: boolean): Write {
     const writer = new Writer()
       .u8(RECORD_FORMAT)
       .u64(this.present)
       .u53(boundUs)
       .u8(stopped ? 1 : 0);
-    return { key: RECORD_KEY, value: writer.text(this.world.bootId).finish() };
+    return ownRecord(RECORD_KEY, writer.text(this.world.bootId).finish());
   }
 }
 
-function readRecord(bytes: Uint8Array | undefined): MintRecord | undefined {
+function readRecord(storage: Storage): MintRecord | undefined {
+  const bytes = readOwnRecord(storage, RECORD_KEY);
   if (bytes === undefined) return undefined;
   const reader = new Reader(bytes);
   if (reader.u8() !== RECORD_FORMAT) throw new MalformedBytes("the mint's record is of another format");

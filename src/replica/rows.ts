@@ -14,7 +14,7 @@
 import { assert } from "../base/assert.js";
 import { asBuffer, equalBytes, utf8, Writer } from "../base/bytes.js";
 import { DIGEST_BYTES, hash128 } from "../base/hash.js";
-import { StorageDamage } from "../ports.js";
+import { type Storage, StorageDamage, type Write } from "../ports.js";
 
 /** The first byte of every storage key: what a node keeps about itself, and the rows it replicates. */
 export const SPACE = { self: 0, rows: 1 } as const;
@@ -96,6 +96,29 @@ export function stateOfRecord(row: Uint8Array, record: Uint8Array): Uint8Array {
     throw new StorageDamage("a stored row does not match its checksum");
   }
   return state;
+}
+
+/** What a node keeps about itself is checked like a row. */
+export function ownRecord(key: Uint8Array, bytes: Uint8Array): Write {
+  return { key, value: encodeRecord(key, bytes) };
+}
+
+/** Undefined when there is none, or when it is damaged: a node that knows nothing of itself vouches for nothing. */
+export function readOwnRecord(storage: Storage, key: Uint8Array): Uint8Array | undefined {
+  try {
+    const record = storage.durable(key);
+    return record === undefined ? undefined : stateOfRecord(key, record);
+  } catch (error) {
+    if (error instanceof StorageDamage) return undefined;
+    throw error;
+  }
+}
+
+/** Whether bytes from outside are the address of a row, so that its parts may be read. */
+export function isRow(row: Uint8Array): boolean {
+  const bucketEnd = BUCKET_OFFSET + 1 + (row[BUCKET_OFFSET] ?? 0);
+  if (row[0] !== SPACE.rows || row.length < bucketEnd + 2) return false;
+  return row.length >= bucketEnd + 2 + asBuffer(row).readUInt16BE(bucketEnd);
 }
 
 function rowDigest(row: Uint8Array, state: Uint8Array): Uint8Array {

@@ -13,9 +13,10 @@
  * lapses with that actor.
  */
 import { MalformedBytes, NO_BYTES, Reader, Writer } from "../base/bytes.js";
+import type { Limits } from "../config.js";
 import type { Actor } from "../lattice/stamp.js";
 import type { NodeId, World } from "../ports.js";
-import { SPACE } from "./rows.js";
+import { ownRecord, readOwnRecord, SPACE } from "./rows.js";
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("votes").finish();
 const RECORD_FORMAT = 1;
@@ -48,12 +49,13 @@ export class Votes {
 
   constructor(
     private readonly world: World,
+    private readonly limits: Limits,
     private readonly owners: Owners,
     private readonly actor: () => Actor,
   ) {
     const blank = Array.from({ length: owners.placements }, () => new Uint8Array(Math.ceil(owners.partitions / 8)));
     this.progress = blank.map(() => new Map());
-    this.granted = readRecord(world.storage.durable(RECORD_KEY), actor(), blank) ?? blank;
+    this.granted = readRecord(readOwnRecord(world.storage, RECORD_KEY), actor(), blank) ?? blank;
     this.durable = this.granted.map((bits) => bits.slice());
     this.missing = this.countMissing();
     this.grantLoneOwners();
@@ -96,7 +98,12 @@ export class Votes {
     this.forEachOwned((placement, partition) => this.grant(placement, partition));
   }
 
-  /** A new life earns its votes anew. */
+  /** A new life that vouches for the past keeps its votes; they are written down under its name. */
+  keep(): void {
+    this.schedulePersist(0);
+  }
+
+  /** A new life that does not earns its votes anew. */
   lapse(): void {
     for (const bits of [...this.granted, ...this.durable]) bits.fill(0);
     for (const progress of this.progress) progress.clear();
@@ -131,10 +138,14 @@ export class Votes {
 
   private grant(placement: number, partition: number): void {
     setBit(this.granted[placement] as Uint8Array, partition);
+    // The rest of this turn's grants travel with the first: the record is made when the commit is due.
+    this.schedulePersist(0);
+  }
+
+  private schedulePersist(delayMs: number): void {
     if (this.writing) return;
     this.writing = true;
-    // The rest of this turn's grants travel with the first: the record is made when the commit is due.
-    this.world.clock.after(0, () => this.persist());
+    this.world.clock.after(delayMs, () => this.persist());
   }
 
   private persist(): void {
@@ -143,10 +154,11 @@ export class Votes {
     const bits = this.granted.map((each) => each.slice());
     const writer = new Writer().u8(RECORD_FORMAT).u64(actor).u8(bits.length);
     for (const each of bits) writer.long(each);
-    this.world.storage.commit([{ key: RECORD_KEY, value: writer.finish() }], (error) => {
+    this.world.storage.commit([ownRecord(RECORD_KEY, writer.finish())], (error) => {
       if (actor !== this.actor()) return;
-      if (error === undefined) this.durable = bits;
-      else for (const [placement, each] of this.granted.entries()) each.set(this.durable[placement] as Uint8Array);
+      // Nothing counts before it is durable; a disk that was full may have room later.
+      if (error !== undefined) return this.schedulePersist(this.limits.syncRetryMs);
+      this.durable = bits;
       this.missing = this.countMissing();
     });
   }

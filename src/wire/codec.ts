@@ -94,7 +94,7 @@ export function readMessage(reader: Reader): Message {
         kind,
         actor: reader.u64(),
         boundUs: reader.u53(),
-        wallMs: reader.f64(),
+        wallMs: reader.finite(),
         rememberedBoundUs: reader.u53(),
         votes: readList(reader, () => reader.long()),
       };

@@ -78,17 +78,70 @@ class Lives {
   run(work: () => void): void {
     this.turn.run(work);
   }
+
+  /** Flips one bit of what is stored. */
+  damageRecord(): void {
+    const [record] = this.storage?.scan(Uint8Array.of(0), Uint8Array.of(1), 1) ?? [];
+    assert.ok(record !== undefined);
+    const flipped = Uint8Array.from(record.value);
+    flipped[20] = (flipped[20] as number) ^ 1;
+    this.run(() => this.turn.world.storage.commit([{ key: record.key, value: flipped }], () => {}));
+    this.settle();
+  }
 }
 
-test("stamps go up, whatever the wall clock does", () => {
+test("stamps go up, however the wall clock jumps within sane bounds, and none but the actor's end lets them go back", () => {
   const lives = new Lives().start().settle();
-  let last = 0;
-  for (const jumpMs of [0, 5000, -3_600_000, 1, -1, 86_400_000, 0]) {
+  let last: Stamp = { timeUs: 0, actor: lives.mint.actor };
+  for (const jumpMs of [0, 5000, -9000, 1, -1, 86_400_000, 0, -86_400_000, 0, -3000]) {
     lives.nodeClock.jump(jumpMs);
     const stamp = lives.stamp();
-    assert.ok(stamp !== undefined && stamp.timeUs > last);
-    last = stamp.timeUs;
+    assert.ok(stamp !== undefined);
+    assert.equal(stamp.timeUs < last.timeUs, jumpMs === -86_400_000, `jump by ${jumpMs} ms`);
+    assert.equal(stamp.actor !== last.actor, jumpMs === -86_400_000);
+    last = stamp;
   }
+});
+
+test("a clock that was wrong and is right again leaves no stamps ahead, and keeps the votes", () => {
+  const lives = new Lives().start().settle();
+  const told: boolean[] = [];
+  lives.mint.onRenewed = (isVouched) => told.push(isVouched);
+  lives.nodeClock.jump(3_600_000);
+  lives.stamp();
+  lives.nodeClock.jump(-3_600_000);
+  const stamp = lives.stamp();
+  assert.ok(stamp !== undefined && stamp.timeUs <= lives.nodeClock.wallMs() * 1000);
+  assert.deepEqual(told, [true]);
+  assert.ok(lives.mint.nowMs() <= lives.nodeClock.wallMs());
+});
+
+test("however often a node is restarted, the contexts it hands out are sane", () => {
+  for (const end of ["crash", "stop"] as const) {
+    const lives = new Lives().start().settle();
+    for (let life = 0; life < 30; life++) {
+      lives[end]().start().settle();
+      const stamp = lives.stamp();
+      assert.ok(stamp !== undefined && stamp.timeUs < lives.mint.latestSaneUs() - 2_000_000, `life ${life}`);
+    }
+  }
+});
+
+test("a full disk at start ends no life: what is known is vouched for", () => {
+  const lives = new Lives().start().settle();
+  const { actor, boundUs } = lives.mint;
+  lives.crash().disk.fail(1, "full");
+  lives.start().settle();
+  lives.run(() => lives.mint.observeRemembered(boundUs));
+  assert.equal(lives.mint.actor, actor);
+});
+
+test("a damaged record begins a new life", () => {
+  const lives = new Lives().start().settle();
+  const { actor } = lives.mint;
+  lives.damageRecord();
+  lives.crash().start().settle();
+  assert.notEqual(lives.mint.actor, actor);
 });
 
 test("no stamp is minted twice, over any history of crashes, jumps and mints", () => {
@@ -100,14 +153,14 @@ test("no stamp is minted twice, over any history of crashes, jumps and mints", (
   fc.assert(
     fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
       const lives = new Lives().start();
-      let last = 0;
+      const last = new Map<bigint, number>();
       for (const each of steps) {
         if (each.kind === "crash") lives.crash().start(each.offsetMs);
         if (each.kind === "pass") lives.clock.runUntil(lives.clock.nowMs() + each.ms);
         if (each.kind !== "mint") continue;
         const stamp = lives.stamp(Math.floor(lives.nodeClock.wallMs() + each.aboveMs) * 1000);
-        assert.ok(stamp !== undefined && stamp.timeUs > last, `${stamp?.timeUs} after ${last}`);
-        last = stamp.timeUs;
+        assert.ok(stamp !== undefined && stamp.timeUs > (last.get(stamp.actor) ?? 0), `${stamp?.timeUs} again`);
+        last.set(stamp.actor, stamp.timeUs);
       }
     }),
     { numRuns: 300 },

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DEFAULT_LIMITS } from "../../src/config.js";
 import type { World } from "../../src/ports.js";
 import { type Owners, Votes } from "../../src/replica/votes.js";
 import { SimClock } from "../../src/sim/clock.js";
@@ -45,7 +46,7 @@ class Booth {
       ownedBy: () => [0],
       datacenterOf: (node) => node[0] as string,
     };
-    this.votes = this.turn.run(() => new Votes(this.turn.world, owners, () => this.actor));
+    this.votes = this.turn.run(() => new Votes(this.turn.world, DEFAULT_LIMITS, owners, () => this.actor));
   }
 
   /** `a2` was synced; `a2?` was, while it did not vote itself. */
@@ -57,6 +58,15 @@ class Booth {
     });
     this.clock.runUntil(this.clock.nowMs() + 10);
     return this.votes.has(0, 0);
+  }
+
+  /** Flips one bit of what is stored. */
+  damageRecord(): void {
+    const [record] = this.storage?.scan(Uint8Array.of(0), Uint8Array.of(1), 1) ?? [];
+    assert.ok(record !== undefined);
+    const flipped = Uint8Array.from(record.value);
+    flipped[flipped.length - 1] = (flipped[flipped.length - 1] as number) ^ 1;
+    this.run(() => this.turn.world.storage.commit([{ key: record.key, value: flipped }], () => {}));
   }
 
   run(work: () => void): void {
@@ -120,9 +130,32 @@ test("the operator's word that a cluster is new grants every vote", () => {
   assert.ok(booth.votes.has(0, 0));
 });
 
-test("a full disk grants nothing, and the next sync tries again", () => {
+for (const owners of ["a1", "a1 a2 a3"]) {
+  test(`of [${owners}], a full disk grants nothing until it has room again`, () => {
+    const booth = new Booth(owners);
+    booth.disk.fail(5, "full");
+    assert.ok(!booth.sync("a2 a3"));
+    booth.clock.runUntil(booth.clock.nowMs() + 1000);
+    assert.ok(booth.votes.has(0, 0));
+  });
+}
+
+test("a new life that vouches for the past keeps its votes, also over a crash", () => {
   const booth = new Booth("a1 a2 a3");
-  booth.disk.fail(1, "full");
-  assert.ok(!booth.sync("a2 a3"));
-  assert.ok(booth.sync("a2 a3"));
+  booth.sync("a2 a3");
+  booth.run(() => {
+    booth.actor = 2n;
+    booth.votes.keep();
+  });
+  assert.ok(booth.votes.has(0, 0));
+  booth.open();
+  assert.ok(booth.votes.has(0, 0));
+});
+
+test("a damaged record of votes grants nothing", () => {
+  const booth = new Booth("a1 a2 a3");
+  booth.sync("a2 a3");
+  booth.damageRecord();
+  booth.open();
+  assert.ok(!booth.votes.has(0, 0));
 });

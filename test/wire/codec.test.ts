@@ -43,7 +43,7 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("ping"), actor: u64, boundUs: u53 }, plain),
   fc.record(
     {
-      ...{ kind: kind("pong"), actor: u64, boundUs: u53, wallMs: fc.double({ noNaN: true }) },
+      ...{ kind: kind("pong"), actor: u64, boundUs: u53, wallMs: fc.double({ noNaN: true, noDefaultInfinity: true }) },
       ...{ rememberedBoundUs: u53, votes: list(anyBytes) },
     },
     plain,
