@@ -81,7 +81,7 @@ export class Ask {
 
   /** What the client is told of an owner's answer. */
   note(node: NodeId, state: Asked["state"]): void {
-    const part = this.parts.findLast((each) => each.node === node);
+    const part = this.parts.find((each) => each.node === node);
     if (part !== undefined) part.state = state;
   }
 
@@ -109,6 +109,12 @@ export class Ask {
   }
 
   private noteAsked(node: NodeId, role: "first" | "hedge"): Part {
+    const known = this.parts.find((part) => part.node === node);
+    if (known !== undefined) {
+      known.answeredMs = undefined;
+      known.state = "pending";
+      return known;
+    }
     const named = node === this.host.self ? "self" : role;
     const part: Part = { node, askedMs: this.elapsedMs(), role: named, answeredMs: undefined, state: "pending" };
     this.parts.push(part);

@@ -88,18 +88,20 @@ class ReadPath {
   }
 
   private onAnswer(node: NodeId, reply: ReadReply | Refused | undefined): void {
-    const answer = reply?.kind === "read-reply" ? reply.answers[0] : undefined;
-    if (answer === undefined || answer.status === "damaged") this.failed.add(node);
-    else this.tally.onHeld(node, this.stateOf(answer.state), answer.votes);
-    if (answer !== undefined && !answer.votes) this.failed.add(node);
-    if (this.failed.has(node)) this.onUncounted(node, answer?.status !== "damaged" && answer !== undefined);
+    // Whoever is silent to the end is told of by the deadline.
+    if (reply === undefined) return;
+    const answer = reply.kind === "read-reply" ? reply.answers[0] : undefined;
+    const isReadable = answer !== undefined && answer.status !== "damaged";
+    if (isReadable) this.tally.onAnswered(node, this.stateOf(answer.state), answer.votes);
+    else this.ask.note(node, "failed");
+    if (!isReadable || !answer.votes) this.onUncounted(node);
     if (this.request.mend) this.mendBehind();
     this.decide();
   }
 
   /** An answer that does not count is as good as none: a spare takes its place at once. */
-  private onUncounted(node: NodeId, isRebuilding: boolean): void {
-    if (!isRebuilding) this.ask.note(node, "failed");
+  private onUncounted(node: NodeId): void {
+    this.failed.add(node);
     if (this.ask.isFinished) return;
     for (const group of this.plan.groups) {
       if (group.owners.some((owner) => owner.node === node)) this.askSpare(group);
@@ -126,16 +128,24 @@ class ReadPath {
     this.done({ ok: true, view, replicas: this.ask.report(), mended: [...this.mended.keys()] });
   }
 
-  /** Owners that answered less than what is merged get it; so does, after a while, a spare for each that stays silent. */
+  /** Owners that answered less than what is merged get it. */
   private mendBehind(): void {
     for (const node of this.tally.behind()) this.mend(node);
-    if (this.ask.isFinished || this.mendTimerRuns || this.tally.isEnough() || !this.tally.isAnswered()) return;
+    if (!this.mendTimerRuns) this.scheduleMendAgain();
+  }
+
+  /** A mend that the client waits for may be lost: it is sent again, and to a spare as well. */
+  private scheduleMendAgain(): void {
+    if (this.ask.isFinished || !this.tally.isAnswered() || this.tally.isEnough()) return;
     this.mendTimerRuns = true;
     this.ask.after(this.parts.limits.mendSpareAfterMs, () => {
+      this.mendTimerRuns = false;
+      for (const node of this.tally.behind()) this.mended.delete(node);
       for (const group of this.plan.groups) {
         const spare = this.tally.countHolders(group) < group.needed ? this.spareOf(group) : undefined;
         if (spare !== undefined) this.mend(spare);
       }
+      this.mendBehind();
     });
   }
 

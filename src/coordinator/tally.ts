@@ -18,6 +18,8 @@ interface Known {
 
 export class ReadTally {
   private readonly known = new Map<NodeId, Known>();
+  /** Who voted when it answered. A mend's acknowledgement is no answer: it tells nothing of what else is held. */
+  private readonly answered = new Set<NodeId>();
   private join: unknown;
 
   constructor(
@@ -32,7 +34,13 @@ export class ReadTally {
     return this.join;
   }
 
-  /** An owner holds `state` durably: it said so, or acknowledged it. */
+  /** An owner's answer: this is all that it holds. */
+  onAnswered(node: NodeId, state: unknown, votes: boolean): void {
+    if (votes) this.answered.add(node);
+    this.onHeld(node, state, votes);
+  }
+
+  /** An owner holds at least `state` durably: it answered it, or acknowledged it. */
   onHeld(node: NodeId, state: unknown, votes: boolean): void {
     const before = this.known.get(node);
     const held = before === undefined ? state : this.lattice.merge(before.state, state);
@@ -51,9 +59,9 @@ export class ReadTally {
     return [...this.known.keys()].filter((node) => !this.holds(node));
   }
 
-  /** Whether every group has as many voting holders as it needs. */
+  /** Whether every group has as many voting answers, and as many voting holders of their merge, as it needs. */
   isEnough(): boolean {
-    return this.groups.every((group) => this.countHolders(group) >= group.needed);
+    return this.isAnswered() && this.groups.every((group) => this.countHolders(group) >= group.needed);
   }
 
   /** Whether every group has as many voting answers as it needs, equal or not. */
@@ -62,7 +70,7 @@ export class ReadTally {
   }
 
   countAnswers(group: Group): number {
-    return group.owners.filter(({ node }) => this.known.get(node)?.votes === true).length;
+    return group.owners.filter(({ node }) => this.answered.has(node)).length;
   }
 
   countHolders(group: Group): number {

@@ -3,10 +3,11 @@
  *
  * All owners are sent the state at once, whatever the level; the level says
  * only how many must hold it durably before the client is told. An owner that
- * holds a higher stamp answers *beaten*, which does not count: the write is
- * stamped anew above it and sent once more, so that an acknowledged write is
- * seen by whoever reads after it, even when an earlier writer's clock was
- * ahead. Beaten twice, it is concurrent with a winner, and that counts.
+ * holds a higher stamp answers *beaten*: once a whole level has answered, a write
+ * that was beaten anywhere is stamped anew above the highest of them and sent
+ * once more, so that an acknowledged write is seen by whoever reads after it,
+ * even when an earlier writer's clock was ahead. Beaten in the second round, it
+ * is concurrent with a winner, and that counts.
  *
  * A timeout is unknown. "Not applied" is said only if nothing was sent.
  */
@@ -44,6 +45,8 @@ class WritePath {
   /** 1, or 2 after a *beaten*: what owners say of the first stamp no longer matters then. */
   private round = 1;
   private wasSent = false;
+  /** The highest stamp that an owner held against ours; 0 while none did. */
+  private beatenByUs = 0;
   private stamp: Stamp | undefined;
   private readonly reasons = new Map<NodeId, string>();
 
@@ -83,25 +86,34 @@ class WritePath {
   }
 
   private onAnswer(node: NodeId, reply: MergeReply | Refused | undefined): void {
-    const result = reply?.kind === "merge-reply" ? reply.results[0] : undefined;
-    if (result?.status === "beaten") this.parts.meter.count("murmur_beaten_total");
+    // Whoever is silent to the end is told of by the deadline.
+    if (reply === undefined) return;
+    const result = reply.kind === "merge-reply" ? reply.results[0] : undefined;
+    if (result?.status === "beaten") this.onBeaten(result.stamp);
     if (this.ask.isFinished) return;
-    if (result?.status === "beaten" && result.stamp !== undefined && this.round === 1) {
-      this.mintAgain(result.stamp);
-      return;
-    }
     const reason = whyNotCounted(result, reply);
     if (reason === undefined) this.tally.onAcknowledged(node);
     else this.onUncounted(node, reason);
-    if (this.tally.isEnough()) this.answer();
+    if (this.tally.isEnough()) this.onEnough();
     else if (!this.tally.canBeEnough()) this.fail(this.hasFullDisk() ? "disk-full" : "failed");
   }
 
-  private mintAgain(above: Stamp): void {
+  private onBeaten(by: Stamp | undefined): void {
+    this.parts.meter.count("murmur_beaten_total");
+    this.parts.mint.observe(by);
+    this.beatenByUs = Math.max(this.beatenByUs, by?.timeUs ?? 0);
+  }
+
+  /**
+   * Only now, with the answers of a whole level, is it known above what to stamp
+   * anew: whatever was acknowledged before this write began is among them.
+   */
+  private onEnough(): void {
+    if (this.beatenByUs === 0 || this.round === 2) return this.answer();
     this.round = 2;
     this.tally = new WriteTally(this.plan.groups);
     this.reasons.clear();
-    this.mint(above.timeUs);
+    this.mint(this.beatenByUs);
   }
 
   private onUncounted(node: NodeId, reason: string): void {
@@ -142,9 +154,9 @@ class WritePath {
 
 const REBUILDING = "is rebuilding";
 
-/** Undefined when the answer counts. A second *beaten* does: a concurrent winner is held. */
-function whyNotCounted(result: MergeResult | undefined, reply: MergeReply | Refused | undefined): string | undefined {
-  if (result === undefined) return reply?.kind === "refused" ? `refused (${reply.reason})` : "was silent";
+/** Undefined when the answer counts. */
+function whyNotCounted(result: MergeResult | undefined, reply: MergeReply | Refused): string | undefined {
+  if (result === undefined) return reply.kind === "refused" ? `refused (${reply.reason})` : "did not understand";
   if (result.status !== "ok" && result.status !== "beaten") return result.status;
   return result.votes ? undefined : REBUILDING;
 }

@@ -7,7 +7,7 @@
  * durable state alone, and never wait: nothing leaves a node that a crash
  * could take back.
  */
-import { asBuffer, MalformedBytes } from "../base/bytes.js";
+import { MalformedBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { Stamp } from "../lattice/stamp.js";
@@ -15,7 +15,7 @@ import { StorageDamage, type StorageError, type World } from "../ports.js";
 import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/messages.js";
 import type { Merkle } from "./merkle.js";
 import type { Mint } from "./mint.js";
-import { bucketOfRow, encodeRecord, partitionOfRow, placementOfRow, stateOfRecord } from "./rows.js";
+import { bucketOfRow, encodeRecord, isRow, partitionOfRow, placementOfRow, stateOfRecord } from "./rows.js";
 import type { Owners, Votes } from "./votes.js";
 
 export interface ReplicaParts {
@@ -62,6 +62,7 @@ export class Replica {
 
   private readRow(row: Uint8Array): RowAnswer {
     const votes = this.votesFor(row);
+    if (!this.owns(row)) return { status: "absent", votes, state: undefined };
     try {
       const record = this.parts.world.storage.durable(row);
       if (record === undefined) return { status: "absent", votes, state: undefined };
@@ -120,12 +121,13 @@ export class Replica {
   }
 
   private votesFor(row: Uint8Array): boolean {
+    if (!this.owns(row)) return false;
     return this.parts.votes.has(placementOfRow(row), partitionOfRow(row, this.parts.owners.partitions));
   }
 
   private owns(row: Uint8Array): boolean {
     const { owners } = this.parts;
-    if (asBuffer(row).length < ROW_BYTES_MIN || placementOfRow(row) >= owners.placements) return false;
+    if (!isRow(row) || placementOfRow(row) >= owners.placements) return false;
     const partition = partitionOfRow(row, owners.partitions);
     return owners.ownersOf(placementOfRow(row), partition).includes(owners.self);
   }
@@ -137,6 +139,3 @@ export class Replica {
     this.parts.world.log.warn("a stored row is damaged; it is answered as an error, never as absent");
   }
 }
-
-/** Space, placement, token, an empty bucket and an empty key. */
-const ROW_BYTES_MIN = 13;
