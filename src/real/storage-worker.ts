@@ -25,8 +25,8 @@ const pass = connection.prepare<[], [number, number, number]>("PRAGMA wal_checkp
 
 function fold(): FoldResult {
   try {
-    const [, frames, folded] = pass.get() ?? [0, 0, 0];
-    return { frames, folded, error: "" };
+    const [busy, frames, folded] = pass.get() ?? [1, 0, 0];
+    return { frames, folded, error: busy === 0 ? "" : "SQLITE_BUSY" };
   } catch (error) {
     if (!errorCode(error).startsWith("SQLITE_")) throw error;
     return { frames: 0, folded: 0, error: errorCode(error) };

@@ -202,6 +202,27 @@ test("a write after one from a clock that was ahead is seen: beaten, stamped ane
   for (const id of cluster.ids) assert.equal(textOf(get(cluster, id, "QUORUM")), "later");
 });
 
+test("a write is never buried under an acknowledged one that some owners missed", () => {
+  // Found by a random search: stamped anew above the first *beaten* alone, Z lay between Y and X.
+  for (let round = 0; round < 20; round++) {
+    const cluster = new SimCluster({ seed: `buried ${round}`, nodes: 5, limits: { syncIntervalMs: 3_000_000 } });
+    cluster.startAll();
+    const [first, second, third] = placeOf(cluster).owners as [string, string, string];
+    const [ahead, late] = cluster.ids.filter((id) => ![first, second, third].includes(id)) as [string, string];
+    cluster.nodeClock(ahead).jump(2000);
+    assert.ok(put(cluster, ahead, "Y", "ALL").ok);
+    cluster.network.partition([[first], cluster.ids.filter((id) => id !== first)]);
+    cluster.nodeClock(ahead).jump(2000);
+    assert.ok(put(cluster, ahead, "X", "QUORUM").ok);
+    cluster.network.heal();
+    cluster.run(500);
+    cluster.network.slow(second, 3);
+    cluster.network.slow(third, 3);
+    assert.ok(put(cluster, late, "Z", "QUORUM").ok);
+    for (const id of cluster.ids) assert.equal(textOf(get(cluster, id, "QUORUM")), "Z", `seed ${round}`);
+  }
+});
+
 test("a node whose clock is far off its peers' refuses to coordinate, and says why", () => {
   const cluster = new SimCluster({ seed: "skew" });
   cluster.start("n1", 3_600_000);
