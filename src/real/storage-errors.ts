@@ -79,8 +79,8 @@ const OPEN_REMEDIES: ReadonlyArray<readonly [RegExp, string]> = [
     "holds a store.db that is damaged or no database: move the directory away and start again, the node is then rebuilt from its peers",
   ],
   [
-    /^SQLITE_CANTOPEN|^ENOENT/,
-    "holds something that cannot be opened as a file: look at it, or name another directory",
+    /^SQLITE_CANTOPEN|^ENOENT|^EISDIR/,
+    "holds something that cannot be opened as a file: see that store.db and lock.db are files this user may read and write",
   ],
   [/^SQLITE_IOERR|^EIO/, "cannot be read or written: check the disk, or name a directory on another one"],
 ];

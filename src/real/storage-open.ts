@@ -13,7 +13,7 @@
  * may ever have synced it. So the log is synced here, before the first answer
  * rests on it. The directory is synced too: a file whose name is lost is lost.
  */
-import { closeSync, fdatasyncSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, fdatasyncSync, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import type Sqlite from "better-sqlite3";
@@ -77,9 +77,10 @@ export function openFiles(dir: string, logFileBytes: number): StoreFiles {
 /**
  * One more connection to a file of ours.
  *
- * NORMAL means that SQLite syncs where a fold of the log into the database
- * would otherwise be torn by a power cut, and not at commits: those are synced
- * by the engine. No connection folds by itself: that would stop the event loop.
+ * NORMAL means that SQLite syncs where a power cut could tear the database,
+ * that is around a fold and when the log starts anew (half a millisecond once
+ * in `walBytesMax`), and not at commits: those are synced by the engine. No
+ * connection folds by itself: that would stop the event loop.
  */
 export function connect(file: string): Connection {
   // Loaded late: without its native part it throws here, and we can say what to do.
@@ -123,6 +124,8 @@ function prepare(writer: Connection, file: string): void {
 /** Makes the directory and syncs the names of all directories it had to make. */
 function makeDirectory(path: string): void {
   const first = mkdirSync(path, { recursive: true });
+  // SQLite would say that it cannot open a file, and not why.
+  accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made));
 }

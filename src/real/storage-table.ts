@@ -36,6 +36,7 @@ export class Table {
     this.logState = connection.prepare<[], [number, number, number]>("PRAGMA wal_checkpoint(NOOP)").raw();
   }
 
+  /** A copy of the value, or undefined when there is no such row. Throws `StorageDamage`, as `scan` does. */
   get(key: Uint8Array): Uint8Array | undefined {
     try {
       return this.getValue.get(key);
@@ -44,6 +45,7 @@ export class Table {
     }
   }
 
+  /** The rows with `from` <= key < `to` in order of unsigned bytes, at most `limit`. */
   scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
     try {
       return this.getRange.all(from, to, limit);
