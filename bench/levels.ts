@@ -10,7 +10,7 @@
  */
 import { ProcessCluster } from "../test/process-cluster.js";
 import { closingAfter } from "./closing.js";
-import { allRequests, closedLoop, HttpConnection } from "./load.js";
+import { allRequests, closedLoop, withConnections } from "./load.js";
 import { PlainServer } from "./plain-server.js";
 import { cpuMicros, pidOf, residentMib } from "./processes.js";
 import type { BenchOptions, Result, Row } from "./report.js";
@@ -27,7 +27,7 @@ interface Plan {
 }
 
 interface Target {
-  readonly connections: readonly HttpConnection[];
+  readonly port: number;
   readonly coordinator: readonly (number | undefined)[];
   readonly others: readonly (number | undefined)[];
 }
@@ -75,11 +75,10 @@ export async function run(options: BenchOptions): Promise<Result> {
     const os = keep(await ProcessCluster.create({ nodes: plan.nodes, lines: ["durability: os"] }));
     await group.startAll();
     await os.startAll();
-    const connected = async (port: number) => (await connectionsTo(port)).map(keep);
     const targets: Targets = {
-      plain: { connections: await connected(plain.port), coordinator: [plain.pid], others: [] },
-      group: { connections: await connected(portOf(group)), ...pidsOf(group) },
-      os: { connections: await connected(portOf(os)), ...pidsOf(os) },
+      plain: { port: plain.port, coordinator: [plain.pid], others: [] },
+      group: targetOf(group),
+      os: targetOf(os),
     };
     say("filling");
     for (const bytes of plan.valueBytes) await fill(targets, bytes, plan.keys);
@@ -99,17 +98,13 @@ function planOf({ quick, tiny }: BenchOptions): Plan {
   return { rounds: 5, roundMs: 1_000, aloneMs: 200, nodes: 3, keys: 10_000, valueBytes: [100, 1024] };
 }
 
-function portOf(cluster: ProcessCluster): number {
-  return Number(new URL(cluster.url(COORDINATOR)).port);
-}
-
-function pidsOf(cluster: ProcessCluster): Omit<Target, "connections"> {
+function targetOf(cluster: ProcessCluster): Target {
   const pids = (ids: readonly string[]) => ids.map((id) => pidOf(["node", id, cluster.file]));
-  return { coordinator: pids([COORDINATOR]), others: pids(cluster.ids.filter((id) => id !== COORDINATOR)) };
-}
-
-function connectionsTo(port: number): Promise<HttpConnection[]> {
-  return Promise.all(Array.from({ length: CONNECTIONS }, () => HttpConnection.open(port)));
+  return {
+    port: Number(new URL(cluster.url(COORDINATOR)).port),
+    coordinator: pids([COORDINATOR]),
+    others: pids(cluster.ids.filter((id) => id !== COORDINATOR)),
+  };
 }
 
 /** Plain ones before those that are divided by them. */
@@ -132,7 +127,7 @@ async function fill({ plain, group, os }: Targets, valueBytes: number, keys: num
   for (const target of [plain, group, os]) {
     const level = target === plain ? PLAIN : "ALL";
     const list = Array.from({ length: keys }, (_, key) => requestText("PUT", level, valueBytes, key));
-    const { failures } = await allRequests(target.connections, list);
+    const { failures } = await withConnections(target.port, CONNECTIONS, (all) => allRequests(all, list));
     if (failures > 0) throw new Error(`${failures} of ${keys} keys could not be written`);
   }
 }
@@ -145,19 +140,20 @@ function requestText(method: "GET" | "PUT", level: string, valueBytes: number, k
 }
 
 async function measure({ method, level, valueBytes, target }: Arm, plan: Plan): Promise<Round> {
-  const { connections, coordinator, others } = target;
+  const { port, coordinator, others } = target;
   const next = () => requestText(method, level, valueBytes, Math.floor(Math.random() * plan.keys));
-  const before = { client: process.cpuUsage(), coordinator: cpuMicros(coordinator), others: cpuMicros(others) };
-  const together = await closedLoop(connections, next, plan.roundMs);
-  const { user, system } = process.cpuUsage(before.client);
-  const cpu = {
-    client: user + system,
-    coordinator: difference(cpuMicros(coordinator), before.coordinator),
-    others: difference(cpuMicros(others), before.others),
-  };
-  const alone = await closedLoop(connections.slice(0, 1), next, plan.aloneMs);
-  const failures = together.failures + alone.failures;
-  return { ...cpu, failures, answers: together.answers, perSecond: together.perSecond, aloneMicros: alone.p50Micros };
+  return withConnections(port, CONNECTIONS, async (connections) => {
+    const before = { client: process.cpuUsage(), coordinator: cpuMicros(coordinator), others: cpuMicros(others) };
+    const { answers, failures, perSecond } = await closedLoop(connections, next, plan.roundMs);
+    const { user, system } = process.cpuUsage(before.client);
+    const cpu = {
+      client: user + system,
+      coordinator: difference(cpuMicros(coordinator), before.coordinator),
+      others: difference(cpuMicros(others), before.others),
+    };
+    const alone = await closedLoop(connections.slice(0, 1), next, plan.aloneMs);
+    return { ...cpu, answers, failures: failures + alone.failures, perSecond, aloneMicros: alone.p50Micros };
+  });
 }
 
 function difference(after: number | undefined, before: number | undefined): number | undefined {

@@ -19,7 +19,8 @@ export class HttpConnection {
     this.socket.on("data", (chunk) => this.onData(chunk));
     this.socket.on("error", () => {});
     this.socket.on("close", () => {
-      if (this.onAnswer !== undefined) this.onLost(new Error("the server closed a connection that waited for it"));
+      if (this.onAnswer !== undefined)
+        this.onLost(new Error("a server closed a connection that waited for its answer"));
     });
   }
 
@@ -31,12 +32,13 @@ export class HttpConnection {
 
   /** Sends a whole request, as latin1. One at a time. */
   ask(request: string, onAnswer: (status: number) => void, onLost: (error: Error) => void): void {
+    if (this.socket.destroyed) return onLost(new Error("a server closed a connection that was idle"));
     this.onAnswer = onAnswer;
     this.onLost = onLost;
     this.socket.write(request, "latin1");
   }
 
-  async close(): Promise<void> {
+  close(): void {
     this.onAnswer = undefined;
     this.socket.destroy();
   }
@@ -59,6 +61,20 @@ export class HttpConnection {
 /** An answer without a length has no body: the servers asked here never answer in chunks. */
 function contentLength(head: string): number {
   return Number(/\r\ncontent-length: (\d+)/i.exec(head)?.[1] ?? 0);
+}
+
+/** Runs `work` on so many new connections, and closes them. Servers close those that were idle for a while. */
+export async function withConnections<Outcome>(
+  port: number,
+  count: number,
+  work: (connections: readonly HttpConnection[]) => Promise<Outcome>,
+): Promise<Outcome> {
+  const connections = await Promise.all(Array.from({ length: count }, () => HttpConnection.open(port)));
+  try {
+    return await work(connections);
+  } finally {
+    for (const connection of connections) connection.close();
+  }
 }
 
 export interface Load {

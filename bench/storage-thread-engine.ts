@@ -44,8 +44,8 @@ export class ThreadEngine implements StorageEngine {
     return this.done.get(key);
   }
 
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
-    return this.done.scan(from, to, limit);
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {
+    return this.done.scan(from, to, rowsMax, bytesMax);
   }
 
   write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void {

@@ -93,6 +93,8 @@ export const LIMITS = {
   walBytesMax: limit(32 * MIB, MIB, 1024 * MIB, "the log is folded back into the database file beyond this"),
   scanRowsMax: limit(1024, 16, 100_000, "rows read in one turn, so that a scan never stalls requests"),
 
+  scanBytesMax: limit(4 * MIB, 64 * KIB, 256 * MIB, "values read by one scan: large values must not stall it either"),
+
   // Reads and writes.
   readSpareAfterMs: limit(20, 1, MINUTE_MS, "a read asks one spare replica for each answer missing after this"),
   mendSpareAfterMs: limit(50, 1, MINUTE_MS, "a mend that a read waits for also goes to a spare after this"),

@@ -151,7 +151,8 @@ export class Member {
     });
     const isAlive = (node: NodeId) => peers.isAlive(node);
     const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint };
-    const sync = new Sync({ ...shared, replica, merkle, votes }, others);
+    const livesWith = (peer: NodeId) => `${mint.actor} ${peers.actorOf(peer)}`;
+    const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
     const coordinator = { ...shared, self, refusal: () => peers.refusal() };
     if (newCluster) votes.grantAll();
     return { mint, votes, merkle, replica, rpc, peers, sync, coordinator };

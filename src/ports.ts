@@ -80,10 +80,11 @@ export interface Storage {
   latest(key: Uint8Array): Uint8Array | undefined;
   durable(key: Uint8Array): Uint8Array | undefined;
   /**
-   * The durable rows with `from` <= key < `to` in key order (unsigned bytes), at most `limit`.
+   * The durable rows with `from` <= key < `to` in key order (unsigned bytes): at most `rowsMax`, and no more
+   * once their values have reached `bytesMax` in sum. So a scan takes a bounded time and memory, whatever is stored.
    * The result is complete when returned: no iterator outlives the call.
    */
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[];
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax?: number): Row[];
   /**
    * Commits a batch; `onDone` comes in a later input, exactly once, in call order.
    * An empty batch is a barrier: it is done when all earlier ones are, and fails when the last pending one failed.

@@ -77,7 +77,8 @@ export class Turn {
     return {
       latest: (key: Uint8Array) => storage.latest(key),
       durable: (key: Uint8Array) => storage.durable(key),
-      scan: (from: Uint8Array, to: Uint8Array, limit: number) => storage.scan(from, to, limit),
+      scan: (from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax?: number) =>
+        storage.scan(from, to, rowsMax, bytesMax),
       commit: (batch: readonly Write[], onDone: (error?: StorageError) => void) =>
         storage.commit(batch, (error) => this.run(() => onDone(error))),
       release: () => assert(false, "the turn releases, nobody else"),

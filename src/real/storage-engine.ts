@@ -30,7 +30,7 @@ export interface StorageEngine {
   /** The durable value. `isPending`: a write of this key may be under way. */
   read(key: Uint8Array, isPending: boolean): Uint8Array | undefined;
   /** Durable rows, see `Storage.scan`. */
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[];
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[];
   /** Makes the rows durable, all or none; one group at a time, keys distinct. */
   write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void;
   /** Bytes in the log. */
@@ -74,8 +74,8 @@ export class SyncedLogEngine implements StorageEngine {
     return (isPending && this.isSyncing ? this.before : this.written).get(key);
   }
 
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
-    return (this.isSyncing ? this.before : this.written).scan(from, to, limit);
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {
+    return (this.isSyncing ? this.before : this.written).scan(from, to, rowsMax, bytesMax);
   }
 
   write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void {

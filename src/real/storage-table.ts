@@ -46,9 +46,17 @@ export class Table {
   }
 
   /** The rows with `from` <= key < `to` in order of unsigned bytes, at most `limit`. */
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {
     try {
-      return this.getRange.all(from, to, limit);
+      if (bytesMax === Number.POSITIVE_INFINITY) return this.getRange.all(from, to, rowsMax);
+      const rows: Row[] = [];
+      let bytes = 0;
+      for (const row of this.getRange.iterate(from, to, rowsMax)) {
+        rows.push(row);
+        bytes += row.value.length;
+        if (bytes >= bytesMax) break;
+      }
+      return rows;
     } catch (error) {
       throw damageOf(error);
     }

@@ -69,9 +69,9 @@ export class SqliteStorage implements Storage {
     return this.engine.read(key, isPending === true);
   }
 
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
-    assert(Number.isSafeInteger(limit) && limit >= 0, "a scan has a limit");
-    return this.engine.scan(from, to, limit);
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax = Number.POSITIVE_INFINITY): Row[] {
+    assert(Number.isSafeInteger(rowsMax) && rowsMax >= 0, "a scan has a limit");
+    return this.engine.scan(from, to, rowsMax, bytesMax);
   }
 
   commit(batch: readonly Write[], onDone: (error?: StorageError) => void): void {

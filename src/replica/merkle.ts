@@ -16,8 +16,8 @@ import { assert } from "../base/assert.js";
 import { bytesToMapKey, compareBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import type { Limits } from "../config.js";
-import { type Row, StorageDamage, type World } from "../ports.js";
-import type { SyncRange, TokenRange } from "../wire/messages.js";
+import { StorageDamage, type World } from "../ports.js";
+import type { ListedRow, SyncRange, TokenRange } from "../wire/messages.js";
 import { digestOfRecord, partitionOfRow, placementOfRow, rowBounds, SPACE, TOKEN_MAX } from "./rows.js";
 
 const ROWS_END: Uint8Array = Uint8Array.of(SPACE.rows + 1);
@@ -44,30 +44,18 @@ export class Merkle {
    * stays without trees: it serves what it can, and compares itself with nobody.
    */
   build(onBuilt: () => void): void {
-    const rows = this.nextSlice();
-    if (rows === undefined) return onBuilt();
-    for (const { key, value } of rows) this.add(key, undefined, value);
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < this.limits.scanRowsMax) {
-      this.cursor = undefined;
-      onBuilt();
-      return;
-    }
-    this.cursor = Buffer.concat([last.key, Uint8Array.of(0)]);
-    this.world.clock.after(0, () => this.build(onBuilt));
-  }
-
-  private nextSlice(): Row[] | undefined {
     try {
-      return this.world.storage.scan(this.cursor as Uint8Array, ROWS_END, this.limits.scanRowsMax);
+      this.cursor = this.slice(this.cursor as Uint8Array, ROWS_END, (row, record) => this.add(row, undefined, record));
     } catch (error) {
       if (!(error instanceof StorageDamage)) throw error;
       this.world.log.warn(
         "the store is damaged and cannot be compared with the peers'; stop this node, move its folder away and start it: it rebuilds from them",
         { damage: error.message },
       );
-      return undefined;
+      return onBuilt();
     }
+    if (this.cursor === undefined) onBuilt();
+    else this.world.clock.after(0, () => this.build(onBuilt));
   }
 
   /** False until the roots speak of all rows. */
@@ -88,7 +76,7 @@ export class Merkle {
     if (this.cursor === undefined || compareBytes(row, this.cursor) < 0) this.add(row, before, after);
   }
 
-  /** Digest and count of the durable rows in a range, and at most `limit` of them; `rows` is undefined when there are more. */
+  /** Digest and count of the durable rows in a range. */
   fingerprint(placement: number, range: TokenRange): SyncRange {
     const digest = new Uint8Array(DIGEST_BYTES);
     let count = 0;
@@ -99,22 +87,36 @@ export class Merkle {
     return { ...range, digest, count };
   }
 
-  /** Rows and stored digests of a range that is known to be small. */
-  list(placement: number, range: TokenRange): Map<string, { row: Uint8Array; record: Uint8Array }> {
-    const listed = new Map<string, { row: Uint8Array; record: Uint8Array }>();
-    this.forEachRow(placement, range, (row, record) => listed.set(bytesToMapKey(row), { row, record }));
+  /** The rows of a range that is known to be small. Their values are not kept. */
+  list(
+    placement: number,
+    range: TokenRange,
+    isYoung: (row: Uint8Array, record: Uint8Array) => boolean,
+  ): Map<string, ListedRow> {
+    const listed = new Map<string, ListedRow>();
+    this.forEachRow(placement, range, (row, record) => {
+      const digest = Uint8Array.from(digestOfRecord(record));
+      listed.set(bytesToMapKey(row), { row, digest, young: isYoung(row, record) });
+    });
     return listed;
   }
 
   private forEachRow(placement: number, range: TokenRange, visit: (row: Uint8Array, record: Uint8Array) => void): void {
     const bounds = rowBounds(placement, range.from, range.to);
-    for (let from = bounds.from; ; ) {
-      const rows = this.world.storage.scan(from, bounds.to, this.limits.scanRowsMax);
-      for (const { key, value } of rows) visit(key, value);
-      const last = rows.at(-1);
-      if (last === undefined || rows.length < this.limits.scanRowsMax) return;
-      from = Buffer.concat([last.key, Uint8Array.of(0)]);
-    }
+    let from: Uint8Array | undefined = bounds.from;
+    while (from !== undefined) from = this.slice(from, bounds.to, visit);
+  }
+
+  /** Visits as many rows as one scan may take; returns where to go on, or undefined at the end. */
+  private slice(
+    from: Uint8Array,
+    to: Uint8Array,
+    visit: (row: Uint8Array, record: Uint8Array) => void,
+  ): Uint8Array | undefined {
+    const rows = this.world.storage.scan(from, to, this.limits.scanRowsMax, this.limits.scanBytesMax);
+    for (const { key, value } of rows) visit(key, value);
+    const last = rows.at(-1);
+    return last === undefined ? undefined : Buffer.concat([last.key, Uint8Array.of(0)]);
   }
 
   private add(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array): void {

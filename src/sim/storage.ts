@@ -45,9 +45,16 @@ export class SimDisk {
     return this.rows.get(mapKey);
   }
 
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
-    const keys = this.rows.keys(bytesToMapKey(from), bytesToMapKey(to), limit);
-    return keys.map((mapKey) => this.read(mapKey) as Row);
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {
+    const rows: Row[] = [];
+    let bytes = 0;
+    for (const mapKey of this.rows.keys(bytesToMapKey(from), bytesToMapKey(to), rowsMax)) {
+      if (bytes >= bytesMax) break;
+      const row = this.read(mapKey) as Row;
+      rows.push(row);
+      bytes += row.value.length;
+    }
+    return rows;
   }
 
   /** Puts a group on the disk, all or nothing. */
@@ -103,9 +110,9 @@ export class SimStorage implements Storage {
     return this.disk.read(bytesToMapKey(key))?.value;
   }
 
-  scan(from: Uint8Array, to: Uint8Array, limit: number): Row[] {
-    assert(Number.isSafeInteger(limit) && limit >= 0, "a scan has a limit");
-    return this.disk.scan(from, to, limit);
+  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax = Number.POSITIVE_INFINITY): Row[] {
+    assert(Number.isSafeInteger(rowsMax) && rowsMax >= 0, "a scan has a limit");
+    return this.disk.scan(from, to, rowsMax, bytesMax);
   }
 
   commit(batch: readonly Write[], onDone: (error?: StorageError) => void): void {

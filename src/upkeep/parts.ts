@@ -23,6 +23,8 @@ export interface SyncParts {
   readonly merkle: Merkle;
   readonly votes: Votes;
   readonly latticeOf: (bucket: string) => AnyLattice;
+  /** Names our store's present life and the peer's, as far as it told us. */
+  readonly livesWith: (peer: NodeId) => string;
   readonly isAlive: (node: NodeId) => boolean;
 }
 

@@ -14,9 +14,17 @@ import { bytesToMapKey, equalBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import { type NodeId, StorageDamage } from "../ports.js";
 import { partitionTokens } from "../replica/merkle.js";
-import { digestOfRecord } from "../replica/rows.js";
 import { hasBit } from "../replica/votes.js";
-import type { Entry, ListedRow, RangeAnswer, ReplyTo, Request, RowAnswer, SyncRange } from "../wire/messages.js";
+import type {
+  Entry,
+  ListedRow,
+  MergeResult,
+  RangeAnswer,
+  ReplyTo,
+  Request,
+  RowAnswer,
+  SyncRange,
+} from "../wire/messages.js";
 import { isYoung, type SyncParts, sharedPartitions } from "./parts.js";
 
 /** complete: all shared partitions were compared. broken: the peer went away or refused. */
@@ -34,12 +42,16 @@ export class Session {
   private toPull: ListedRow[] = [];
   private toPush: Uint8Array[] = [];
   private isClean = true;
+  /** Whose lives these are: what was compared in one life says nothing about the next. */
+  private readonly lives: string;
 
   constructor(
     private readonly parts: SyncParts,
     private readonly peer: NodeId,
     private readonly onEnd: (end: SessionEnd) => void,
-  ) {}
+  ) {
+    this.lives = parts.livesWith(peer);
+  }
 
   start(): void {
     this.guard(() => this.nextPlacement());
@@ -112,16 +124,16 @@ export class Session {
   }
 
   private compareRows(range: SyncRange, theirs: readonly ListedRow[]): void {
-    const ours = this.parts.merkle.list(this.placement, range);
+    const ours = this.parts.merkle.list(this.placement, range, (row, record) => isYoung(this.parts, row, record));
     for (const listed of theirs) {
       const mapKey = bytesToMapKey(listed.row);
       const own = ours.get(mapKey);
       ours.delete(mapKey);
-      const isSame = own !== undefined && equalBytes(digestOfRecord(own.record), listed.digest);
+      const isSame = own !== undefined && equalBytes(own.digest, listed.digest);
       // Who rebuilds takes everything: it must not vote without a write that is still on its way.
       if (!isSame && (!listed.young || this.parts.votes.rebuilding > 0)) this.toPull.push(listed);
     }
-    for (const { row, record } of ours.values()) if (!isYoung(this.parts, row, record)) this.toPush.push(row);
+    for (const { row, young } of ours.values()) if (!young) this.toPush.push(row);
   }
 
   private pull(): void {
@@ -143,16 +155,18 @@ export class Session {
       if (status === "damaged") this.isClean = false;
     }
     meter.count("murmur_sync_rows_total", { direction: "pulled" }, entries.length);
-    replica.merge("sync", entries, (results) => {
-      if (results.some(({ status }) => status !== "ok")) this.isClean = false;
-      const held = replica.read(entries.map(({ row }) => row));
-      // What was merged from both sides is news to the peer too.
-      for (const [index, { row, state }] of entries.entries()) {
-        const merged = held[index]?.state;
-        if (merged !== undefined && !equalBytes(merged, state)) this.toPush.push(row);
-      }
-      this.pull();
-    });
+    replica.merge("sync", entries, (results) => this.guard(() => this.onMerged(entries, results)));
+  }
+
+  private onMerged(entries: readonly Entry[], results: readonly MergeResult[]): void {
+    if (results.some(({ status }) => status !== "ok")) this.isClean = false;
+    const held = this.parts.replica.read(entries.map(({ row }) => row));
+    // What was merged from both sides is news to the peer too.
+    for (const [index, { row, state }] of entries.entries()) {
+      const merged = held[index]?.state;
+      if (merged !== undefined && !equalBytes(merged, state)) this.toPush.push(row);
+    }
+    this.pull();
   }
 
   private push(): void {
@@ -175,6 +189,7 @@ export class Session {
   }
 
   private markSynced(partition: number): void {
+    if (this.parts.livesWith(this.peer) !== this.lives) return;
     const peerVotes = this.peerVotes.length === 0 || hasBit(this.peerVotes, partition);
     this.parts.votes.markSynced(this.placement, partition, this.peer, peerVotes);
   }

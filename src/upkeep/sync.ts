@@ -12,7 +12,7 @@ import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import { jitter, shuffled } from "../base/random.js";
 import { type Cancel, type NodeId, StorageDamage } from "../ports.js";
 import { splitRange } from "../replica/merkle.js";
-import { digestOfRecord, TOKEN_MAX } from "../replica/rows.js";
+import { TOKEN_MAX } from "../replica/rows.js";
 import type {
   RangeAnswer,
   Refused,
@@ -100,12 +100,8 @@ export class Sync {
       const ranges = splitRange(theirs, SPLIT_PARTS).map((part) => merkle.fingerprint(placement, part));
       return { kind: "split", ranges };
     }
-    const rows = [...merkle.list(placement, theirs).values()].map(({ row, record }) => ({
-      row,
-      digest: digestOfRecord(record),
-      young: isYoung(this.parts, row, record),
-    }));
-    return { kind: "rows", rows };
+    const listed = merkle.list(placement, theirs, (row, record) => isYoung(this.parts, row, record));
+    return { kind: "rows", rows: [...listed.values()] };
   }
 
   private next(): void {

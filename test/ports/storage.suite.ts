@@ -247,6 +247,14 @@ function scanTests(check: Check): void {
     for (const key of keys) assert.deepEqual(Buffer.from(storage.durable(key) ?? text("?")), Buffer.from(key));
   });
 
+  check("a scan ends early once its values have reached their bytes, and never without a row", async (harness) => {
+    const { storage } = harness;
+    for (let key = 0; key < 6; key++) commit(storage, [{ key: bytes(key), value: new Uint8Array(100) }]);
+    await harness.settle();
+    const lengthOf = (bytesMax: number) => storage.scan(bytes(), LAST, 5, bytesMax).length;
+    assert.deepEqual([1, 100, 101, 250, 10_000].map(lengthOf), [1, 1, 2, 3, 5]);
+  });
+
   check("a scan shows what is durable, whatever is under way", async (harness) => {
     const { storage } = harness;
     commit(storage, [put("a", "1"), put("b", "1")]);
