@@ -110,6 +110,12 @@ export const LIMITS = {
     10 * MINUTE_MS,
     "one question of a sync; a peer that does not answer is tried again next round",
   ),
+  healRowsPendingMax: limit(
+    1024,
+    1,
+    100_000,
+    "damaged rows waiting to be fetched anew; more are found again when they are met again",
+  ),
   syncRetryMs: limit(100, 10, MINUTE_MS, "a node that rebuilds compares itself again after this"),
   settleMs: limit(2 * SECOND_MS, 0, 10 * MINUTE_MS, "a difference younger than this is a write still under way"),
 

@@ -20,6 +20,7 @@ import { Mint } from "./replica/mint.js";
 import { Replica } from "./replica/replica.js";
 import { Votes } from "./replica/votes.js";
 import { Turn } from "./turn.js";
+import { Heal } from "./upkeep/heal.js";
 import { Sync } from "./upkeep/sync.js";
 import type { Ping, Pong, Reply, Request } from "./wire/messages.js";
 import { Rpc } from "./wire/rpc.js";
@@ -153,6 +154,8 @@ export class Member {
     const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint };
     const livesWith = (peer: NodeId) => `${mint.actor} ${peers.actorOf(peer)}`;
     const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
+    const heal = new Heal({ ...shared, replica, votes });
+    replica.onDamaged = (row) => heal.onDamaged(row);
     const coordinator = { ...shared, self, refusal: () => peers.refusal() };
     if (newCluster) votes.grantAll();
     return { mint, votes, merkle, replica, rpc, peers, sync, coordinator };

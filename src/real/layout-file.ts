@@ -5,7 +5,7 @@
  * So the layout is persisted at the first start, and a cluster file that would
  * give another one refuses to start, naming what differs.
  */
-import { Writer } from "../base/bytes.js";
+import { MalformedBytes, Writer } from "../base/bytes.js";
 import {
   computeLayout,
   decodeLayout,
@@ -15,7 +15,7 @@ import {
   type Layout,
   type LayoutSpec,
 } from "../membership/layout.js";
-import type { Storage } from "../ports.js";
+import { type Storage, StorageDamage } from "../ports.js";
 import { SPACE } from "../replica/rows.js";
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("layout").finish();
@@ -26,22 +26,38 @@ export type OpenedLayout =
 
 /** The stored layout if it is the file's; at the first start the file's, once it is stored. */
 export function openLayout(storage: Storage, spec: LayoutSpec, onOpened: (opened: OpenedLayout) => void): void {
-  const stored = storage.durable(RECORD_KEY);
-  if (stored !== undefined) {
-    const layout = decodeLayout(stored);
+  const layout = storedLayout(storage);
+  if (layout === "damaged") {
+    onOpened({
+      ok: false,
+      message: "the stored layout is damaged; move the folder away: the node rebuilds from the others",
+    });
+    return;
+  }
+  if (layout !== undefined) {
     const difference = describeDifference(layout, spec);
     if (difference === undefined) onOpened({ ok: true, layout });
     else onOpened({ ok: false, message: `the cluster file disagrees with the stored layout: ${difference}` });
     return;
   }
-  const layout = computeLayout(undefined, spec);
-  if (isRefusal(layout)) {
-    onOpened({ ok: false, message: layout.refusal });
+  const first = computeLayout(undefined, spec);
+  if (isRefusal(first)) {
+    onOpened({ ok: false, message: first.refusal });
     return;
   }
-  storage.commit([{ key: RECORD_KEY, value: encodeLayout(layout) }], (error) => {
-    if (error === undefined) onOpened({ ok: true, layout });
+  storage.commit([{ key: RECORD_KEY, value: encodeLayout(first) }], (error) => {
+    if (error === undefined) onOpened({ ok: true, layout: first });
     else onOpened({ ok: false, message: `the layout cannot be stored: ${error.detail}` });
   });
   storage.release();
+}
+
+function storedLayout(storage: Storage): Layout | "damaged" | undefined {
+  try {
+    const stored = storage.durable(RECORD_KEY);
+    return stored === undefined ? undefined : decodeLayout(stored);
+  } catch (error) {
+    if (error instanceof StorageDamage || error instanceof MalformedBytes) return "damaged";
+    throw error;
+  }
 }

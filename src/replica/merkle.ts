@@ -76,6 +76,15 @@ export class Merkle {
     if (this.cursor === undefined || compareBytes(row, this.cursor) < 0) this.add(row, before, after);
   }
 
+  /** A damaged row was replaced, or removed: what it weighed is unknown, so its partition is summed up again. */
+  onReplaced(row: Uint8Array, isRemoved: boolean): void {
+    if (this.cursor !== undefined && compareBytes(row, this.cursor) >= 0) return;
+    const partition = partitionOfRow(row, this.partitions);
+    const { digest } = this.fingerprint(placementOfRow(row), partitionTokens(this.partitions, partition));
+    this.root(placementOfRow(row), partition).set(digest);
+    if (isRemoved) this.rowCount--;
+  }
+
   /** Digest and count of the durable rows in a range. */
   fingerprint(placement: number, range: TokenRange): SyncRange {
     const digest = new Uint8Array(DIGEST_BYTES);

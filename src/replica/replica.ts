@@ -33,6 +33,9 @@ type OnResult = (status: MergeStatus, stamp?: Stamp) => void;
 export class Replica {
   private pendingBytes = 0;
 
+  /** Told of each damaged row that somebody met; see upkeep/heal.ts. */
+  onDamaged: (row: Uint8Array) => void = () => {};
+
   constructor(private readonly parts: ReplicaParts) {}
 
   /** The durable states of these rows, or of so many of the first as fit into one message. */
@@ -60,6 +63,15 @@ export class Replica {
     });
   }
 
+  /** Puts a sound state, or none, in the place of a damaged one. `onDone` tells whether it is durable. */
+  replaceDamaged(row: Uint8Array, state: Uint8Array | undefined, onDone: (isHealed: boolean) => void): void {
+    const value = state === undefined ? undefined : encodeRecord(row, state);
+    this.parts.world.storage.commit([{ key: row, value }], (error) => {
+      if (error === undefined) this.parts.merkle.onReplaced(row, value === undefined);
+      onDone(error === undefined);
+    });
+  }
+
   private readRow(row: Uint8Array): RowAnswer {
     const votes = this.votesFor(row);
     if (!this.owns(row)) return { status: "absent", votes, state: undefined };
@@ -68,7 +80,7 @@ export class Replica {
       if (record === undefined) return { status: "absent", votes, state: undefined };
       return { status: "found", votes, state: stateOfRecord(row, record) };
     } catch (error) {
-      this.onDamage(error);
+      this.onDamage(row, error);
       return { status: "damaged", votes, state: undefined };
     }
   }
@@ -82,7 +94,7 @@ export class Replica {
       this.join(cause, entry, before, onResult);
     } catch (error) {
       if (error instanceof MalformedBytes) return onResult("refused");
-      this.onDamage(error);
+      this.onDamage(entry.row, error);
       onResult("damaged");
     }
   }
@@ -133,9 +145,12 @@ export class Replica {
   }
 
   /** An unreadable row is an error, never "absent". */
-  private onDamage(error: unknown): void {
+  private onDamage(row: Uint8Array, error: unknown): void {
     if (!(error instanceof StorageDamage) && !(error instanceof MalformedBytes)) throw error;
+    this.onDamaged(row);
     this.parts.world.meter.count("murmur_damaged_rows_total");
-    this.parts.world.log.warn("a stored row is damaged; it is answered as an error, never as absent");
+    this.parts.world.log.warn(
+      "a stored row is damaged; it is an error until it was fetched anew from the other owners",
+    );
   }
 }

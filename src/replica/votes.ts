@@ -34,7 +34,7 @@ export interface Owners {
 }
 
 /** With whom a partition was synced in this life, and who of them voted at that time. */
-interface Progress {
+export interface Progress {
   readonly synced: Set<NodeId>;
   readonly voters: Set<NodeId>;
 }
@@ -88,7 +88,7 @@ export class Votes {
     ofPlacement.set(partition, progress);
     progress.synced.add(peer);
     if (peerVotes) progress.voters.add(peer);
-    if (!this.isRebuilt(placement, partition, progress)) return;
+    if (!this.isCovered(placement, partition, progress)) return;
     ofPlacement.delete(partition);
     this.grant(placement, partition);
   }
@@ -111,7 +111,8 @@ export class Votes {
     this.grantLoneOwners();
   }
 
-  private isRebuilt(placement: number, partition: number, progress: Progress): boolean {
+  /** Whether everything that this owner ever acknowledged is among what these others hold. */
+  isCovered(placement: number, partition: number, progress: Progress): boolean {
     const { self } = this.owners;
     const owners = this.owners.ownersOf(placement, partition);
     if (owners.every((owner) => owner === self || progress.synced.has(owner))) return true;

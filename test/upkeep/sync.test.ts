@@ -115,3 +115,39 @@ test("a damaged row stops no node: others sync on, and it is answered as an erro
   assert.ok(cluster.said.some((sentence) => sentence.includes("move its folder away")));
   assert.ok(cluster.member("n1").opinionOf("n2").alive);
 });
+
+for (const kind of ["unreadable", "changed"] as const) {
+  test(`a row that became ${kind} is fetched anew by its owner, and only from enough others`, () => {
+    const cluster = filled(50, `heal ${kind}`);
+    const [victim] = cluster.storage("n2").scan(Uint8Array.of(1), Uint8Array.of(2), 1);
+    assert.ok(victim !== undefined);
+    const before = dumpOf(cluster, "n1");
+    const flipped = Uint8Array.from(victim.value);
+    flipped[flipped.length - 1] = (flipped[flipped.length - 1] as number) ^ 1;
+    cluster.storage("n2").commit([{ key: victim.key, value: flipped }], () => {});
+    cluster.storage("n2").release();
+    cluster.run(10);
+    if (kind === "unreadable") cluster.disk("n2").damage(victim.key);
+    const keyOf = decodedKey(victim.key);
+    const readAll = () =>
+      cluster.read("n1", { bucket: "b", key: keyOf, level: "ALL", deadlineMs: 1000, mend: true }).ok;
+    cluster.network.partition([["n2"], ["n3"]]);
+    assert.equal(readAll(), false, "the damage was not seen");
+    cluster.run(10_000);
+    assert.equal(readAll(), false, "one other owner is not enough");
+    cluster.network.heal();
+    cluster.run(10_000);
+    readAll();
+    cluster.run(100);
+    assert.equal(readAll(), true, "not healed");
+    assert.equal(dumpOf(cluster, "n2"), before);
+    cluster.run(20_000);
+    assert.equal(cluster.meter("n2").value("murmur_sync_rows_total", { direction: "pulled" }), 0);
+  });
+}
+
+/** The partition key in a row's address: after space, placement, token, bucket and its own length. */
+function decodedKey(row: Uint8Array): Uint8Array {
+  const bucketBytes = row[10] as number;
+  return row.subarray(11 + bucketBytes + 2);
+}

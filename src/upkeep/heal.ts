@@ -1,0 +1,83 @@
+/**
+ * Heal: a damaged row is fetched anew from the other owners.
+ *
+ * Until then it is an error: never absent, never overwritten, never counted. It
+ * may only be replaced once so many others have answered that everything this
+ * owner ever acknowledged is among what they hold: the same N-W+1 that a
+ * wiped owner needs (replica/votes.ts). One row at a time; what cannot be healed
+ * now is tried again when somebody next meets it.
+ */
+import { bytesToMapKey } from "../base/bytes.js";
+import type { NodeId } from "../ports.js";
+import { bucketOfRow, partitionOfRow, placementOfRow } from "../replica/rows.js";
+import type { RowAnswer } from "../wire/messages.js";
+import type { SyncParts } from "./parts.js";
+
+type HealParts = Pick<SyncParts, "rpc" | "ring" | "replica" | "votes" | "limits" | "meter" | "latticeOf">;
+
+export class Heal {
+  /** Damaged rows that wait, by map key. */
+  private readonly waiting = new Map<string, Uint8Array>();
+  private isRunning = false;
+
+  constructor(private readonly parts: HealParts) {}
+
+  /** Somebody met this row and could not read it. */
+  onDamaged(row: Uint8Array): void {
+    if (this.waiting.size >= this.parts.limits.healRowsPendingMax) return;
+    this.waiting.set(bytesToMapKey(row), row);
+    this.next();
+  }
+
+  private next(): void {
+    if (this.isRunning) return;
+    const [first] = this.waiting;
+    if (first === undefined) return;
+    this.isRunning = true;
+    this.ask(first[1], (answers) => this.replace(first[1], answers));
+  }
+
+  private ask(row: Uint8Array, onAnswers: (answers: ReadonlyMap<NodeId, RowAnswer>) => void): void {
+    const { rpc, ring, limits } = this.parts;
+    const others = this.ownersOf(row).filter((owner) => owner !== ring.self);
+    const answers = new Map<NodeId, RowAnswer>();
+    let left = others.length;
+    if (left === 0) onAnswers(answers);
+    for (const owner of others) {
+      rpc.call(owner, { kind: "read", rows: [row] }, limits.syncDeadlineMs, (reply) => {
+        const answer = reply?.kind === "read-reply" ? reply.answers[0] : undefined;
+        if (answer !== undefined && answer.status !== "damaged") answers.set(owner, answer);
+        left--;
+        if (left === 0) onAnswers(answers);
+      });
+    }
+  }
+
+  private replace(row: Uint8Array, answers: ReadonlyMap<NodeId, RowAnswer>): void {
+    const { ring, replica, votes, latticeOf, meter } = this.parts;
+    const voters = [...answers].filter(([, answer]) => answer.votes).map(([owner]) => owner);
+    const partition = partitionOfRow(row, ring.partitions);
+    const progress = { synced: new Set(answers.keys()), voters: new Set(voters) };
+    if (!votes.isCovered(placementOfRow(row), partition, progress)) return this.done(row);
+    const lattice = latticeOf(bucketOfRow(row));
+    const states = [...answers.values()].map(({ state }) =>
+      state === undefined ? lattice.bottom : lattice.decode(state),
+    );
+    const merged = states.reduce((join, state) => lattice.merge(join, state), lattice.bottom);
+    replica.replaceDamaged(row, merged === lattice.bottom ? undefined : lattice.encode(merged), (isHealed) => {
+      if (isHealed) meter.count("murmur_healed_rows_total");
+      this.done(row);
+    });
+  }
+
+  private done(row: Uint8Array): void {
+    this.waiting.delete(bytesToMapKey(row));
+    this.isRunning = false;
+    this.next();
+  }
+
+  private ownersOf(row: Uint8Array): readonly NodeId[] {
+    const { ring } = this.parts;
+    return ring.ownersOf(placementOfRow(row), partitionOfRow(row, ring.partitions));
+  }
+}
