@@ -80,7 +80,7 @@ const OPEN_REMEDIES: ReadonlyArray<readonly [RegExp, string]> = [
   ],
   [
     /^SQLITE_CANTOPEN|^ENOENT|^EISDIR/,
-    "holds something that cannot be opened as a file: see that store.db and lock.db are files this user may read and write",
+    "cannot be made, or holds something that cannot be opened as a file: name a place where this user may make folders, and see that store.db and lock.db are files",
   ],
   [/^SQLITE_IOERR|^EIO/, "cannot be read or written: check the disk, or name a directory on another one"],
 ];

@@ -13,7 +13,7 @@
  * may ever have synced it. So the log is synced here, before the first answer
  * rests on it. The directory is synced too: a file whose name is lost is lost.
  */
-import { accessSync, closeSync, constants, fdatasyncSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { accessSync, closeSync, constants, fdatasyncSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import type Sqlite from "better-sqlite3";
@@ -121,13 +121,22 @@ function prepare(writer: Connection, file: string): void {
   }
 }
 
-/** Makes the directory and syncs the names of all directories it had to make. */
+/**
+ * Makes the directory and syncs the names of all directories it had to make.
+ * One level at a time: Node's own recursion never ends where nothing can be made, as in /proc.
+ */
 function makeDirectory(path: string): void {
-  const first = mkdirSync(path, { recursive: true });
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) makeDirectory(dirname(path));
+  try {
+    if (found?.isDirectory() !== true) mkdirSync(path);
+  } catch (error) {
+    // Another node of this machine may just have made their common parent.
+    if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
+  if (found === undefined) syncDirectory(dirname(path));
   // SQLite would say that it cannot open a file, and not why.
   accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) syncDirectory(dirname(made));
 }
 
 function syncDirectory(path: string): void {
