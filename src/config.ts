@@ -83,7 +83,7 @@ export const LIMITS = {
   ),
 
   // Storage.
-  commitRowsMax: limit(4096, 1, 1_000_000, "rows in one group commit: bounds how long the next one waits"),
+  commitRowsMax: limit(1024, 1, 1_000_000, "rows in one group commit: bounds how long the next one waits"),
   pendingCommitBytesMax: limit(
     64 * MIB,
     MIB,

@@ -72,7 +72,9 @@ export interface Row {
  * `onDone`. Whatever leaves the node rests on this view alone. Neither waits.
  *
  * Commits become durable, and call back, in the order in which they were
- * called. A batch is atomic. On a full disk the batch fails and so does every
+ * called; several may become durable at one moment, before the first of them
+ * calls back. A batch is atomic, its bytes belong to the storage from then on,
+ * and after a crash a batch that had not called back is there whole or not at all. On a full disk the batch fails and so does every
  * later one that was pending, the `latest` view returns to what is durable,
  * and the store goes on working. A read of damaged storage throws `StorageDamage`.
  */
