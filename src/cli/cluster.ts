@@ -42,7 +42,7 @@ const PATIENCE_MS = 5000;
 /** What came before any byte of the request left. */
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
-export class Cluster {
+class Cluster {
   private readonly agent = new Agent({ keepAlive: true });
 
   constructor(
