@@ -116,9 +116,11 @@ test("of two records with one key the later one wins, however slow the first", a
     return true;
   };
   assert.equal((await run(file, "id")).code, 0);
+  // What lies between them may come in any order.
+  const ofA = node.asked.map(({ body }) => JSON.parse(String(body))).filter(({ id }) => id === "a");
   assert.deepEqual(
-    node.asked.map(({ body }) => JSON.parse(String(body)).v),
-    [1, undefined, 2, undefined],
+    ofA.map(({ v }) => v),
+    [1, 2],
   );
 });
 
