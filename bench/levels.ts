@@ -95,7 +95,7 @@ export async function run(options: BenchOptions): Promise<Result> {
 function planOf({ quick, tiny }: BenchOptions): Plan {
   if (tiny) return { rounds: 1, roundMs: 30, aloneMs: 10, nodes: 2, keys: 64, valueBytes: [100] };
   if (quick) return { rounds: 2, roundMs: 150, aloneMs: 60, nodes: 3, keys: 1_000, valueBytes: [100] };
-  return { rounds: 5, roundMs: 1_000, aloneMs: 200, nodes: 3, keys: 10_000, valueBytes: [100, 1024] };
+  return { rounds: 5, roundMs: 1_000, aloneMs: 200, nodes: 3, keys: 5_000, valueBytes: [100, 1024] };
 }
 
 function targetOf(cluster: ProcessCluster): Target {

@@ -113,7 +113,7 @@ export class Member {
     return {
       rows: merkle.rows,
       incarnation: mint.actorName(),
-      refusing: peers.refusal(),
+      refusing: peers.refusal,
       rebuilding: votes.rebuilding,
       latestSaneMs: Math.floor(mint.latestSaneUs() / 1000),
     };
@@ -156,7 +156,7 @@ export class Member {
     const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
     const heal = new Heal({ ...shared, replica, votes });
     replica.onDamaged = (row) => heal.onDamaged(row);
-    const coordinator = { ...shared, self, refusal: () => peers.refusal() };
+    const coordinator = { ...shared, self, refusal: () => peers.refusal };
     if (newCluster) votes.grantAll();
     return { mint, votes, merkle, replica, rpc, peers, sync, coordinator };
   }

@@ -48,6 +48,7 @@ export class Peers {
   private readonly peers = new Map<NodeId, Peer>();
   private lastTickMs: number;
   private cancelTick: Cancel | undefined;
+  private refusing: string | undefined;
 
   constructor(
     private readonly world: World,
@@ -75,6 +76,7 @@ export class Peers {
       const intervalMs = peer.up ? this.limits.pingIntervalMs : tickMs;
       if (nowMs - peer.lastPingedMs >= intervalMs - tickMs / 2) this.sendPing(peer, nowMs);
     }
+    this.refusing = this.judgeOwnClock();
     this.cancelTick = this.world.clock.after(tickMs, () => this.tick());
   }
 
@@ -121,8 +123,12 @@ export class Peers {
     return this.peers.get(node)?.votes;
   }
 
-  /** Why this node must not coordinate now; undefined when it may. */
-  refusal(): string | undefined {
+  /** Why this node must not coordinate now; undefined when it may. Judged with each pong and tick, not with each request. */
+  get refusal(): string | undefined {
+    return this.refusing;
+  }
+
+  private judgeOwnClock(): string | undefined {
     const heard = [...this.peers.values()].flatMap(({ up, offsetMs }) =>
       up && offsetMs !== undefined ? offsetMs : [],
     );
@@ -146,6 +152,7 @@ export class Peers {
     const roundTripMs = this.world.clock.nowMs() - askedMs;
     // Cristian 1989: the peer read its clock half a round trip ago, so a slow answer says little.
     if (roundTripMs < this.limits.pingIntervalMs) peer.offsetMs = pong.wallMs - (askedWallMs + roundTripMs / 2);
+    this.refusing = this.judgeOwnClock();
     peer.votes = pong.votes;
     this.remember(peer, pong.actor, pong.boundUs);
     if (askedAs === this.host.present().actor) this.host.onRemembered(pong.rememberedBoundUs);
