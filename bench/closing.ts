@@ -10,28 +10,27 @@ export interface Closable {
   close(): Promise<void>;
 }
 
-/** Everything kept and not closed yet, in the order of opening. */
-const kept = new Set<Closable>();
+/** What closes each thing that is not closed yet. */
+const open = new Set<() => Promise<void>>();
 
 /** Runs `work`; what it keeps is closed behind it, the last first. */
 export async function closingAfter<Result>(
   work: (keep: <Kept extends Closable>(thing: Kept) => Kept) => Promise<Result>,
 ): Promise<Result> {
-  const opened: Closable[] = [];
+  const opened: Array<() => Promise<void>> = [];
   try {
     return await work((thing) => {
-      opened.unshift(thing);
-      kept.add(thing);
+      opened.unshift(closer(thing));
       return thing;
     });
   } finally {
-    for (const thing of opened) await close(thing);
+    for (const close of opened) await close();
   }
 }
 
-/** Closes whatever any bench still keeps. */
+/** Closes whatever any bench still keeps, and waits for what is being closed. */
 export async function closeAll(): Promise<void> {
-  await Promise.all([...kept].map(close));
+  await Promise.all([...open].map((close) => close()));
 }
 
 /** A folder that is removed when it is closed. */
@@ -40,6 +39,13 @@ export function temporaryFolder(): Closable & { readonly path: string } {
   return { path, close: async () => rmSync(path, { recursive: true, force: true }) };
 }
 
-async function close(thing: Closable): Promise<void> {
-  if (kept.delete(thing)) await thing.close();
+/** Closes once. Ctrl-C ends the nodes too, so a bench may have failed and be closing when the signal is heard. */
+function closer(thing: Closable): () => Promise<void> {
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= thing.close().finally(() => open.delete(close));
+    return closing;
+  };
+  open.add(close);
+  return close;
 }

@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { BENCHES } from "../bench/benches.js";
 import { barChart } from "../bench/chart.js";
-import { closingAfter, temporaryFolder } from "../bench/closing.js";
+import { closeAll, closingAfter, temporaryFolder } from "../bench/closing.js";
 import { type Cell, chartText, circumstances, type Result, save, tableText } from "../bench/report.js";
 import { ratioSpread, spreadOf } from "../bench/spread.js";
 
@@ -110,6 +110,23 @@ test("what is kept is closed, the last first, also after a failure", async () =>
   });
   await assert.rejects(work, /a failure/);
   assert.deepEqual(closed, ["second", "first"]);
+});
+
+test("whoever closes all waits for what is being closed, and nothing is closed twice", async () => {
+  const closed: string[] = [];
+  let finish = () => {};
+  const slow = async () => {
+    await new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    closed.push("slow");
+  };
+  const work = closingAfter(async (keep) => void keep({ close: slow }));
+  await new Promise((resume) => setImmediate(resume));
+  const all = closeAll().then(() => closed.push("all"));
+  finish();
+  await Promise.all([work, all]);
+  assert.deepEqual(closed, ["slow", "all"]);
 });
 
 test("an unknown bench is answered with those that there are", () => {
