@@ -122,8 +122,10 @@ test("whoever closes all waits for what is being closed, and nothing is closed t
     closed.push("slow");
   };
   const work = closingAfter(async (keep) => void keep({ close: slow }));
-  await new Promise((resume) => setImmediate(resume));
+  const turn = () => new Promise((resume) => setImmediate(resume));
+  await turn();
   const all = closeAll().then(() => closed.push("all"));
+  await turn();
   finish();
   await Promise.all([work, all]);
   assert.deepEqual(closed, ["slow", "all"]);
