@@ -36,7 +36,8 @@ function compare(a: Written, b: Written): number {
 }
 
 function merge(a: Register, b: Register): Register {
-  if (b === undefined) return a;
+  // A tally asks about states that it already merged: mostly they are one and the same.
+  if (b === undefined || a === b) return a;
   if (a === undefined) return b;
   return compare(a, b) >= 0 ? a : b;
 }
