@@ -107,10 +107,10 @@ function takeWriteLevel(query: KeyQuery, value: string, bucket: BucketConfig): P
 }
 
 function unknownLevel(name: string, value: string, bucket: BucketConfig): Problem {
-  const nearest = nearestName(value, LEVEL_NAMES);
+  const nearest = nearestName(value, BUILT_LEVELS);
   const remedy = nearest === undefined ? "" : `; did you mean ${nearest}?`;
   const owners = ownersCount(bucket.replication);
-  const known = `${LEVEL_NAMES.join(", ")} or a number from 1 to ${owners}`;
+  const known = `${BUILT_LEVELS.join(", ")} or a number from 1 to ${owners}`;
   return badRequest(`${name} takes ${known}, not ${quoted(value)}${remedy}`);
 }
 
@@ -149,5 +149,8 @@ function takeHedge(_query: KeyQuery, value: string): Problem | undefined {
 function quoted(text: string): string {
   return JSON.stringify(text.length <= ECHO_CHARACTERS_MAX ? text : `${text.slice(0, ECHO_CHARACTERS_MAX)}…`);
 }
+
+/** What may be asked for: ANY is refused by name, and so it is not offered. */
+const BUILT_LEVELS = LEVEL_NAMES.filter((name) => name !== "ANY");
 
 const ECHO_CHARACTERS_MAX = 40;
