@@ -149,6 +149,20 @@ export const LIMITS = {
   ),
   ttlMsMax: limit(1000 * YEAR_MS, SECOND_MS, 10_000 * YEAR_MS, "an expiry must stay a safe integer"),
   headerBytesMax: limit(16 * KIB, KIB, MIB, "all headers of one request"),
+  eventListenersMax: limit(64, 0, 10_000, "streams of events of one node: people and dashboards, not clients"),
+  eventBytesPendingMax: limit(
+    256 * KIB,
+    KIB,
+    16 * MIB,
+    "events waiting for one listener; whoever reads so slowly is dropped and may come again",
+  ),
+  eventHeartbeatMs: limit(
+    15 * SECOND_MS,
+    10,
+    10 * MINUTE_MS,
+    "a silent stream says so often that it lives, below the idle time of usual proxies",
+  ),
+  statsIntervalMs: limit(SECOND_MS, 10, MINUTE_MS, "what a stats event sums up"),
   startSettleMs: limit(
     1500,
     0,

@@ -12,7 +12,7 @@ import { read } from "./coordinator/read.js";
 import { write } from "./coordinator/write.js";
 import { type AnyLattice, latticeNamed } from "./lattice/registry.js";
 import type { Layout } from "./membership/layout.js";
-import { Peers } from "./membership/peers.js";
+import { type MemberChange, Peers } from "./membership/peers.js";
 import { Ring } from "./membership/ring.js";
 import type { NodeId, World } from "./ports.js";
 import { Merkle } from "./replica/merkle.js";
@@ -59,6 +59,8 @@ interface Parts {
 
 export class Member {
   readonly ring: Ring;
+  /** What this node sees happen to a member, itself included; after the turn in which it saw it. */
+  onMemberChange: (node: NodeId, change: MemberChange) => void = () => {};
   private readonly limits: Limits;
   private readonly turn: Turn;
   private readonly world: World;
@@ -137,6 +139,7 @@ export class Member {
     const latticeOf = (bucket: string) => this.latticeOf(bucket);
     const mint = new Mint(world, limits, config.durability);
     const votes = new Votes(world, limits, ring, () => mint.actor);
+    votes.onChanged = (isRebuilding) => this.tellChange(self, isRebuilding ? "rebuilding" : "rebuilt");
     mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
     const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
     const replica = new Replica({ world, limits, owners: ring, latticeOf, mint, votes, merkle });
@@ -148,6 +151,7 @@ export class Member {
       present: () => ({ actor: mint.actor, boundUs: mint.boundUs }),
       ping: (to, ping, onPong) => this.sendPing(to, ping, onPong),
       onUp: (node) => sync.wake(node),
+      onChanged: (node, change) => this.tellChange(node, change),
       onRemembered: (boundUs) => mint.observeRemembered(boundUs),
     });
     const isAlive = (node: NodeId) => peers.isAlive(node);
@@ -159,6 +163,10 @@ export class Member {
     const coordinator = { ...shared, self, refusal: () => peers.refusal };
     if (newCluster) votes.grantAll();
     return { mint, votes, merkle, replica, rpc, peers, sync, coordinator };
+  }
+
+  private tellChange(node: NodeId, change: MemberChange): void {
+    this.turn.answer(() => this.onMemberChange(node, change));
   }
 
   private onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void {

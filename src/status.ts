@@ -20,6 +20,10 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     cluster: () => clusterStatus(member, config, self, version, performance.now() - startedMs),
     ring: () => ringStatus(member),
     owners: (bucket, key) => ownersStatus(member, config, bucket, key),
+    condition: () => member.describe(),
+    followMembers: (onChange) => {
+      member.onMemberChange = onChange;
+    },
   };
 }
 

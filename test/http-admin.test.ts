@@ -81,7 +81,6 @@ test("whatever is not served is a problem, never a page", async () => {
     ["DELETE", "/v1/owners/users/a", 405, "method-not-allowed"],
     ["OPTIONS", "/metrics", 405, "method-not-allowed"],
     ["POST", "/v1/batch", 501, "not-built"],
-    ["GET", "/v1/events", 501, "not-built"],
     ["GET", "/v1/buckets/users/keys?limit=1", 501, "not-built"],
     ["GET", `/${"a".repeat(9000)}`, 414, "uri-too-long"],
   ];

@@ -8,7 +8,7 @@ import { bytesToMapKey } from "../src/base/bytes.js";
 import { type ClusterConfig, DEFAULT_LIMITS, type Limits, type NodeConfig } from "../src/config.js";
 import type { Asked, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../src/coordinator/outcome.js";
 import { createHttpServer, type HttpServer } from "../src/http/server.js";
-import type { ClusterStatus, OwnersStatus, RingStatus, Store } from "../src/http/store.js";
+import type { ClusterStatus, Condition, OwnersStatus, RingStatus, Store } from "../src/http/store.js";
 import type { View } from "../src/lattice/lattice.js";
 import { EMPTY_CONTEXT } from "../src/lattice/stamp.js";
 import { PromMeter } from "../src/real/meter.js";
@@ -32,6 +32,7 @@ export class FakeStore implements Store {
   /** While set, this is the answer. */
   readOutcome: ReadOutcome | undefined;
   writeOutcome: WriteOutcome | undefined;
+  onMemberChange: Parameters<Store["followMembers"]>[0] = () => {};
   private readonly views = new Map<string, View>();
   private lastUs = NOW_MS * 1000;
 
@@ -65,6 +66,14 @@ export class FakeStore implements Store {
 
   ring(): RingStatus {
     return { partitions: 8, layout: { version: 1, digest: "00" }, placements: [] };
+  }
+
+  condition(): Condition {
+    return { rows: this.views.size, rebuilding: 0, refusing: undefined };
+  }
+
+  followMembers(onChange: Parameters<Store["followMembers"]>[0]): void {
+    this.onMemberChange = onChange;
   }
 
   owners(bucket: string, key: Uint8Array): OwnersStatus {
@@ -160,9 +169,7 @@ function ask(port: number, method: string, path: string, sent: Sent = {}): Promi
     request.on("error", reject);
     request.on("response", (response) => {
       const chunks: Buffer[] = [];
-      response.on("data", (chunk: Buffer) => chunks.push(chunk));
-      response.on("error", reject);
-      response.on("end", () => {
+      const finish = () => {
         const body = Buffer.concat(chunks);
         const { statusCode: status = 0, headers } = response;
         resolve({
@@ -173,7 +180,14 @@ function ask(port: number, method: string, path: string, sent: Sent = {}): Promi
             return JSON.parse(body.toString()) as Record<string, unknown>;
           },
         });
-      });
+      };
+      response.on("data", (chunk: Buffer) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", finish);
+      if (response.headers["content-type"] !== "text/event-stream") return;
+      // A stream has no end: its head is the answer.
+      response.destroy();
+      finish();
     });
     request.end(sent.body);
   });

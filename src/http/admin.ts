@@ -14,6 +14,7 @@ import type { Express } from "express";
 import type { Log } from "../ports.js";
 import { ownersAddress } from "./address.js";
 import type { Edge, Scraped } from "./edge.js";
+import type { Events } from "./events.js";
 import { openApi } from "./openapi.js";
 import { badRequest, methodNotAllowed, Problem } from "./problem.js";
 import { refuse, sendJson, sendText } from "./respond.js";
@@ -25,6 +26,7 @@ export interface Readiness {
 
 export interface AdminOptions {
   readonly edge: Edge;
+  readonly events: Events;
   readonly meter: Scraped;
   readonly log: Log;
   ready(): Readiness;
@@ -35,7 +37,6 @@ type Answer = (request: IncomingMessage, response: ServerResponse) => void | Pro
 /** Paths of the API that come later, and what they are. */
 const PLANNED: readonly (readonly [path: string | RegExp, what: string])[] = [
   ["/v1/batch", "batches"],
-  ["/v1/events", "the stream of events"],
   [/^\/v1\/buckets\/[^/]+\/keys$/, "the listing of a bucket's keys"],
 ];
 
@@ -77,13 +78,14 @@ function addRoute(app: Express, edge: Edge, path: string | RegExp, answer: Answe
   });
 }
 
-function routes({ edge, meter, ready }: AdminOptions): readonly (readonly [string | RegExp, Answer])[] {
+function routes({ edge, events, meter, ready }: AdminOptions): readonly (readonly [string | RegExp, Answer])[] {
   const { store } = edge;
   return [
     ["/", (_request, response) => sendJson(edge, response, 200, index(edge))],
     ["/v1/cluster", (_request, response) => sendJson(edge, response, 200, store.cluster())],
     ["/v1/ring", (_request, response) => sendJson(edge, response, 200, store.ring())],
     [/^\/v1\/owners(?:64)?\//, (request, response) => answerOwners(edge, request, response)],
+    ["/v1/events", (request, response) => events.answer(request, response)],
     ["/health/live", (_request, response) => sendJson(edge, response, 200, { live: true })],
     [
       "/health/ready",
@@ -119,7 +121,7 @@ function index(edge: Edge): object {
     node: edge.store.self,
     keys: "/v1/buckets/{bucket}/keys/{key}",
     owners: "/v1/owners/{bucket}/{key}",
-    links: ["/v1/cluster", "/v1/ring", "/health/live", "/health/ready", "/metrics", "/openapi.json"],
+    links: ["/v1/cluster", "/v1/ring", "/v1/events", "/health/live", "/health/ready", "/metrics", "/openapi.json"],
   };
 }
 

@@ -3,12 +3,20 @@
  */
 import type { ServerResponse } from "node:http";
 import type { BucketConfig, ClusterConfig, Level, Limits } from "../config.js";
-import type { Meter } from "../ports.js";
+import type { Labels, Meter } from "../ports.js";
 import { overloaded, type Problem } from "./problem.js";
 import type { Store } from "./store.js";
 
+/** One counter or gauge with its labels. */
+export interface Reading {
+  readonly labels: Labels;
+  readonly value: number;
+}
+
 /** A meter that can also be read. */
 export interface Scraped extends Meter {
+  /** All series of a counter or gauge, none if it never counted. */
+  readings(name: string): readonly Reading[];
   /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
 }
@@ -18,6 +26,8 @@ export class Edge {
   draining = false;
   /** Answers whose request's body is still arriving: nothing was asked of the store for them yet. */
   readonly readingBody = new WeakSet<ServerResponse>();
+  /** Told of each request that was answered, while somebody wants to know. */
+  onRecorded: ((durationMs: number) => void) | undefined;
   private requestsPending = 0;
   private bodyBytesPending = 0;
 
@@ -46,6 +56,10 @@ export class Edge {
     return undefined;
   }
 
+  get pending(): number {
+    return this.requestsPending;
+  }
+
   leave(bodyBytes: number): void {
     this.requestsPending--;
     this.bodyBytesPending -= bodyBytes;
@@ -53,8 +67,10 @@ export class Edge {
 
   /** Records what came of a request that the store was asked. */
   record(operation: "read" | "write", level: Level, result: string, startedMs: number): void {
+    const durationMs = performance.now() - startedMs;
     this.meter.count(COUNTER[operation], { level: String(level), result });
-    this.meter.time("murmur_request_seconds", performance.now() - startedMs, OPERATION[operation]);
+    this.meter.time("murmur_request_seconds", durationMs, OPERATION[operation]);
+    this.onRecorded?.(durationMs);
   }
 }
 

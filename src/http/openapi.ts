@@ -6,6 +6,7 @@
  */
 import { LEVEL_NAMES, type Limits } from "../config.js";
 import { ENVELOPE_TYPE } from "./media.js";
+import { EVENT_SCHEMAS } from "./openapi-events.js";
 import { PROBLEMS, type ProblemCode } from "./problem.js";
 import { type Operation, PARAMETERS } from "./query.js";
 
@@ -17,7 +18,7 @@ export function openApi(version: string, limits: Limits): Json {
     info: { title: "MurmurDB", version, description: "A leaderless, always-writable, replicated key-value store." },
     paths: { ...keyPaths(limits), ...ownersPaths(), ...adminPaths() },
     components: {
-      schemas: { Problem: PROBLEM_SCHEMA, Envelope: ENVELOPE_SCHEMA },
+      schemas: { Problem: PROBLEM_SCHEMA, Envelope: ENVELOPE_SCHEMA, ...EVENT_SCHEMAS },
       headers: ANSWER_HEADERS,
     },
   };
@@ -133,6 +134,21 @@ function ownersPaths(): Json {
   };
 }
 
+function events(): Json {
+  return {
+    summary: "What happens at this node, as Server-Sent Events that go on until either side ends them.",
+    description: "The data of each event is JSON: see the schemas HelloEvent, MemberEvent, StatsEvent and ByeEvent.",
+    parameters: [{ name: "stats", in: "query", description: "never: no stats events.", schema: { const: "never" } }],
+    responses: {
+      200: {
+        description: "The events hello (first, once), member, stats (each second), bye (last, when the node stops).",
+        content: { "text/event-stream": { schema: { type: "string" } } },
+      },
+      ...problems("bad-request", "overloaded"),
+    },
+  };
+}
+
 function adminPaths(): Json {
   const get = (summary: string, further: Json = {}) => ({
     get: { summary, responses: { 200: json("As asked."), ...further } },
@@ -141,6 +157,7 @@ function adminPaths(): Json {
     "/": get("Where to go from here."),
     "/v1/cluster": get("All members as this node sees them."),
     "/v1/ring": get("The owners of every partition."),
+    "/v1/events": { get: events() },
     "/health/live": get("Whether the process lives."),
     "/health/ready": get("Whether this node serves requests, and whom it sees.", {
       503: json("Not yet, or no longer."),

@@ -11,6 +11,7 @@ import type { ClusterConfig, Limits, NodeConfig } from "../config.js";
 import type { Log } from "../ports.js";
 import { createAdmin, type Readiness } from "./admin.js";
 import { Edge, type Scraped } from "./edge.js";
+import { Events } from "./events.js";
 import { bindRefusal, Guard } from "./guard.js";
 import { handleKey } from "./keys.js";
 import { onConnectMethod, onParseError } from "./parse-errors.js";
@@ -46,7 +47,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { store, config, limits, meter, log, node } = options;
   const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now);
   const guard = new Guard(node, config.security);
-  const serveRest = createAdmin({ edge, meter, log, ready: () => options.ready() });
+  const events = new Events(edge, meter);
+  const serveRest = createAdmin({ edge, events, meter, log, ready: () => options.ready() });
   const refusedBind = bindRefusal(node.bind);
 
   const server = createServer(serverOptions(limits), onRequest);
@@ -79,6 +81,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     drain(onDrained) {
       edge.draining = true;
+      events.close();
       drain(server, connections, limits.drainMsMax, onDrained);
     },
   };

@@ -3,6 +3,7 @@
  * Every callback comes exactly once; it may come before the call returns.
  */
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
+import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
 
 export interface Store {
@@ -14,6 +15,19 @@ export interface Store {
   cluster(): ClusterStatus;
   ring(): RingStatus;
   owners(bucket: string, key: Uint8Array): OwnersStatus;
+  condition(): Condition;
+  /** Whoever follows the members from now on, in place of who did before. */
+  followMembers(onChange: (node: NodeId, change: MemberChange) => void): void;
+}
+
+/** What a node can say of itself at any time without effort. */
+export interface Condition {
+  /** Rows of its own replica. */
+  readonly rows: number;
+  /** Owned partitions in which it does not vote yet. */
+  readonly rebuilding: number;
+  /** Why it does not coordinate at present; undefined when it does. */
+  readonly refusing: string | undefined;
 }
 
 export type NodeState = "up" | "down";

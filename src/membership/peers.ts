@@ -29,6 +29,9 @@ interface Peer {
   votes: readonly Uint8Array[] | undefined;
 }
 
+/** What may happen to a member. `rebuilding`: it does not vote in all that it owns; `rebuilt`: it does again. */
+export type MemberChange = "up" | "down" | "rebuilding" | "rebuilt";
+
 /** What Peers needs of its node. */
 export interface PeersHost {
   /** What we say of ourselves. */
@@ -36,6 +39,8 @@ export interface PeersHost {
   ping(to: NodeId, ping: Ping, onPong: (pong: Pong | undefined) => void): void;
   /** A peer that was down, or never heard, answers. */
   onUp(node: NodeId): void;
+  /** For whoever watches the cluster; nothing depends on it. */
+  onChanged(node: NodeId, change: MemberChange): void;
   /** A peer remembers this bound of our present actor. */
   onRemembered(boundUs: number): void;
 }
@@ -97,6 +102,7 @@ export class Peers {
     peer.up = true;
     this.world.log.info(`${node} is up`);
     this.host.onUp(node);
+    this.host.onChanged(node, "up");
   }
 
   /** The answer to a ping; it also remembers how far the asker's stamps have gone. */
@@ -153,9 +159,16 @@ export class Peers {
     // Cristian 1989: the peer read its clock half a round trip ago, so a slow answer says little.
     if (roundTripMs < this.limits.pingIntervalMs) peer.offsetMs = pong.wallMs - (askedWallMs + roundTripMs / 2);
     this.refusing = this.judgeOwnClock();
-    peer.votes = pong.votes;
+    this.onVotes(peer, pong.votes);
     this.remember(peer, pong.actor, pong.boundUs);
     if (askedAs === this.host.present().actor) this.host.onRemembered(pong.rememberedBoundUs);
+  }
+
+  private onVotes(peer: Peer, votes: readonly Uint8Array[]): void {
+    const wasWhole = peer.votes === undefined || peer.votes.length === 0;
+    const isWhole = votes.length === 0;
+    peer.votes = votes;
+    if (isWhole !== wasWhole) this.host.onChanged(peer.node, isWhole ? "rebuilt" : "rebuilding");
   }
 
   private remember(peer: Peer, actor: Actor, boundUs: number): void {
@@ -169,6 +182,7 @@ export class Peers {
     peer.up = false;
     this.world.meter.count("murmur_peers_lost_total");
     this.world.log.warn(`${peer.node} is silent and counts as down`);
+    this.host.onChanged(peer.node, "down");
   }
 }
 

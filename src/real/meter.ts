@@ -58,6 +58,11 @@ export class PromMeter implements Meter {
     series.buckets[bucket] = (series.buckets[bucket] as number) + 1;
   }
 
+  /** All series of a counter or gauge, none if it never counted. */
+  readings(name: string): readonly { readonly labels: Labels; readonly value: number }[] {
+    return this.families.get(name)?.all ?? [];
+  }
+
   /** All metrics in the text format of Prometheus. */
   async text(): Promise<string> {
     this.registry ??= openRegistry();
@@ -125,9 +130,13 @@ class Family {
     return series ?? this.addSeries(key, labels);
   }
 
+  get all(): readonly Series[] {
+    return [...this.byLabels.values()];
+  }
+
   /** What prom-client asks for at each scrape. */
   async get(): Promise<object> {
-    const values = [...this.byLabels.values()].flatMap((series) => this.samples(series));
+    const values = this.all.flatMap((series) => this.samples(series));
     return { name: this.name, help: this.help, type: this.type, values, aggregator: "sum" };
   }
 

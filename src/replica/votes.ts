@@ -40,6 +40,8 @@ export interface Progress {
 }
 
 export class Votes {
+  /** This node ceases to vote in all that it owns, or does again. */
+  onChanged: (isRebuilding: boolean) => void = () => {};
   /** Per placement, one bit per partition: granted, and granted durably. */
   private readonly granted: Uint8Array[];
   private durable: Uint8Array[];
@@ -107,7 +109,7 @@ export class Votes {
   lapse(): void {
     for (const bits of [...this.granted, ...this.durable]) bits.fill(0);
     for (const progress of this.progress) progress.clear();
-    this.missing = this.countMissing();
+    this.recount();
     this.grantLoneOwners();
   }
 
@@ -160,8 +162,14 @@ export class Votes {
       // Nothing counts before it is durable; a disk that was full may have room later.
       if (error !== undefined) return this.schedulePersist(this.limits.syncRetryMs);
       this.durable = bits;
-      this.missing = this.countMissing();
+      this.recount();
     });
+  }
+
+  private recount(): void {
+    const wasRebuilding = this.missing > 0;
+    this.missing = this.countMissing();
+    if (this.missing > 0 !== wasRebuilding) this.onChanged(!wasRebuilding);
   }
 
   private countMissing(): number {
