@@ -1,5 +1,5 @@
 /**
- * What a cluster is, and every limit it has.
+ * Every limit there is, and the levels.
  *
  * Everything in MurmurDB is bounded, and every bound has its name, unit and
  * reason here. A `cluster.yaml` may set each of them by that name under
@@ -96,7 +96,26 @@ export const LIMITS = {
   scanBytesMax: limit(4 * MIB, 64 * KIB, 256 * MIB, "values read by one scan: large values must not stall it either"),
 
   // Reads and writes.
-  readSpareAfterMs: limit(20, 1, MINUTE_MS, "a read asks one spare replica for each answer missing after this"),
+  hedgeUnmeasuredMs: limit(20, 1, MINUTE_MS, "a replica of which too little is known is hedged after this"),
+  hedgeMsMin: limit(1, 1, MINUTE_MS, "a quantile is hedged no sooner: timers count whole milliseconds"),
+  hedgeTokensMax: limit(
+    256,
+    1,
+    1_000_000,
+    "spare questions that quiet times save up: as many reads as meet one stall before it shows",
+  ),
+  latencyHalfLifeMs: limit(
+    10 * SECOND_MS,
+    100,
+    60 * MINUTE_MS,
+    "after this an answer's time counts half: long enough for a p99, short enough to follow the day",
+  ),
+  peerProbeIntervalMs: limit(
+    100,
+    1,
+    MINUTE_MS,
+    "a replica that reads avoid is asked again this often, so that its answers can restore it",
+  ),
   mendSpareAfterMs: limit(50, 1, MINUTE_MS, "a mend that a read waits for also goes to a spare after this"),
 
   // Anti-entropy.
@@ -208,61 +227,3 @@ export const LEVEL_NAMES = [
   "LOCAL_QUORUM",
   "EACH_QUORUM",
 ] as const;
-
-/** N replicas anywhere, or so many in each named datacenter. */
-export type Replication = number | Readonly<Record<string, number>>;
-
-/**
- * group: a write is acknowledged after fsync, many writes to one fsync.
- * os: it survives the death of the process, not a loss of power.
- */
-export type Durability = "group" | "os";
-
-export interface Consistency {
-  readonly read: Level;
-  readonly write: Level;
-}
-
-export interface NodeConfig {
-  readonly id: string;
-  /** What others dial. */
-  readonly host: string;
-  /** What this node listens on. */
-  readonly bind: string;
-  readonly http: number;
-  readonly peer: number;
-  readonly rack: string;
-  readonly datacenter: string;
-}
-
-export interface BucketConfig {
-  /** The name of its lattice. */
-  readonly type: string;
-  readonly replication: Replication;
-  readonly consistency: Consistency;
-  /** Lifetime of a value that names none, in milliseconds; undefined: for ever. */
-  readonly ttlMs: number | undefined;
-}
-
-/** A checked `cluster.yaml`: every default filled in, every name known to exist. */
-export interface ClusterConfig {
-  readonly cluster: string;
-  readonly partitions: number;
-  readonly data: string;
-  readonly durability: Durability;
-  readonly nodes: readonly NodeConfig[];
-  /** Buckets by name; a bucket not named here takes `defaults`. */
-  readonly buckets: ReadonlyMap<string, BucketConfig>;
-  readonly defaults: BucketConfig;
-  readonly limits: Limits;
-  readonly security: SecurityConfig;
-}
-
-export interface SecurityConfig {
-  /** The shared secret of the nodes, or undefined: loopback only. */
-  readonly secret: Uint8Array | undefined;
-  /** Host names that clients may use besides the node's own. */
-  readonly allowedHosts: readonly string[];
-  /** Origins whose pages may change data. */
-  readonly allowedOrigins: readonly string[];
-}

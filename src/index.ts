@@ -6,7 +6,8 @@
  *
  * The command `murmur` does the same from a shell.
  */
-export type { ClusterConfig, Level, Limits, NodeConfig } from "./config.js";
+export type { ClusterConfig, NodeConfig } from "./cluster-config.js";
+export type { Level, Limits } from "./config.js";
 export { DEFAULT_LIMITS } from "./config.js";
 export type { Log } from "./ports.js";
 export { loadClusterFile } from "./real/cluster-file.js";

@@ -5,7 +5,11 @@
  * from outside is a turn (turn.ts); whatever it calls back comes after that turn.
  */
 import { assert, unreachable } from "./base/assert.js";
-import type { ClusterConfig, Limits } from "./config.js";
+import type { ClusterConfig } from "./cluster-config.js";
+import type { Limits } from "./config.js";
+import { TimedAsker } from "./coordinator/asker.js";
+import { HedgeBudget } from "./coordinator/budget.js";
+import { Latencies, type LatencyStatus } from "./coordinator/latency.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
 import type { CoordinatorParts } from "./coordinator/parts.js";
 import { read } from "./coordinator/read.js";
@@ -127,6 +131,14 @@ export class Member {
     return { alive: peers.isAlive(node), clockOffsetMs: peers.clockOffsetMs(node) };
   }
 
+  /** How long its peers take to answer its reads, and what is banked for hedges. */
+  latency(): { readonly tokens: number; readonly peers: readonly LatencyStatus[] } {
+    const { budget, latencies } = this.parts.coordinator;
+    const nowMs = this.world.clock.nowMs();
+    const peers = this.ring.layout.members.filter(({ id }) => id !== this.options.self);
+    return { tokens: budget.tokens, peers: peers.map(({ id }) => latencies.describe(id, nowMs)) };
+  }
+
   /** Where a member votes, per placement: undefined while unknown, no bitmaps when in all it owns. */
   votesOf(node: NodeId): readonly Uint8Array[] | undefined {
     return node === this.options.self ? this.parts.votes.bitmaps() : this.parts.peers.votesOf(node);
@@ -160,7 +172,10 @@ export class Member {
     const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
     const heal = new Heal({ ...shared, replica, votes });
     replica.onDamaged = (row) => heal.onDamaged(row);
-    const coordinator = { ...shared, self, refusal: () => peers.refusal };
+    const latencies = new Latencies(limits, (node) => ring.datacenterOf(node));
+    const timed = new TimedAsker({ ...world, self }, rpc, latencies);
+    const budget = new HedgeBudget(limits.hedgeTokensMax);
+    const coordinator = { ...shared, self, rpc: timed, latencies, budget, refusal: () => peers.refusal };
     if (newCluster) votes.grantAll();
     return { mint, votes, merkle, replica, rpc, peers, sync, coordinator };
   }

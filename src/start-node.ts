@@ -7,7 +7,8 @@
  * answers count. Whatever fails on the way closes what was opened before it.
  */
 import { readFileSync } from "node:fs";
-import type { ClusterConfig, Limits, NodeConfig } from "./config.js";
+import type { ClusterConfig, NodeConfig } from "./cluster-config.js";
+import type { Limits } from "./config.js";
 import { createHttpServer, type HttpServer } from "./http/server.js";
 import type { Layout } from "./membership/layout.js";
 import { layoutSpecOf, replicationText } from "./membership/ring.js";

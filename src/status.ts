@@ -3,7 +3,7 @@
  * /v1/ring and /v1/owners, put together from the member and its configuration.
  */
 import { tokenOf } from "./base/hash.js";
-import type { ClusterConfig } from "./config.js";
+import type { ClusterConfig } from "./cluster-config.js";
 import type { ClusterStatus, NodeStatus, OwnersStatus, RingStatus, Store } from "./http/store.js";
 import type { Member } from "./node.js";
 import type { NodeId } from "./ports.js";

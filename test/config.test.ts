@@ -10,7 +10,9 @@ import { after, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { parseDurationMs } from "../src/base/duration.js";
 import { nearestName } from "../src/base/names.js";
-import { type ClusterConfig, DEFAULT_LIMITS } from "../src/config.js";
+import { type ClusterConfig, DEFAULT_HEDGE } from "../src/cluster-config.js";
+import { DEFAULT_LIMITS } from "../src/config.js";
+import { parseHedgePolicy } from "../src/coordinator/hedge-policy.js";
 import { loadClusterFile, parseClusterFile } from "../src/real/cluster-file.js";
 import { mistakeLine } from "../src/real/cluster-yaml.js";
 
@@ -25,6 +27,7 @@ nodes:
   - { id: n3, host: localhost, http: 8103, peer: 9103 }
 `;
 
+const HEDGE = "p50 to p999, a duration such as 10ms, min(p99,50ms), max(p95,5ms), always or never";
 const NAME = "1 to 64 characters out of A-Z a-z 0-9 _ . -";
 const LEVELS = "one of ONE, TWO, THREE, QUORUM, ALL, LOCAL_ONE, LOCAL_QUORUM, EACH_QUORUM or a number of replicas";
 const LOOPBACK = "clients cannot be authenticated yet, so a node listens on loopback only";
@@ -34,7 +37,7 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
   ["replicaton: 3", '6:1: replicaton: expected a known key, found "replicaton"; did you mean replication?'],
   [
     "xyz: 3",
-    "6:1: xyz: expected one of cluster, replication, partitions, data, durability, consistency, nodes, buckets, defaults, limits, security, " +
+    "6:1: xyz: expected one of cluster, replication, partitions, data, durability, consistency, hedge, nodes, buckets, defaults, limits, security, " +
       'found "xyz"; remove it',
   ],
   ["cluster: other", "6:1: cluster: expected once, found again; it stands in line 1 already"],
@@ -51,7 +54,12 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
   ["partitions: many", '6:13: partitions: expected a power of two from 1 to 1048576, found "many"'],
   ["data: ''", '6:7: data: expected the path of a folder, found ""'],
   ["durability: groop", '6:13: durability: expected group or os, found "groop"; did you mean group?'],
-  ["hedge: { after: p95 }", "6:1: hedge: hedge is not built yet; remove the line"],
+  [
+    "hedge: { after: p5, budgetPercent: 101 }",
+    `6:17: hedge.after: expected ${HEDGE}, found "p5"`,
+    "6:36: hedge.budgetPercent: expected percent from 0 to 100, found 101",
+  ],
+  ["hedge: { after: tied }", "6:17: hedge.after: tied requests are not built yet; use max(p95,2ms)"],
   ["consistency: QUORUM", '6:14: consistency: expected a map such as { read: QUORUM, write: QUORUM }, found "QUORUM"'],
   [
     "consistency: { read: Any, write: ANY }",
@@ -71,7 +79,7 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
   [
     "buckets: { 'a b': { hedge: never, merge: ./m.js, coalesce: 5ms } }",
     `6:12: buckets.a b: expected a bucket name of ${NAME}, found "a b"`,
-    "6:21: buckets.a b.hedge: hedge is not built yet; remove the line",
+    '6:28: buckets.a b.hedge: expected a map such as { after: "max(p95,2ms)", budgetPercent: 10 }, found "never"',
     "6:35: buckets.a b.merge: merge is not built yet; remove the line",
     "6:50: buckets.a b.coalesce: coalesce is not built yet; remove the line",
   ],
@@ -211,7 +219,7 @@ test("what a file leaves out takes its default", () => {
       { id: "n3", host: "localhost", bind: "localhost", http: 8103, peer: 9103, rack: "n3", datacenter: "dc1" },
     ],
     buckets: new Map(),
-    defaults: { type: "register", replication: 3, consistency: levels, ttlMs: undefined },
+    defaults: { type: "register", replication: 3, consistency: levels, hedge: DEFAULT_HEDGE, ttlMs: undefined },
     limits: DEFAULT_LIMITS,
     security: { secret: undefined, allowedHosts: [], allowedOrigins: [] },
   });
@@ -221,9 +229,10 @@ test("what a file says is taken over, and buckets inherit what they leave out", 
   writeFileSync(join(folder, "secret"), "sixteen bytes ok\r\n");
   const config = configOf(`${GOOD}replication: { dc1: 2, dc2: 1 }
 consistency: { read: one }
+hedge: { after: "min(p99,50ms)" }
 data: /var/murmur
 buckets:
-  a: { replication: 2, consistency: { write: 2 }, ttl: 5m }
+  a: { replication: 2, consistency: { write: 2 }, hedge: { after: never, budgetPercent: 2.5 }, ttl: 5m }
   b:
 limits: { valueBytesMax: 16777216 }
 security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
@@ -233,12 +242,14 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     type: "register",
     replication: 2,
     consistency: { read: "ONE", write: 2 },
+    hedge: { after: { kind: "never" }, budgetPercent: 2.5 },
     ttlMs: 300_000,
   });
   assert.deepEqual(config.buckets.get("b"), {
     type: "register",
     replication: { dc1: 2, dc2: 1 },
     consistency: { read: "ONE", write: "QUORUM" },
+    hedge: { after: parseHedgePolicy("min(p99,50ms)"), budgetPercent: 10 },
     ttlMs: undefined,
   });
   assert.equal(config.limits.valueBytesMax, 16_777_216);

@@ -5,7 +5,8 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import { bytesToMapKey } from "../src/base/bytes.js";
-import { type ClusterConfig, DEFAULT_LIMITS, type Limits, type NodeConfig } from "../src/config.js";
+import { type ClusterConfig, DEFAULT_HEDGE, type NodeConfig } from "../src/cluster-config.js";
+import { DEFAULT_LIMITS, type Limits } from "../src/config.js";
 import type { Asked, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../src/coordinator/outcome.js";
 import { createHttpServer, type HttpServer } from "../src/http/server.js";
 import type { ClusterStatus, Condition, OwnersStatus, RingStatus, Store } from "../src/http/store.js";
@@ -122,7 +123,7 @@ export interface Changes {
 }
 
 export function configOf(changes: Changes): ClusterConfig {
-  const bucket = { type: "register", replication: 3, ttlMs: undefined } as const;
+  const bucket = { type: "register", replication: 3, hedge: DEFAULT_HEDGE, ttlMs: undefined } as const;
   const defaults = { ...bucket, consistency: { read: "QUORUM", write: "QUORUM" } } as const;
   const short = { ...bucket, ttlMs: 60_000, consistency: { read: "ONE", write: "ALL" } } as const;
   const node = { id: "n1", host: "127.0.0.1", bind: "127.0.0.1", http: 0, peer: 0, rack: "r1", datacenter: "dc1" };

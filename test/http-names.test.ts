@@ -125,8 +125,9 @@ test("parameters reach the store", async () => {
   assert.equal(edge.store.reads.at(-1)?.deadlineMs, 2000);
   assert.equal(edge.store.reads.at(-1)?.mend, true);
   await edge.ask("GET", "/v1/buckets/users/keys/a?&r=ONE&mend=never&hedge=never&timeout=500ms&");
+  const hedge = { after: { kind: "never" }, budgetPercent: 10 };
   const { key: _key, ...read } = edge.store.reads.at(-1) ?? {};
-  assert.deepEqual(read, { bucket: "users", level: "ONE", deadlineMs: 500, mend: false });
+  assert.deepEqual(read, { ...{ bucket: "users", level: "ONE", deadlineMs: 500, mend: false }, hedge });
   const expiries: [path: string, expiresAtMs: number | undefined][] = [
     ["users/keys/a", undefined],
     ["users/keys/a?ttl=90s", NOW_MS + 90_000],
@@ -170,7 +171,8 @@ test("a parameter that is not understood is refused by name", async () => {
     ["PUT", "ttl=0s", /duration/],
     ["PUT", "ttl=999999999h", /duration/],
     ["GET", "mend=always", /mend takes only never/],
-    ["GET", "hedge=p95", /hedging is not built yet/],
+    ["GET", "hedge=p101", /hedge takes p50 to p999, a duration such as 10ms, .* not "p101"/],
+    ["GET", "hedge=tied", /tied requests are not built yet/],
     ["GET", "r=ONE#x", /not "ONE#x"/],
     ["GET", "r=ONE;mend=never", /not "ONE;mend=never"/],
   ];

@@ -9,7 +9,7 @@
 import { Agent } from "node:http";
 import { createRequire } from "node:module";
 import type { AxiosResponse, AxiosStatic } from "axios";
-import type { ClusterConfig, NodeConfig } from "../config.js";
+import type { ClusterConfig, NodeConfig } from "../cluster-config.js";
 import { CommandFailure, EXIT, usage } from "./exit.js";
 
 /** The options by which every command says which cluster it means. */

@@ -3,7 +3,7 @@
  * one of this folder. A file with mistakes ends the command with all of them.
  */
 import { existsSync } from "node:fs";
-import type { ClusterConfig } from "../config.js";
+import type { ClusterConfig } from "../cluster-config.js";
 import { loadClusterFile } from "../real/cluster-file.js";
 import { mistakeLine } from "../real/cluster-yaml.js";
 import { CommandFailure, EXIT, usage } from "./exit.js";

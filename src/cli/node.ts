@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { nearestName } from "../base/names.js";
-import type { ClusterConfig } from "../config.js";
+import type { ClusterConfig } from "../cluster-config.js";
 import { openLog } from "../real/log.js";
 import { type RunningNode, type StartOutcome, startNode } from "../start-node.js";
 import { configPath, loadConfig } from "./config.js";

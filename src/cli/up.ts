@@ -3,7 +3,7 @@
  * quickest way to a cluster, and to killing one of its nodes to see what happens.
  */
 import { fileURLToPath } from "node:url";
-import type { ClusterConfig } from "../config.js";
+import type { ClusterConfig } from "../cluster-config.js";
 import { NodeProcess } from "./child.js";
 import { configPath, loadConfig } from "./config.js";
 import { CommandFailure, EXIT, type ExitCode } from "./exit.js";

@@ -9,7 +9,8 @@
 import { assert } from "../base/assert.js";
 import type { Cancel, Clock, NodeId } from "../ports.js";
 import type { Refused, ReplyTo, Request } from "../wire/messages.js";
-import type { Rpc } from "../wire/rpc.js";
+import type { Recall } from "../wire/rpc.js";
+import type { Asker } from "./asker.js";
 import type { Asked } from "./outcome.js";
 
 interface Part {
@@ -18,11 +19,12 @@ interface Part {
   readonly role: Asked["role"];
   answeredMs: number | undefined;
   state: Asked["state"];
+  recall: Recall | undefined;
 }
 
 export interface AskHost {
   readonly clock: Clock;
-  readonly rpc: Rpc;
+  readonly rpc: Asker;
   readonly self: NodeId;
 }
 
@@ -53,9 +55,9 @@ export class Ask {
     node: NodeId,
     request: Extract<Request, { kind: Kind }>,
     onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
-  ): void {
+  ): Recall {
     const remainingMs = Math.max(LEAST_TIMEOUT_MS, this.deadlineMs - this.elapsedMs());
-    this.host.rpc.call(node, request, remainingMs, onReply);
+    return this.host.rpc.call(node, request, remainingMs, onReply);
   }
 
   /** As `send`, and notes the owner's part for the client. */
@@ -66,7 +68,7 @@ export class Ask {
     onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
   ): void {
     const part = this.noteAsked(node, role);
-    this.send(node, request, (reply) => {
+    part.recall = this.send(node, request, (reply) => {
       if (reply !== undefined) {
         part.answeredMs = this.elapsedMs();
         part.state = reply.kind === "refused" ? "failed" : "same";
@@ -76,12 +78,22 @@ export class Ask {
   }
 
   hasAsked(node: NodeId): boolean {
-    return this.parts.some((part) => part.node === node);
+    return this.partOf(node) !== undefined;
+  }
+
+  /** Whether an answer or a refusal came. */
+  hasAnswered(node: NodeId): boolean {
+    return this.partOf(node)?.answeredMs !== undefined;
+  }
+
+  /** An owner's answer is of no more use. */
+  recall(node: NodeId): void {
+    this.partOf(node)?.recall?.();
   }
 
   /** What the client is told of an owner's answer. */
   note(node: NodeId, state: Asked["state"]): void {
-    const part = this.parts.find((each) => each.node === node);
+    const part = this.partOf(node);
     if (part !== undefined) part.state = state;
   }
 
@@ -109,16 +121,21 @@ export class Ask {
   }
 
   private noteAsked(node: NodeId, role: "first" | "hedge"): Part {
-    const known = this.parts.find((part) => part.node === node);
+    const known = this.partOf(node);
     if (known !== undefined) {
       known.answeredMs = undefined;
       known.state = "pending";
       return known;
     }
     const named = node === this.host.self ? "self" : role;
-    const part: Part = { node, askedMs: this.elapsedMs(), role: named, answeredMs: undefined, state: "pending" };
+    const askedMs = this.elapsedMs();
+    const part: Part = { node, askedMs, role: named, answeredMs: undefined, state: "pending", recall: undefined };
     this.parts.push(part);
     return part;
+  }
+
+  private partOf(node: NodeId): Part | undefined {
+    return this.parts.find((part) => part.node === node);
   }
 
   private elapsedMs(): number {

@@ -5,6 +5,7 @@
  * can know yet. A timeout is unknown; "not applied" is said only if nothing
  * was sent. Failures are values with counts; nothing here is thrown.
  */
+import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import type { Op, View } from "../lattice/lattice.js";
 import type { Context } from "../lattice/stamp.js";
@@ -17,6 +18,7 @@ export interface ReadRequest {
   readonly level: Level;
   /** Milliseconds from now. */
   readonly deadlineMs: number;
+  readonly hedge: Hedge;
   /** False: read without repairing, and take the first `level` answers as they are. */
   readonly mend: boolean;
 }

@@ -9,7 +9,9 @@ import type { Clock, Meter, NodeId } from "../ports.js";
 import type { Mint } from "../replica/mint.js";
 import { encodeRow, orderedToken, partitionOfRow } from "../replica/rows.js";
 import type { Owners } from "../replica/votes.js";
-import type { Rpc } from "../wire/rpc.js";
+import type { Asker } from "./asker.js";
+import type { HedgeBudget } from "./budget.js";
+import type { Latencies } from "./latency.js";
 import type { Failure, FailureKind } from "./outcome.js";
 import type { NoPlan, Owner, Plan } from "./plan.js";
 
@@ -21,10 +23,12 @@ export interface Ring extends Owners {
 export interface CoordinatorParts {
   readonly self: NodeId;
   readonly clock: Clock;
-  readonly rpc: Rpc;
+  readonly rpc: Asker;
   readonly meter: Meter;
   readonly limits: Limits;
   readonly mint: Mint;
+  readonly latencies: Latencies;
+  readonly budget: HedgeBudget;
   readonly ring: Ring;
   readonly latticeOf: (bucket: string) => AnyLattice;
   readonly isAlive: (node: NodeId) => boolean;
@@ -37,10 +41,12 @@ export function locate(parts: CoordinatorParts, bucket: string, key: Uint8Array)
   const { ring } = parts;
   const placement = ring.placementOf(bucket);
   const row = encodeRow({ placement, token: orderedToken(tokenOf(key)), bucket, key, sort: NO_BYTES });
+  const nowMs = parts.clock.nowMs();
   const owners = ring.ownersOf(placement, partitionOfRow(row, ring.partitions)).map((node) => ({
     node,
     datacenter: ring.datacenterOf(node),
     alive: parts.isAlive(node),
+    avoided: parts.latencies.isAvoided(node, nowMs),
   }));
   return { row, owners };
 }

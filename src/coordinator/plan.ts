@@ -16,10 +16,12 @@ export interface Owner {
   readonly node: NodeId;
   readonly datacenter: string;
   readonly alive: boolean;
+  /** Overdue, or much slower than its neighbours: others are asked first. */
+  readonly avoided: boolean;
 }
 
 export interface Group {
-  /** Whom to ask first comes first: oneself, then the near, then the far, the dead last. */
+  /** Whom to ask first comes first: oneself, then the near, the far, whoever is avoided, the dead last. */
   readonly owners: readonly Owner[];
   readonly needed: number;
 }
@@ -114,9 +116,10 @@ function eachDatacenter(owners: readonly Owner[], here: Here): Group[] {
 
 function ranked(owners: readonly Owner[], here: Here): Owner[] {
   const cost = (owner: Owner) => {
-    if (!owner.alive) return 3;
+    if (!owner.alive) return 5;
     if (owner.node === here.self) return 0;
-    return owner.datacenter === here.datacenter ? 1 : 2;
+    const distance = owner.datacenter === here.datacenter ? 1 : 2;
+    return owner.avoided ? distance + 2 : distance;
   };
   return [...owners].sort((a, b) => cost(a) - cost(b));
 }

@@ -1,11 +1,11 @@
 /**
  * The read path, top to bottom: plan, ask, tally, answer, linger, mend, fail.
  *
- * `needed` owners of each group are asked at once, oneself for free. For each
- * answer missing after `readSpareAfterMs`, and at once for each refusal, one
- * spare is asked. The client is answered when enough owners are known to hold
- * the merged state durably (tally.ts). Answers that come later are merged
- * and mended too; they only no longer delay anybody.
+ * `needed` owners of each group are asked at once: oneself for free, then those
+ * who are not late. For each answer that takes longer than usual (hedge.ts), and
+ * at once for each refusal, one spare is asked. The client is answered when
+ * enough owners are known to hold the merged state durably (tally.ts). Answers
+ * that come later are merged and mended too; they only no longer delay anybody.
  */
 import { assert } from "../base/assert.js";
 import { equalBytes } from "../base/bytes.js";
@@ -13,6 +13,7 @@ import type { AnyLattice } from "../lattice/registry.js";
 import type { NodeId } from "../ports.js";
 import type { ReadReply, Refused } from "../wire/messages.js";
 import { Ask } from "./ask.js";
+import { Hedges } from "./hedge.js";
 import { sendMend } from "./mend.js";
 import type { Failure, FailureKind, ReadOutcome, ReadRequest } from "./outcome.js";
 import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
@@ -37,6 +38,7 @@ class ReadPath {
   private readonly lattice: AnyLattice;
   private readonly tally: ReadTally;
   private readonly ask: Ask;
+  private readonly hedges: Hedges;
   /** The states seen, with their bytes: equal answers are decoded once, and known to be equal by identity. */
   private readonly seen: Array<{ bytes: Uint8Array; state: unknown }> = [];
   private readonly failed = new Set<NodeId>();
@@ -53,34 +55,31 @@ class ReadPath {
     this.lattice = parts.latticeOf(request.bucket);
     this.tally = new ReadTally(this.lattice, plan.groups);
     this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
-  }
-
-  askFirst(): void {
-    for (const group of this.plan.groups) {
-      for (const owner of group.owners.slice(0, group.needed)) this.askOwner(owner.node, "first");
-    }
-    this.scheduleSpares();
-  }
-
-  private askOwner(node: NodeId, role: "first" | "hedge"): void {
-    if (this.ask.hasAsked(node)) return;
-    this.ask.ask(node, role, { kind: "read", rows: [this.row] }, (reply) => this.onAnswer(node, reply));
-  }
-
-  /** One spare for each answer still missing, again and again while there are spares. */
-  private scheduleSpares(): void {
-    if (!this.plan.groups.some((group) => this.spareOf(group) !== undefined)) return;
-    this.ask.after(this.parts.limits.readSpareAfterMs, () => {
-      for (const group of this.plan.groups) {
-        for (let missing = group.needed - this.tally.countAnswers(group); missing > 0; missing--) this.askSpare(group);
-      }
-      this.scheduleSpares();
+    this.hedges = new Hedges(parts, this.ask, request.hedge, {
+      spareFor: (late) => this.spareFor(late),
+      askSpare: (spare) => this.askSpare(spare),
     });
   }
 
-  private askSpare(group: Group): void {
-    const spare = this.spareOf(group);
-    if (spare !== undefined) this.askOwner(spare, "hedge");
+  askFirst(): void {
+    const first = this.plan.groups.flatMap(({ owners, needed }) => owners.slice(0, needed));
+    for (const { node } of first) this.askOwner(node, "first");
+    for (const { node } of first) this.hedges.watch(node);
+  }
+
+  private askOwner(node: NodeId, role: "first" | "hedge"): void {
+    this.ask.ask(node, role, { kind: "read", rows: [this.row] }, (reply) => this.onAnswer(node, reply));
+  }
+
+  private askSpare(spare: NodeId): void {
+    this.askOwner(spare, "hedge");
+    this.hedges.watch(spare);
+  }
+
+  /** Who may answer in place of an owner: one of its group that was not asked yet. */
+  private spareFor(owner: NodeId): NodeId | undefined {
+    const group = this.plan.groups.find(({ owners }) => owners.some(({ node }) => node === owner));
+    return group === undefined ? undefined : this.spareOf(group);
   }
 
   private spareOf(group: Group): NodeId | undefined {
@@ -103,9 +102,8 @@ class ReadPath {
   private onUncounted(node: NodeId): void {
     this.failed.add(node);
     if (this.ask.isFinished) return;
-    for (const group of this.plan.groups) {
-      if (group.owners.some((owner) => owner.node === node)) this.askSpare(group);
-    }
+    const spare = this.spareFor(node);
+    if (spare !== undefined) this.askSpare(spare);
   }
 
   private decide(): void {
@@ -123,6 +121,7 @@ class ReadPath {
 
   private answer(): void {
     this.noteStates();
+    this.hedges.settle(true);
     this.ask.finish();
     const view = this.lattice.view(this.tally.merged, this.parts.mint.nowMs());
     this.done({ ok: true, view, replicas: this.ask.report(), mended: [...this.mended.keys()] });
@@ -162,6 +161,7 @@ class ReadPath {
 
   private fail(kind: FailureKind): void {
     this.noteStates();
+    this.hedges.settle(false);
     this.ask.finish();
     const { required, alive } = this.plan;
     const { received } = this.tally;

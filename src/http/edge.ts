@@ -2,7 +2,8 @@
  * What all requests of one node share: the store, the limits, and how many are under way.
  */
 import type { ServerResponse } from "node:http";
-import type { BucketConfig, ClusterConfig, Level, Limits } from "../config.js";
+import type { BucketConfig, ClusterConfig } from "../cluster-config.js";
+import type { Level, Limits } from "../config.js";
 import type { Labels, Meter } from "../ports.js";
 import { overloaded, type Problem } from "./problem.js";
 import type { Store } from "./store.js";

@@ -8,7 +8,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import { isIP } from "node:net";
-import type { NodeConfig, SecurityConfig } from "../config.js";
+import type { NodeConfig, SecurityConfig } from "../cluster-config.js";
 import { badRequest, Problem } from "./problem.js";
 
 export class Guard {

@@ -1,7 +1,8 @@
 /**
  * A consistency level as a client writes it: a name in any case, or a number of owners.
  */
-import { LEVEL_NAMES, type Level, type Replication } from "../config.js";
+import type { Replication } from "../cluster-config.js";
+import { LEVEL_NAMES, type Level } from "../config.js";
 
 const BY_NAME: ReadonlyMap<string, Level> = new Map(LEVEL_NAMES.map((name) => [name, name]));
 

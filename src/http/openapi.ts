@@ -5,6 +5,7 @@
  * that the description cannot promise what the code refuses.
  */
 import { LEVEL_NAMES, type Limits } from "../config.js";
+import { HEDGE_EXPECTED } from "../coordinator/hedge-policy.js";
 import { ENVELOPE_TYPE } from "./media.js";
 import { EVENT_SCHEMAS } from "./openapi-events.js";
 import { PROBLEMS, type ProblemCode } from "./problem.js";
@@ -43,7 +44,7 @@ const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
   timeout: DURATION_SCHEMA,
   ttl: DURATION_SCHEMA,
   mend: { const: "never" },
-  hedge: { const: "never" },
+  hedge: { type: "string", examples: ["p95", "10ms", "min(p99,50ms)", "max(p95,5ms)", "always", "never"] },
 };
 
 const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
@@ -52,7 +53,7 @@ const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
   timeout: "How long the request may take.",
   ttl: "After how long the value is gone.",
   mend: "never: take the first answers as they are and repair nothing.",
-  hedge: "never: send no second question. The only value so far.",
+  hedge: `When a spare replica is asked for an answer that is late: ${HEDGE_EXPECTED}. Default: the bucket's.`,
 };
 
 function keyPaths(limits: Limits): Json {

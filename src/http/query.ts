@@ -6,13 +6,16 @@
  */
 import { parseDurationMs } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
-import { type BucketConfig, LEVEL_NAMES, type Level, type Limits } from "../config.js";
+import type { BucketConfig, Hedge } from "../cluster-config.js";
+import { LEVEL_NAMES, type Level, type Limits } from "../config.js";
+import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { ownersCount, parseLevel } from "./level.js";
 import { badRequest, type Problem } from "./problem.js";
 
 export interface KeyQuery {
   level: Level;
   deadlineMs: number;
+  hedge: Hedge;
   /** False for `mend=never`. */
   mend: boolean;
   ttlMs: number | undefined;
@@ -52,6 +55,7 @@ export function parseQuery(
   const query: KeyQuery = {
     level: operation === "read" ? bucket.consistency.read : bucket.consistency.write,
     deadlineMs: limits.requestDeadlineMs,
+    hedge: bucket.hedge,
     mend: true,
     ttlMs: bucket.ttlMs,
   };
@@ -141,8 +145,12 @@ function takeMend(query: KeyQuery, value: string): Problem | undefined {
   return undefined;
 }
 
-function takeHedge(_query: KeyQuery, value: string): Problem | undefined {
-  return value === "never" ? undefined : badRequest("hedge takes only never: hedging is not built yet");
+function takeHedge(query: KeyQuery, value: string, bucket: BucketConfig): Problem | undefined {
+  if (value === "tied") return badRequest(`tied requests are not built yet; hedge takes ${HEDGE_EXPECTED}`);
+  const after = parseHedgePolicy(value);
+  if (after === undefined) return badRequest(`hedge takes ${HEDGE_EXPECTED}, not ${quoted(value)}`);
+  query.hedge = { ...bucket.hedge, after };
+  return undefined;
 }
 
 /** What a client wrote, short enough to repeat. */

@@ -29,9 +29,9 @@ export function read(
   if (query instanceof Problem) return query;
   const refusal = edge.enter(0);
   if (refusal !== undefined) return refusal;
-  const { level, deadlineMs, mend } = query;
+  const { level, deadlineMs, hedge, mend } = query;
   const startedMs = performance.now();
-  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, mend }, (outcome) => {
+  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, hedge, mend }, (outcome) => {
     edge.leave(0);
     edge.record("read", level, resultOf(outcome), startedMs);
     if (outcome.ok) answer(edge, request, response, address, query, outcome);

@@ -7,7 +7,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
-import type { ClusterConfig, Limits, NodeConfig } from "../config.js";
+import type { ClusterConfig, NodeConfig } from "../cluster-config.js";
+import type { Limits } from "../config.js";
 import type { Log } from "../ports.js";
 import { createAdmin, type Readiness } from "./admin.js";
 import { Edge, type Scraped } from "./edge.js";

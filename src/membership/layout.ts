@@ -14,7 +14,7 @@
  */
 import { asBuffer, MalformedBytes, textOf, utf8 } from "../base/bytes.js";
 import { hash128 } from "../base/hash.js";
-import type { Replication } from "../config.js";
+import type { Replication } from "../cluster-config.js";
 import type { NodeId } from "../ports.js";
 import { ChanceOfSeed } from "./chance.js";
 import { byDatacenter, place, refusalOfReplication } from "./placing.js";

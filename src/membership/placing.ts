@@ -6,7 +6,7 @@
  * rack belongs to its datacenter: two racks of the same name elsewhere differ.
  */
 import type { Random } from "../base/random.js";
-import type { Replication } from "../config.js";
+import type { Replication } from "../cluster-config.js";
 import { type OwnerRows, Seats } from "./seats.js";
 import { settle } from "./settle.js";
 import { type Group, sharesOf } from "./shares.js";

@@ -6,7 +6,7 @@
  * text, so that every node of one cluster.yaml numbers them alike.
  */
 import { assert } from "../base/assert.js";
-import type { ClusterConfig, Replication } from "../config.js";
+import type { ClusterConfig, Replication } from "../cluster-config.js";
 import type { NodeId } from "../ports.js";
 import { type Layout, type LayoutMember, type LayoutSpec, partitionOf } from "./layout.js";
 

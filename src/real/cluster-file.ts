@@ -12,11 +12,12 @@ import {
   type BucketConfig,
   type ClusterConfig,
   type Consistency,
-  DEFAULT_LIMITS,
-  type Level,
-  type Limits,
+  DEFAULT_HEDGE,
+  type Hedge,
   type NodeConfig,
-} from "../config.js";
+} from "../cluster-config.js";
+import { DEFAULT_LIMITS, type Level, type Limits } from "../config.js";
+import { parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { checkRules, DEFAULT_DATACENTER, DEFAULT_LEVEL, type Draft, defaultReplication } from "./cluster-rules.js";
 import { type BucketShape, type ClusterShape, clusterShape, didYouMean, type KnownKeys } from "./cluster-schema.js";
 import { type ConfigMistake, type Path, YamlFile } from "./cluster-yaml.js";
@@ -132,10 +133,12 @@ function reasonOf(error: unknown): string {
 function filledIn(cluster: ClusterShape, secret: Uint8Array | undefined, path: string): ClusterConfig {
   const replication = cluster.replication ?? defaultReplication(cluster.nodes.length);
   const consistency = levels(cluster.consistency, { read: DEFAULT_LEVEL, write: DEFAULT_LEVEL });
+  const hedge = hedgeOf(cluster.hedge, DEFAULT_HEDGE);
   const bucket = (shape: BucketShape | null | undefined): BucketConfig => ({
     type: shape?.type ?? "register",
     replication: shape?.replication ?? replication,
     consistency: levels(shape?.consistency, consistency),
+    hedge: hedgeOf(shape?.hedge, hedge),
     ttlMs: shape?.ttl === undefined ? undefined : parseDurationMs(shape.ttl),
   });
   return {
@@ -170,6 +173,11 @@ function levels(written: ClusterShape["consistency"], otherwise: Consistency): C
     read: written?.read === undefined ? otherwise.read : levelOf(written.read),
     write: written?.write === undefined ? otherwise.write : levelOf(written.write),
   };
+}
+
+function hedgeOf(written: ClusterShape["hedge"], otherwise: Hedge): Hedge {
+  const after = written?.after === undefined ? undefined : parseHedgePolicy(written.after);
+  return { after: after ?? otherwise.after, budgetPercent: written?.budgetPercent ?? otherwise.budgetPercent };
 }
 
 function levelOf(written: string | number): Level {

@@ -5,7 +5,8 @@
  * The rules look at what is left when everything of a wrong shape was cut out,
  * so that one run reports all mistakes.
  */
-import { LIMITS, type Replication } from "../config.js";
+import type { Replication } from "../cluster-config.js";
+import { LIMITS } from "../config.js";
 import {
   type BucketShape,
   type ClusterShape,

@@ -6,7 +6,9 @@
 import { z } from "zod";
 import { parseDurationMs } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
-import { type Durability, LEVEL_NAMES, LIMITS, type Replication } from "../config.js";
+import type { Durability, Replication } from "../cluster-config.js";
+import { LEVEL_NAMES, LIMITS } from "../config.js";
+import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { BUILT_TYPES, PLANNED_TYPES } from "../lattice/registry.js";
 
 /** What nodes, racks, datacenters and buckets may be called. */
@@ -152,10 +154,23 @@ const ttl = leaf<string>("a duration such as 500ms, 60s, 5m or 2h", (value) => {
   return typeof value === "string" && (parseDurationMs(value) ?? 0) > 0;
 });
 
+const HEDGE = 'a map such as { after: "max(p95,2ms)", budgetPercent: 10 }';
+const hedge = section(HEDGE, {
+  after: leaf<string>(
+    HEDGE_EXPECTED,
+    (value) => typeof value === "string" && parseHedgePolicy(value) !== undefined,
+    (value) => (value === "tied" ? "tied requests are not built yet; use max(p95,2ms)" : undefined),
+  ).optional(),
+  budgetPercent: leaf<number>(
+    "percent from 0 to 100",
+    (value) => typeof value === "number" && value >= 0 && value <= 100,
+  ).optional(),
+}).nullish();
+
 const bucket = section(
   "a map such as { type: register }",
-  { type: type.optional(), replication: replication.optional(), consistency, ttl: ttl.optional() },
-  ["hedge", "merge", "coalesce"],
+  { type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
+  ["merge", "coalesce"],
 ).nullish();
 
 const partitions = leaf<number>(
@@ -206,25 +221,22 @@ const node = section("a map such as { id: n1, host: 127.0.0.1, http: 8101, peer:
 
 const NODES = "a list of at least one node";
 
-export const clusterShape = section(
-  "a map with at least cluster and nodes",
-  {
-    cluster: name("a cluster name"),
-    replication: replication.optional(),
-    partitions: partitions.optional(),
-    data: text("the path of a folder").optional(),
-    durability: word<Durability>("group or os", ["group", "os"]).optional(),
-    consistency,
-    nodes: list(NODES, node).min(1, { error: `expected ${NODES}, found an empty one` }),
-    buckets: z
-      .record(z.string(), bucket, { error: ({ input }) => expectation("a map of buckets by name", input) })
-      .nullish(),
-    defaults: bucket,
-    limits: section("a map of limits by name", limits).nullish(),
-    security,
-  },
-  ["hedge"],
-);
+export const clusterShape = section("a map with at least cluster and nodes", {
+  cluster: name("a cluster name"),
+  replication: replication.optional(),
+  partitions: partitions.optional(),
+  data: text("the path of a folder").optional(),
+  durability: word<Durability>("group or os", ["group", "os"]).optional(),
+  consistency,
+  hedge,
+  nodes: list(NODES, node).min(1, { error: `expected ${NODES}, found an empty one` }),
+  buckets: z
+    .record(z.string(), bucket, { error: ({ input }) => expectation("a map of buckets by name", input) })
+    .nullish(),
+  defaults: bucket,
+  limits: section("a map of limits by name", limits).nullish(),
+  security,
+});
 
 /** A file of the right shape. */
 export type ClusterShape = z.infer<typeof clusterShape>;

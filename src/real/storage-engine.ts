@@ -18,7 +18,8 @@
  * Again: `npm run bench -- storage`.
  */
 import { closeSync, fdatasync } from "node:fs";
-import type { Durability, Limits } from "../config.js";
+import type { Durability } from "../cluster-config.js";
+import type { Limits } from "../config.js";
 import type { Row, StorageError, Write } from "../ports.js";
 import { diskBroken } from "./storage-errors.js";
 import { Folding, HELD_AT_LIMITS } from "./storage-fold.js";

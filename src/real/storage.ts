@@ -13,7 +13,8 @@
  */
 import { assert } from "../base/assert.js";
 import { bytesToMapKey } from "../base/bytes.js";
-import type { Durability, Limits } from "../config.js";
+import type { Durability } from "../cluster-config.js";
+import type { Limits } from "../config.js";
 import type { Row, Storage, StorageError, Write } from "../ports.js";
 import { type StorageEngine, SyncedLogEngine } from "./storage-engine.js";
 

@@ -12,7 +12,8 @@
 import { assert } from "../base/assert.js";
 import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
 import { u64 } from "../base/random.js";
-import type { Durability, Limits } from "../config.js";
+import type { Durability } from "../cluster-config.js";
+import type { Limits } from "../config.js";
 import type { Actor, Stamp } from "../lattice/stamp.js";
 import type { Storage, World, Write } from "../ports.js";
 import { ownRecord, readOwnRecord, SPACE } from "./rows.js";

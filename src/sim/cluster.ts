@@ -3,7 +3,8 @@
  * production, on simulated ports. A run is a function of its seed.
  */
 import { assert } from "../base/assert.js";
-import { type BucketConfig, type ClusterConfig, DEFAULT_LIMITS, type Limits, type NodeConfig } from "../config.js";
+import { type BucketConfig, type ClusterConfig, DEFAULT_HEDGE, type NodeConfig } from "../cluster-config.js";
+import { DEFAULT_LIMITS, type Limits } from "../config.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
 import { computeLayout, isRefusal, type Layout } from "../membership/layout.js";
 import { layoutSpecOf } from "../membership/ring.js";
@@ -192,6 +193,7 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     type: "register",
     replication: options.replication ?? Math.min(3, count),
     consistency: { read: "QUORUM", write: "QUORUM" },
+    hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
     ...options.bucket,
   };

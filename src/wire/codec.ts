@@ -34,13 +34,19 @@ const KINDS = [
   "sync-ranges",
   "sync-ranges-reply",
   "refused",
+  "cancel",
 ] as const satisfies readonly Message["kind"][];
+
+/** The first byte of a message of this kind. */
+export function kindByte(kind: Message["kind"]): number {
+  return KINDS.indexOf(kind);
+}
 
 const ROW_STATUSES = ["found", "absent", "damaged"] as const satisfies readonly RowAnswer["status"][];
 const RANGE_ANSWERS = ["same", "split", "rows"] as const satisfies readonly RangeAnswer["kind"][];
 
 export function writeMessage(writer: Writer, message: Message): void {
-  writer.u8(KINDS.indexOf(message.kind));
+  writer.u8(kindByte(message.kind));
   switch (message.kind) {
     case "ping":
       writer.u64(message.actor).u53(message.boundUs);
@@ -79,6 +85,8 @@ export function writeMessage(writer: Writer, message: Message): void {
     case "refused":
       writer.u8(REFUSALS.indexOf(message.reason));
       return;
+    case "cancel":
+      return;
     default:
       unreachable(message);
   }
@@ -116,6 +124,8 @@ export function readMessage(reader: Reader): Message {
       return { kind, answers: readList(reader, () => readRangeAnswer(reader)) };
     case "refused":
       return { kind, reason: oneOf(REFUSALS, reader.u8()) };
+    case "cancel":
+      return { kind };
     default:
       return unreachable(kind);
   }

@@ -130,7 +130,7 @@ export interface SyncRangesReply {
   readonly answers: readonly RangeAnswer[];
 }
 
-export const REFUSALS = ["wrong-layout", "not-ready", "malformed"] as const;
+export const REFUSALS = ["wrong-layout", "not-ready", "malformed", "recalled"] as const;
 
 /** The question was not looked at. */
 export interface Refused {
@@ -138,9 +138,14 @@ export interface Refused {
   readonly reason: (typeof REFUSALS)[number];
 }
 
+/** The question of this frame's id is of no more use: if it was not looked at yet, it is refused unread. */
+export interface Cancel {
+  readonly kind: "cancel";
+}
+
 export type Request = Ping | Read | Merge | SyncShared | SyncRanges;
 export type Reply = Pong | ReadReply | MergeReply | SyncSharedReply | SyncRangesReply | Refused;
-export type Message = Request | Reply;
+export type Message = Request | Reply | Cancel;
 
 /** The answer to each question, unless it is refused. */
 export interface ReplyTo {

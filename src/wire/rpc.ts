@@ -6,12 +6,16 @@
  * the deadline passed), and an answer that nobody waits for is dropped. Each
  * carries the time its asker will still wait; after that no answer is sent.
  * A question to oneself takes the same path within the turn, without bytes.
+ *
+ * A question may be recalled. Whoever was asleep finds question and recall in
+ * one read of the socket, and refuses without having worked: its callback still
+ * comes exactly once.
  */
 import { assert } from "../base/assert.js";
 import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
 import type { Cancel, NodeId, World } from "../ports.js";
 import type { Turn } from "../turn.js";
-import { readMessage, writeMessage } from "./codec.js";
+import { kindByte, readMessage, writeMessage } from "./codec.js";
 import type { Message, Refused, Reply, ReplyTo, Request } from "./messages.js";
 
 /** Who answers here. */
@@ -39,6 +43,13 @@ const EXPECTED = {
 
 const ID_LIMIT = 2 ** 32;
 
+/** Of a frame, before the message: id, layout version, remaining milliseconds. */
+const HEADER_BYTES = 12;
+const ID_BYTES = 4;
+
+/** Tells whoever was asked that the answer is of no more use. Harmless when it has come. */
+export type Recall = () => void;
+
 export class Rpc {
   private readonly waiting = new Map<number, Waiting>();
   private nextId: number;
@@ -55,7 +66,8 @@ export class Rpc {
     // A restarted node must not take an answer to its former life for its own.
     this.nextId = this.world.random.u32();
     this.world.transport.onReceive((from, frames) => {
-      for (const frame of frames) this.onFrame(from, frame);
+      const recalled = recalledIn(frames);
+      for (const frame of frames) this.onFrame(from, frame, recalled);
     });
   }
 
@@ -65,7 +77,7 @@ export class Rpc {
     request: Extract<Request, { kind: Kind }>,
     timeoutMs: number,
     onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
-  ): void {
+  ): Recall {
     assert(timeoutMs > 0, "a question needs time for its answer");
     const id = this.nextId;
     this.nextId = (this.nextId + 1) % ID_LIMIT;
@@ -74,6 +86,9 @@ export class Rpc {
     this.waiting.set(id, { to, expects, onReply: onReply as Waiting["onReply"], cancel });
     if (to === this.self) this.callSelf(id, request);
     else this.send(to, id, timeoutMs, request);
+    return () => {
+      if (to !== this.self && this.waiting.has(id)) this.send(to, id, 0, CANCEL);
+    };
   }
 
   /** The node stops: nobody waits for anything any more. */
@@ -95,7 +110,7 @@ export class Rpc {
     this.world.transport.send(to, writer.finish());
   }
 
-  private onFrame(from: NodeId, frame: Uint8Array): void {
+  private onFrame(from: NodeId, frame: Uint8Array, recalled: ReadonlySet<number>): void {
     try {
       const reader = new Reader(frame);
       const id = reader.u32();
@@ -103,8 +118,10 @@ export class Rpc {
       const remainingMs = reader.u32();
       const message = readMessage(reader);
       reader.end();
-      if (isRequest(message)) this.onRequest(from, id, layoutVersion, remainingMs, message);
-      else this.onReply(from, id, message);
+      if (message.kind === "cancel") return;
+      if (!isRequest(message)) this.onReply(from, id, message);
+      else if (recalled.has(id)) this.send(from, id, 0, RECALLED);
+      else this.onRequest(from, id, layoutVersion, remainingMs, message);
     } catch (error) {
       if (!(error instanceof MalformedBytes)) throw error;
       this.world.meter.count("murmur_malformed_frames_total");
@@ -143,7 +160,22 @@ export class Rpc {
 }
 
 const SMALL_FRAME_BYTES = 512;
+const CANCEL = { kind: "cancel" } as const;
+const RECALLED = { kind: "refused", reason: "recalled" } as const;
+const CANCEL_BYTE = kindByte("cancel");
+const NOTHING: ReadonlySet<number> = new Set();
 
-function isRequest(message: Message): message is Request {
+/** The questions among these frames, or before them, that need no answer. */
+function recalledIn(frames: readonly Uint8Array[]): ReadonlySet<number> {
+  let recalled: Set<number> | undefined;
+  for (const frame of frames) {
+    if (frame[HEADER_BYTES] !== CANCEL_BYTE) continue;
+    recalled ??= new Set();
+    recalled.add(new Reader(frame.subarray(0, ID_BYTES)).u32());
+  }
+  return recalled ?? NOTHING;
+}
+
+function isRequest(message: Request | Reply): message is Request {
   return message.kind in EXPECTED;
 }

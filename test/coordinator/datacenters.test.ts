@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
+import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 
@@ -23,7 +24,14 @@ function put(cluster: SimCluster, at: string, value: string, level: Level): stri
 }
 
 function get(cluster: SimCluster, at: string, level: Level): string {
-  const outcome = cluster.read(at, { bucket: "b", key: KEY, level, deadlineMs: 1000, mend: true });
+  const outcome = cluster.read(at, {
+    bucket: "b",
+    key: KEY,
+    level,
+    deadlineMs: 1000,
+    hedge: DEFAULT_HEDGE,
+    mend: true,
+  });
   if (!outcome.ok) return outcome.failure.kind;
   return Buffer.from(outcome.view.contents[0]?.value ?? []).toString();
 }

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { tokenOf } from "../../src/base/hash.js";
+import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../../src/coordinator/outcome.js";
 import type { Context } from "../../src/lattice/stamp.js";
@@ -24,7 +25,7 @@ function put(cluster: SimCluster, at: string, value: string, level: Level, conte
 }
 
 function get(cluster: SimCluster, at: string, level: Level, mend = true): ReadOutcome {
-  return cluster.read(at, { bucket: "b", key: KEY, level, deadlineMs: DEADLINE_MS, mend });
+  return cluster.read(at, { bucket: "b", key: KEY, level, deadlineMs: DEADLINE_MS, hedge: DEFAULT_HEDGE, mend });
 }
 
 function textOf(outcome: ReadOutcome): string | undefined {

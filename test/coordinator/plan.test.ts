@@ -3,11 +3,14 @@ import { test } from "node:test";
 import type { Level } from "../../src/config.js";
 import { type Owner, planFor, quorumOf } from "../../src/coordinator/plan.js";
 
-/** `a1 a2 !b1`: owners in preference order, the letter is the datacenter, `!` is down. */
+/** `a1 ~a2 !b1`: owners in preference order, the letter is the datacenter, `~` is avoided, `!` is down. */
 function owners(text: string): Owner[] {
   return text.split(" ").map((word) => {
-    const node = word.replace("!", "");
-    return { node, datacenter: node[0] as string, alive: !word.startsWith("!") };
+    const node = word.replace(/^[!~]/, "");
+    return {
+      ...{ node, datacenter: node[0] as string },
+      ...{ alive: !word.startsWith("!"), avoided: word.startsWith("~") },
+    };
   });
 }
 
@@ -47,6 +50,11 @@ const TABLE: readonly (readonly [level: Level, owners: string, self: string, exp
   ["LOCAL_QUORUM", "b1 b2", "a9", "bad-level 0/0"],
   ["EACH_QUORUM", "b1 a1 b2 a2 b3 a3", "a3", "2 of b1,b2,b3 + 2 of a3,a1,a2"],
   ["EACH_QUORUM", "b1 a1 !b2 a2 !b3 a3", "a3", "unavailable 4/4"],
+  ["ONE", "~a1 a2 a3", "a9", "1 of a2,a3,a1"],
+  ["ONE", "~a1 ~a2 ~a3", "a9", "1 of a1,a2,a3"],
+  ["QUORUM", "~a1 !a2 a3", "a3", "2 of a3,a1,a2"],
+  ["QUORUM", "~a1 a2 a3", "a1", "2 of a1,a2,a3"],
+  ["QUORUM", "b1 ~a1 b2 a2", "a9", "3 of a2,b1,b2,a1"],
   ["ANY", "a1 a2 a3", "a1", "bad-level 0/0"],
 ];
 

@@ -10,7 +10,7 @@ import type { AnyLattice } from "../../src/lattice/registry.js";
 const lattice = register as AnyLattice;
 
 function group(needed: number, nodes: string): Group {
-  return { needed, owners: nodes.split(" ").map((node) => ({ node, datacenter: "a", alive: true })) };
+  return { needed, owners: nodes.split(" ").map((node) => ({ node, datacenter: "a", alive: true, avoided: false })) };
 }
 
 /** The register written at `timeUs`; 0 is absence. */

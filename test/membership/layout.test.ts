@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import type { Replication } from "../../src/config.js";
+import type { Replication } from "../../src/cluster-config.js";
 import {
   computeLayout,
   decodeLayout,

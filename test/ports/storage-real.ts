@@ -8,7 +8,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { DEFAULT_LIMITS, type Durability, type Limits } from "../../src/config.js";
+import type { Durability } from "../../src/cluster-config.js";
+import { DEFAULT_LIMITS, type Limits } from "../../src/config.js";
 import { openStorage, type SqliteStorage } from "../../src/real/storage.js";
 import { barrier, type Harness } from "./storage-harness.js";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { DEFAULT_LIMITS, type Durability } from "../../src/config.js";
+import type { Durability } from "../../src/cluster-config.js";
+import { DEFAULT_LIMITS } from "../../src/config.js";
 import type { Stamp } from "../../src/lattice/stamp.js";
 import type { World } from "../../src/ports.js";
 import { Mint } from "../../src/replica/mint.js";

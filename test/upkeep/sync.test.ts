@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { below } from "../../src/base/random.js";
+import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 import { SimRandom } from "../../src/sim/random.js";
 
@@ -130,7 +131,8 @@ for (const kind of ["unreadable", "changed"] as const) {
     if (kind === "unreadable") cluster.disk("n2").damage(victim.key);
     const keyOf = decodedKey(victim.key);
     const readAll = () =>
-      cluster.read("n1", { bucket: "b", key: keyOf, level: "ALL", deadlineMs: 1000, mend: true }).ok;
+      cluster.read("n1", { bucket: "b", key: keyOf, level: "ALL", deadlineMs: 1000, hedge: DEFAULT_HEDGE, mend: true })
+        .ok;
     cluster.network.partition([["n2"], ["n3"]]);
     assert.equal(readAll(), false, "the damage was not seen");
     cluster.run(10_000);

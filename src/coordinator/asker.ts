@@ -1,0 +1,57 @@
+/**
+ * Asking with a watch in hand: every read of a peer is timed to its end.
+ *
+ * A question may be recalled when its answer is of no more use. That costs a frame, so it is
+ * done to peers that are overdue: what waits there, unread, need not be done any more.
+ */
+import type { Clock, Meter, NodeId } from "../ports.js";
+import type { Refused, ReplyTo, Request } from "../wire/messages.js";
+import type { Recall } from "../wire/rpc.js";
+import type { Latencies } from "./latency.js";
+
+/** Who sends questions: wire/rpc.ts, or something in front of it. */
+export interface Asker {
+  /** Asks `to`. `onReply` comes once: the answer, a refusal, or undefined after `timeoutMs`. */
+  call<Kind extends Request["kind"]>(
+    to: NodeId,
+    request: Extract<Request, { kind: Kind }>,
+    timeoutMs: number,
+    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+  ): Recall;
+}
+
+export interface TimedHost {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly meter: Meter;
+}
+
+export class TimedAsker implements Asker {
+  constructor(
+    private readonly host: TimedHost,
+    private readonly asker: Asker,
+    private readonly latencies: Latencies,
+  ) {}
+
+  call<Kind extends Request["kind"]>(
+    to: NodeId,
+    request: Extract<Request, { kind: Kind }>,
+    timeoutMs: number,
+    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+  ): Recall {
+    // Asking oneself takes no time, and a write waits for the disk.
+    if (request.kind !== "read" || to === this.host.self) return this.asker.call(to, request, timeoutMs, onReply);
+    const { clock, meter } = this.host;
+    const question = this.latencies.onAsked(to, clock.nowMs());
+    const recall = this.asker.call(to, request, timeoutMs, (reply) => {
+      if (reply === undefined) this.latencies.onLost(question, clock.nowMs());
+      else if (reply.kind === "refused") this.latencies.onRefused(question, clock.nowMs());
+      else meter.time("murmur_peer_seconds", this.latencies.onAnswered(question, clock.nowMs()), { peer: to });
+      onReply(reply);
+    });
+    return () => {
+      question.recalledAtAgeMs ??= clock.nowMs() - question.askedMs;
+      recall();
+    };
+  }
+}

@@ -1,0 +1,186 @@
+/**
+ * How long each replica takes, and who is overdue now. Pure: time comes as an argument.
+ *
+ * Every question is followed to its end; one that was recalled or lost counts as
+ * having taken longer than its age (base/quantile.ts). Two mistakes are avoided
+ * on the way from there to "this is late" (both measured, on others' stores
+ * too). Learning only from quick answers sinks until everything is hedged.
+ * Learning the stall itself rises until nothing is: so a replica is never
+ * thought to take longer than three times what its neighbours usually do.
+ *
+ * Hedging is the second line. The first is not to ask who is late: a replica
+ * with an unanswered question older than usual, or one that is much slower than
+ * its neighbours, is ranked behind them, asked again now and then, and
+ * restored by its answers.
+ */
+import { assert } from "../base/assert.js";
+import { Quantiles } from "../base/quantile.js";
+import type { Limits } from "../config.js";
+import type { NodeId } from "../ports.js";
+
+/** A question on its way; handed back when it has come to an end. */
+export interface Question {
+  readonly node: NodeId;
+  readonly askedMs: number;
+  /** How old it was when its asker had no more use for an answer. */
+  recalledAtAgeMs: number | undefined;
+}
+
+interface Estimate {
+  readonly usualMs: number;
+  /** Even its usual answers are late. */
+  readonly isSlow: boolean;
+  /** Until when this is good enough. */
+  readonly untilMs: number;
+}
+
+interface Replica {
+  readonly node: NodeId;
+  readonly quantiles: Quantiles;
+  /** In the order of asking: the first is the oldest. */
+  readonly unanswered: Set<Question>;
+  /** By share. */
+  readonly estimates: Map<number, Estimate>;
+  /** The last question was never answered. */
+  lost: boolean;
+  lastAskedMs: number;
+}
+
+/** What is known of one replica, for people. Times are undefined while too little was seen. */
+export interface LatencyStatus {
+  readonly node: NodeId;
+  readonly samples: number;
+  readonly p50Ms: number | undefined;
+  readonly p95Ms: number | undefined;
+  readonly p99Ms: number | undefined;
+  /** Reads go to others first. */
+  readonly overdue: boolean;
+  readonly unanswered: number;
+}
+
+/** So many times its neighbours' median is the longest that a replica may usually take. */
+const NEIGHBOURS_FACTOR = 3;
+/** The share by which replicas are compared. */
+const RANK_SHARE = 0.95;
+const MEDIAN = 0.5;
+/** Walking through the buckets takes a microsecond: too long for every read, and needless. */
+const ESTIMATE_LIFE_MS = 50;
+
+export class Latencies {
+  private readonly replicas = new Map<NodeId, Replica>();
+
+  constructor(
+    private readonly limits: Limits,
+    private readonly datacenterOf: (node: NodeId) => string,
+  ) {}
+
+  onAsked(node: NodeId, nowMs: number): Question {
+    const question = { node, askedMs: nowMs, recalledAtAgeMs: undefined };
+    const replica = this.replicaOf(node);
+    replica.unanswered.add(question);
+    replica.lastAskedMs = nowMs;
+    return question;
+  }
+
+  /** Its answer came. Returns how long it took. */
+  onAnswered(question: Question, nowMs: number): number {
+    const replica = this.close(question);
+    const durationMs = nowMs - question.askedMs;
+    if (question.recalledAtAgeMs === undefined) replica.quantiles.record(durationMs, nowMs);
+    else replica.quantiles.recordCensored(question.recalledAtAgeMs, nowMs);
+    replica.lost = false;
+    return durationMs;
+  }
+
+  /** It refused: that tells that it is there, not how long an answer takes, unless its answer was recalled. */
+  onRefused(question: Question, nowMs: number): void {
+    const replica = this.close(question);
+    if (question.recalledAtAgeMs !== undefined) replica.quantiles.recordCensored(question.recalledAtAgeMs, nowMs);
+    replica.lost = false;
+  }
+
+  /** Nothing came until the deadline. */
+  onLost(question: Question, nowMs: number): void {
+    const replica = this.close(question);
+    replica.quantiles.recordCensored(question.recalledAtAgeMs ?? nowMs - question.askedMs, nowMs);
+    replica.lost = true;
+  }
+
+  /** What so large a share of a replica's answers should not exceed, in milliseconds. */
+  usualMs(node: NodeId, share: number, nowMs: number): number {
+    return this.estimate(node, share, nowMs).usualMs;
+  }
+
+  /** Whether others should be asked first. True of a replica whose time for a probe has come only if it was asked since. */
+  isAvoided(node: NodeId, nowMs: number): boolean {
+    return this.isLate(node, nowMs) && nowMs - this.replicaOf(node).lastAskedMs < this.limits.peerProbeIntervalMs;
+  }
+
+  describe(node: NodeId, nowMs: number): LatencyStatus {
+    const { quantiles, unanswered } = this.replicaOf(node);
+    return {
+      node,
+      samples: Math.round(quantiles.samples),
+      p50Ms: quantiles.quantile(0.5),
+      p95Ms: quantiles.quantile(0.95),
+      p99Ms: quantiles.quantile(0.99),
+      overdue: this.isLate(node, nowMs),
+      unanswered: unanswered.size,
+    };
+  }
+
+  private isLate(node: NodeId, nowMs: number): boolean {
+    const { lost, unanswered } = this.replicaOf(node);
+    const { usualMs, isSlow } = this.estimate(node, RANK_SHARE, nowMs);
+    if (lost || isSlow) return true;
+    const [oldest] = unanswered;
+    return oldest !== undefined && nowMs - oldest.askedMs > usualMs;
+  }
+
+  private estimate(node: NodeId, share: number, nowMs: number): Estimate {
+    const replica = this.replicaOf(node);
+    const known = replica.estimates.get(share);
+    if (known !== undefined && nowMs < known.untilMs) return known;
+    const { hedgeMsMin, hedgeUnmeasuredMs } = this.limits;
+    const ownMs = replica.quantiles.quantile(share);
+    const usualMs = Math.min(ownMs ?? hedgeUnmeasuredMs, NEIGHBOURS_FACTOR * this.neighboursMs(node, MEDIAN));
+    const slowMs = Math.max(hedgeMsMin, NEIGHBOURS_FACTOR * this.neighboursMs(node, share));
+    const estimate = {
+      usualMs: Math.max(hedgeMsMin, usualMs),
+      isSlow: ownMs !== undefined && ownMs > slowMs,
+      untilMs: nowMs + ESTIMATE_LIFE_MS,
+    };
+    replica.estimates.set(share, estimate);
+    return estimate;
+  }
+
+  /** The median of this quantile over the measured replicas of its datacenter, the lower one of two. */
+  private neighboursMs(node: NodeId, share: number): number {
+    const datacenter = this.datacenterOf(node);
+    const neighbours = [...this.replicas.values()].filter((replica) => this.datacenterOf(replica.node) === datacenter);
+    const known = neighbours.flatMap(({ quantiles }) => quantiles.quantile(share) ?? []).sort((a, b) => a - b);
+    return known[(known.length - 1) >> 1] ?? Number.POSITIVE_INFINITY;
+  }
+
+  private close(question: Question): Replica {
+    const replica = this.replicaOf(question.node);
+    const wasOpen = replica.unanswered.delete(question);
+    assert(wasOpen, "a question comes to an end once");
+    return replica;
+  }
+
+  private replicaOf(node: NodeId): Replica {
+    const known = this.replicas.get(node);
+    if (known !== undefined) return known;
+    const replica: Replica = {
+      node,
+      quantiles: new Quantiles(this.limits.latencyHalfLifeMs),
+      unanswered: new Set(),
+      estimates: new Map(),
+      lost: false,
+      lastAskedMs: Number.NEGATIVE_INFINITY,
+    };
+    this.replicas.set(node, replica);
+    return replica;
+  }
+}
