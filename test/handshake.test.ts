@@ -154,11 +154,11 @@ describe("the handshake", () => {
     const { dialler, acceptor } = talk(party("n1"), party("n2"), "n2", (message, index) => {
       if (index !== 0) return message;
       const hello = Buffer.concat([message, utf8("and more")]);
-      hello.writeUInt16BE(2, 1);
+      hello.writeUInt16BE(9, 1);
       return hello;
     });
-    assert.equal(difference(acceptor), "n1 | protocol | 1 | 2");
-    assert.equal(difference(dialler), "n2 | protocol | 2 | 1");
+    assert.equal(difference(acceptor), "n1 | protocol | 2 | 9");
+    assert.equal(difference(dialler), "n2 | protocol | 9 | 2");
   });
 
   test("the one that nobody accepted, else the younger, is probably wrong", () => {

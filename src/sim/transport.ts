@@ -113,11 +113,11 @@ export class SimNetwork {
     if (!this.waiting.has(node)) this.waiting.set(node, []);
   }
 
-  /** The process goes on and reads what waited, in order of arrival, in later inputs. */
+  /** The process goes on and reads what waited: what one peer sent to one process is one input, as of a full socket. */
   resume(node: NodeId): void {
     const packets = this.waiting.get(node) ?? [];
     this.waiting.delete(node);
-    for (const packet of packets) this.clock.after(0, () => this.arrive(packet));
+    for (const packet of joined(packets)) this.clock.after(0, () => this.arrive(packet));
   }
 
   /** Called by a port: these frames leave together. */
@@ -185,6 +185,17 @@ export class SimNetwork {
 }
 
 /** One node's end of the network, from its start to its crash. */
+/** One packet for each pair of sender and receiver, in order of arrival. */
+function joined(packets: readonly Packet[]): Packet[] {
+  const result: Packet[] = [];
+  for (const packet of packets) {
+    const index = result.findIndex(({ from, to }) => from === packet.from && to === packet.to);
+    if (index < 0) result.push(packet);
+    else result[index] = { ...packet, frames: [...(result[index] as Packet).frames, ...packet.frames] };
+  }
+  return result;
+}
+
 class SimPort implements Transport {
   private queues = new Map<NodeId, Uint8Array[]>();
   private receiver: ((from: NodeId, frames: readonly Uint8Array[]) => void) | undefined;
