@@ -13,7 +13,7 @@ import { createHttpServer, type HttpServer } from "./http/server.js";
 import type { Layout } from "./membership/layout.js";
 import { layoutSpecOf, replicationText } from "./membership/ring.js";
 import { Member } from "./node.js";
-import type { Log, World } from "./ports.js";
+import type { Clock, Log, Random, Transport, World } from "./ports.js";
 import { RealClock } from "./real/clock.js";
 import type { Facts, Refusal } from "./real/facts.js";
 import { openLayout } from "./real/layout-file.js";
@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly log: Log;
   /** For tests of clocks gone wrong: added to the wall clock. */
   readonly wallOffsetMs?: number;
+  /** For tests of a network gone wrong: what is returned stands between the node and its transport. */
+  readonly wrapTransport?: (transport: Transport, clock: Clock, random: Random) => Transport;
 }
 
 export interface RunningNode {
@@ -113,13 +115,12 @@ class Starting {
   }
 
   private join(node: NodeConfig, layout: Layout): void {
-    const { config, log, newCluster } = this.options;
+    const { config, log, newCluster, wrapTransport } = this.options;
     const { clock, random, meter, limits } = this;
     const storage = this.storage as SqliteStorage;
-    const world: World = {
-      ...{ clock, random, meter, log, storage, bootId: bootId() },
-      transport: this.transport as TcpTransport,
-    };
+    const tcp = this.transport as TcpTransport;
+    const transport = wrapTransport?.(tcp, clock, random) ?? tcp;
+    const world: World = { clock, random, transport, meter, log, storage, bootId: bootId() };
     const member = new Member(world, { config, layout, self: node.id, newCluster });
     const http = createHttpServer({
       store: storeOf(member, config, node.id, VERSION),

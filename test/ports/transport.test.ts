@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
-import type { NodeId, Transport } from "../../src/ports.js";
+import type { NodeId } from "../../src/ports.js";
 import { TcpTransport } from "../../src/real/transport.js";
-import { SimClock } from "../../src/sim/clock.js";
-import { SimRandom } from "../../src/sim/random.js";
-import { SimNetwork } from "../../src/sim/transport.js";
+import { simulatedFleet } from "./sim-fleet.js";
 import {
   close,
   closeAll,
@@ -61,25 +59,10 @@ async function realFleet(ids: readonly NodeId[]): Promise<Fleet> {
   };
 }
 
-async function simulatedFleet(ids: readonly NodeId[]): Promise<Fleet> {
-  const clock = new SimClock();
-  const network = new SimNetwork(clock, new SimRandom("fleet"));
-  const ports = new Map<NodeId, Transport>(ids.map((id) => [id, network.port(id)]));
-  return {
-    transport: (id) => ports.get(id) as Transport,
-    until: async (condition) => {
-      while (!condition()) assert.ok(clock.step(), `nothing more happens: ${condition}`);
-    },
-    crash: async (id) => network.detach(id),
-    restart: async (id) => void ports.set(id, network.port(id)),
-    close: async () => {},
-  };
-}
-
 afterEach(closeAll);
 
 transportSuite({ name: "real", open: realFleet });
-transportSuite({ name: "simulated", open: simulatedFleet });
+transportSuite({ name: "simulated", open: (ids) => simulatedFleet(ids) });
 
 describe("the transport over TCP", () => {
   test("frames of many turns in one round of the loop are one write and one input", async () => {
