@@ -5,7 +5,8 @@
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ClusterConfig, Durability, Level, Limits, Replication } from "../config.js";
+import type { ClusterConfig, Durability, Replication } from "../cluster-config.js";
+import type { Level, Limits } from "../config.js";
 import { loadClusterFile } from "../real/cluster-file.js";
 
 /** One node, for clusters of several racks or datacenters. */
@@ -20,10 +21,17 @@ interface LevelOptions {
   readonly write?: Level;
 }
 
+interface HedgeOptions {
+  /** Such as "max(p95,2ms)" or "never". */
+  readonly after?: string;
+  readonly budgetPercent?: number;
+}
+
 export interface TestBucketOptions {
   readonly type?: string;
   readonly replication?: Replication;
   readonly consistency?: LevelOptions;
+  readonly hedge?: HedgeOptions;
   /** Such as "60s". */
   readonly ttl?: string;
 }
@@ -34,6 +42,7 @@ export interface ClusterSettings {
   /** 64 by default. */
   readonly partitions?: number;
   readonly consistency?: LevelOptions;
+  readonly hedge?: HedgeOptions;
   readonly buckets?: Readonly<Record<string, TestBucketOptions>>;
   /** For buckets not named in `buckets`. */
   readonly defaults?: TestBucketOptions;

@@ -3,7 +3,7 @@
  * IPC. Every command is acknowledged by its number, so that whoever waits for
  * the acknowledgement knows that it has taken effect.
  */
-import type { ClusterConfig } from "../config.js";
+import type { ClusterConfig } from "../cluster-config.js";
 import type { NodeId } from "../ports.js";
 import type { Faults } from "./fault-transport.js";
 

@@ -5,7 +5,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ClusterConfig, NodeConfig } from "../config.js";
+import type { ClusterConfig, NodeConfig } from "../cluster-config.js";
 import type { NodeId } from "../ports.js";
 import { within } from "./deadline.js";
 import { type Faults, NO_FAULTS, type Slowness } from "./fault-transport.js";
