@@ -100,19 +100,32 @@ function loadAxios(): AxiosStatic {
   return createRequire(import.meta.url)("axios") as AxiosStatic;
 }
 
-/** The file is read only when it is needed: reading it takes longer than most requests. */
 export async function openCluster(options: ClusterOptions, timeoutMs?: number): Promise<Cluster> {
   const beyond = (deadlineMs: number) => deadlineMs + PATIENCE_BEYOND_DEADLINE_MS;
   if (options.node !== undefined) {
     return new Cluster([nodeUrl(options.node)], timeoutMs === undefined ? PATIENCE_MS : beyond(timeoutMs));
   }
-  const { configPath, loadConfig } = await import("./config.js");
-  const config = loadConfig(configPath(options.config));
-  return new Cluster(urlsOf(config), beyond(timeoutMs ?? config.limits.requestDeadlineMs));
+  const config = await configOf(options);
+  return new Cluster(config.nodes.map(urlOf), beyond(timeoutMs ?? config.limits.requestDeadlineMs));
 }
 
-function urlsOf(config: ClusterConfig): string[] {
-  return config.nodes.map(urlOf);
+/** A node by itself, for what each must be asked. */
+export interface Target {
+  /** Its id; of `--node` its URL, as long as it has not said who it is. */
+  readonly node: string;
+  readonly url: string;
+}
+
+/** All nodes of the file, or the one given. */
+export async function targetsOf(options: ClusterOptions): Promise<readonly Target[]> {
+  if (options.node !== undefined) return [{ node: nodeUrl(options.node), url: nodeUrl(options.node) }];
+  return (await configOf(options)).nodes.map((node) => ({ node: node.id, url: urlOf(node) }));
+}
+
+/** The file is read only when it is needed: reading it takes longer than most requests. */
+async function configOf(options: ClusterOptions): Promise<ClusterConfig> {
+  const { configPath, loadConfig } = await import("./config.js");
+  return loadConfig(configPath(options.config));
 }
 
 function urlOf({ host, http }: Pick<NodeConfig, "host" | "http">): string {
@@ -186,6 +199,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOTFOUND: "unknown host",
 };
 
-function reasonOf(code: string): string {
+/** Why a connection failed, in words. */
+export function reasonOf(code = "ERR_NETWORK"): string {
   return REASONS[code] ?? code;
 }

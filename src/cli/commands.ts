@@ -132,6 +132,16 @@ function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./status.js")).status(options)));
+  declare(program, "watch", "follow all nodes live: a line each second, and one for whatever happens to a node", [
+    "murmur watch",
+    "murmur watch --node http://127.0.0.1:8103",
+    "murmur watch --json --count 10",
+  ])
+    .option("--count <lines>", "end after so many lines of figures (else at Ctrl-C)")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./watch.js")).watch(options)));
   declare(program, "ring", "how the partitions are spread over the nodes", [
     "murmur ring",
     "murmur ring --partition 17",
