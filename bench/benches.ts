@@ -15,4 +15,5 @@ export const BENCHES: ReadonlyMap<string, () => Promise<Bench>> = new Map<string
   ["transport", () => import("./transport.js")],
   ["start", () => import("./start.js")],
   ["levels", () => import("./levels.js")],
+  ["tail", () => import("./tail.js")],
 ]);

@@ -116,12 +116,12 @@ function barMark({ label, spread, text, isReference }: Bar, scale: Scale, leftPx
   ].join("");
 }
 
-function tickText(tick: number): string {
+export function tickText(tick: number): string {
   return tick.toLocaleString("en-US", { maximumSignificantDigits: 6 });
 }
 
 const ENTITIES: Readonly<Record<string, string>> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
 
-function escaped(text: string): string {
+export function escaped(text: string): string {
   return text.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? character);
 }

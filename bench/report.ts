@@ -7,6 +7,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { barChart } from "./chart.js";
+import { type CurvePanel, curveChart } from "./curves.js";
 import type { Spread } from "./spread.js";
 
 /** How much of a bench to run. */
@@ -32,14 +33,21 @@ export type Cell = string | number | Spread | undefined;
 /** Cells by the name of their column. */
 export type Row = Readonly<Record<string, Cell>>;
 
-export interface Result {
-  readonly name: string;
-  /** Runs it again. */
-  readonly command: string;
+export interface Table {
   readonly title: string;
   readonly columns: readonly Column[];
   readonly rows: readonly Row[];
+}
+
+export interface Result extends Table {
+  readonly name: string;
+  /** Runs it again. */
+  readonly command: string;
+  /** Below the first. */
+  readonly more?: readonly Table[];
   readonly notes: readonly string[];
+  /** What the picture shows instead of bars. */
+  readonly panels?: readonly CurvePanel[];
   /** The column that the picture shows; by itself, the first measure. */
   readonly charted?: string;
   /** Rows with this label are what the others are measured against: grey in the picture. */
@@ -61,26 +69,34 @@ export function circumstances({ quick }: BenchOptions): Circumstances {
   return { date: new Date().toISOString(), node: process.version, cores: availableParallelism(), loadAverage, quick };
 }
 
-/** The table, with its title above and its notes below. */
+/** The tables, each with its title above, and the notes below. */
 export function tableText(result: Result, measured: Circumstances): string {
-  const columns = result.columns.filter(({ name }) => result.rows.some((row) => row[name] !== undefined));
+  const { title, command, notes, more = [] } = result;
+  const head = [title, setting(measured), "", ...linesOf(result)];
+  const others = more.flatMap((table) => ["", table.title, "", ...linesOf(table)]);
+  const foot = notes.length === 0 ? [] : ["", ...notes];
+  return `${[...head, ...others, ...foot, "", `again: ${command}`].join("\n")}\n`;
+}
+
+function linesOf(table: Table): string[] {
+  const columns = table.columns.filter(({ name }) => table.rows.some((row) => row[name] !== undefined));
   const lines = [columns.map(({ name }) => name)];
-  for (const row of result.rows) lines.push(columns.map((column) => cellText(row[column.name], column)));
+  for (const row of table.rows) lines.push(columns.map((column) => cellText(row[column.name], column)));
   const widths = columns.map((_, index) => Math.max(...lines.map((line) => (line[index] ?? "").length)));
-  const isText = columns.map(({ name }) => result.rows.some((row) => typeof row[name] === "string"));
+  const isText = columns.map(({ name }) => table.rows.some((row) => typeof row[name] === "string"));
   const aligned = lines.map((line) =>
     line
       .map((text, index) => (isText[index] ? text.padEnd(widths[index] ?? 0) : text.padStart(widths[index] ?? 0)))
       .join("  ")
       .trimEnd(),
   );
-  const head = [result.title, setting(measured), "", aligned[0], widths.map((width) => "-".repeat(width)).join("  ")];
-  const notes = result.notes.length === 0 ? [] : ["", ...result.notes];
-  return `${[...head, ...aligned.slice(1), ...notes, "", `again: ${result.command}`].join("\n")}\n`;
+  return [aligned[0] ?? "", widths.map((width) => "-".repeat(width)).join("  "), ...aligned.slice(1)];
 }
 
-/** The picture: one bar a row. */
+/** The picture: its curves, or one bar a row. */
 export function chartText(result: Result, measured: Circumstances): string {
+  const { title, panels } = result;
+  if (panels !== undefined) return curveChart({ title, panels, footer: setting(measured) });
   const labels = result.columns.filter(({ isLabel }) => isLabel);
   const column = chartedColumn(result);
   const bars = result.rows.flatMap((row) => {

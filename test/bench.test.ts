@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { BENCHES } from "../bench/benches.js";
 import { barChart } from "../bench/chart.js";
 import { closeAll, closingAfter, temporaryFolder } from "../bench/closing.js";
-import { type Cell, chartText, circumstances, type Result, save, tableText } from "../bench/report.js";
+import { type Cell, chartText, circumstances, type Result, save, type Table, tableText } from "../bench/report.js";
 import { ratioSpread, spreadOf } from "../bench/spread.js";
 
 const OPTIONS = { quick: true, tiny: true } as const;
@@ -26,22 +26,27 @@ for (const [name, load] of BENCHES) {
 }
 
 function assertShape(result: Result): void {
-  const names = result.columns.map((column) => column.name);
+  for (const table of [result, ...(result.more ?? [])]) assertTable(table);
+  const lines = tableText(result, MEASURED).split("\n");
+  assert.deepEqual([lines[0], lines[1]?.includes(process.version)], [result.title, true]);
+  const picture = chartText(result, MEASURED);
+  const curves = result.panels?.flatMap((panel) => panel.curves);
+  const [mark, count] =
+    curves === undefined ? ['<rect class="bar', result.rows.length] : ['<path class="curve', curves.length];
+  assert.equal(picture.split(mark).length - 1, count, "a bar for each row, or every curve");
+  assert.doesNotMatch(picture, /NaN|Infinity|undefined/);
+}
+
+function assertTable({ columns, rows }: Table): void {
+  const names = columns.map((column) => column.name);
   assert.equal(new Set(names).size, names.length, "columns are told apart by their names");
-  assert.ok(result.rows.length > 0);
-  for (const row of result.rows) {
+  assert.ok(rows.length > 0);
+  for (const row of rows) {
     for (const [name, cell] of Object.entries(row)) {
       assert.ok(names.includes(name), `${name} is no column`);
       assert.ok(isSound(cell), `${name} holds ${JSON.stringify(cell)}`);
     }
   }
-  const lines = tableText(result, MEASURED).split("\n");
-  assert.deepEqual([lines[0], lines[1]?.includes(process.version)], [result.title, true]);
-  assert.equal(
-    chartText(result, MEASURED).match(/<rect class="bar/g)?.length,
-    result.rows.length,
-    "a bar for each row",
-  );
 }
 
 /** A measure is a number above zero, and its median lies between its least and its most. */
@@ -92,6 +97,35 @@ test("a picture has bars, whiskers and a logarithmic axis where values span deca
     linear.match(/text-anchor="middle">[^<]+/g)?.map((text) => text.slice(21)),
     ["0", "2", "4", "6", "8"],
   );
+});
+
+test("a picture of distributions has every curve on the same two logarithmic axes", () => {
+  const curve = {
+    name: "on",
+    isReference: false,
+    points: [
+      [1, 0.5],
+      [10, 0.01],
+      [20, 0],
+    ],
+  } as const;
+  const slow = {
+    name: "off",
+    isReference: true,
+    points: [
+      [2, 0.5],
+      [900, 0.002],
+      [950, 0],
+    ],
+  } as const;
+  const panels = ["a", "b & c"].map((title) => ({ title, curves: [slow, curve] }));
+  const svg = chartText({ ...SMALL, panels }, MEASURED);
+  assert.match(svg, /b &amp; c/);
+  const ticks = svg.match(/text-anchor="(?:middle|end)">[^<]+/g)?.map((text) => text.replace(/.*>/, ""));
+  const panel = ["1", "10", "100", "1,000", "0.1 %", "1 %", "10 %", "100 %", "off", "on"];
+  assert.deepEqual(ticks, [...panel, ...panel]);
+  const paths = svg.match(/ d="[^"]+/g)?.map((path) => path.match(/[ML]/g)?.join(""));
+  assert.deepEqual(paths, ["ML", "ML", "ML", "ML"], "where nothing is above, a curve ends");
 });
 
 test("JSON and picture are written beside one another", () =>

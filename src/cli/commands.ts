@@ -53,6 +53,7 @@ export function buildProgram(outcome: Outcome): Command {
   addKeyCommands(program, onExit);
   addClusterCommands(program, onExit);
   addImportCommand(program, onExit);
+  addBenchCommand(program, onExit);
   addConfigCommands(program, onExit);
   return program;
 }
@@ -176,6 +177,32 @@ function addImportCommand(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (file, options) => onExit(await (await import("./import.js")).importFile(file, options)));
+}
+
+function addBenchCommand(program: Command, onExit: OnExit): void {
+  declare(program, "bench", "measure how long this cluster takes to answer, at a steady rate of requests", [
+    "murmur bench",
+    "murmur bench --compare --rate 1000 --seconds 30",
+    "murmur bench --mix A --value-bytes 1024 --distribution uniform --consistency ONE",
+  ])
+    .option("--rate <count>", "requests a second, due whether or not the last was answered", "500")
+    .option("--seconds <count>", "how long to measure (with --compare, each side)", "10")
+    .option("--mix <name>", "A: half reads, half writes; B: 95 % reads; C or reads: nothing else", "reads")
+    .option("--keys <count>", "different keys", "10000")
+    .addOption(
+      new Option("--distribution <name>", "which keys: a few of them mostly, or all alike")
+        .choices(["zipfian", "uniform"])
+        .default("zipfian"),
+    )
+    .option("--value-bytes <count>", "length of each value", "100")
+    .option("--bucket <bucket>", "where the keys are written, to stay there", "murmur-bench")
+    .addOption(LEVEL().default("QUORUM"))
+    .option("--hedge <policy>", "when a read asks one more replica, such as never or p95 (else the cluster's policy)")
+    .option("--compare", "take turns between hedge never and the cluster's policy")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./bench.js")).bench(options)));
 }
 
 function addConfigCommands(program: Command, onExit: OnExit): void {

@@ -19,7 +19,7 @@ import { formatOf } from "./import-records.js";
 import { ImportRun } from "./import-run.js";
 import { ProgressLine } from "./progress.js";
 import { onStopSignals } from "./signals.js";
-import { counted, grouped, print, printJson, say } from "./terminal.js";
+import { counted, grouped, print, printJson, say, span } from "./terminal.js";
 
 export interface ImportOptions extends ClusterOptions {
   readonly bucket: string;
@@ -43,7 +43,7 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   }
   const { urls } = await openCluster(options);
   const run = new ImportRun({ ...options, file, concurrency, urls }, begin);
-  const line = new ProgressLine(identity.fileBytes, run.settled);
+  const line = new ProgressLine(() => progressed(identity.fileBytes, begin, run.settled, line.elapsedMs));
   const save = () => keepCheckpoint(statePath, identity, run.settled);
   const saving = setInterval(save, CHECKPOINT_EVERY_MS);
   const offSignals = onStopSignals(
@@ -69,6 +69,16 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   }
   if (run.failure !== undefined) throw run.failure;
   return run.isStopping || settled.failed > 0 ? EXIT.failure : EXIT.ok;
+}
+
+/** The rate and the time left are of this run. */
+function progressed(bytes: number, begin: Progress, { place, records, failed }: Progress, elapsedMs: number) {
+  const share = bytes === 0 ? 1 : place.offset / bytes;
+  const perSecond = ((records - begin.records) / elapsedMs) * 1000;
+  const bytesPerMs = (place.offset - begin.place.offset) / elapsedMs;
+  const left = bytesPerMs > 0 ? `, ${span((bytes - place.offset) / bytesPerMs)} left` : "";
+  const failures = failed > 0 ? `, ${grouped(failed)} failed` : "";
+  return { share, text: `${grouped(records)} records, ${grouped(perSecond)}/s${left}${failures}` };
 }
 
 /** `records` and `failed` count all runs of this import; the rate is this run's. */

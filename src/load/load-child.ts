@@ -1,4 +1,7 @@
-/** The process of a load generator: runs the plans that it is sent, one at a time, and ends with its parent. */
+/**
+ * The process of a load generator: runs the plans that it is sent, one at a
+ * time, and ends with its parent.
+ */
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { Generator } from "./generator.js";
 import type { LoadNews, LoadOrder } from "./load-process.js";

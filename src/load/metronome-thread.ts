@@ -1,4 +1,6 @@
-/** The thread of a metronome: sleeps until each due moment, and rings. */
+/**
+ * The thread of a metronome: sleeps until each due moment, and rings.
+ */
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.js";
 import { SeededRandom } from "../base/seeded.js";

@@ -1,4 +1,7 @@
-/** The port Random of a simulation: a seed gives the same weather again, to every part a stream of its own. */
+/**
+ * The port Random of a simulation: a seed gives the same weather again, and to
+ * every part a stream of its own.
+ */
 import { SeededRandom } from "../base/seeded.js";
 import type { Random } from "../ports.js";
 
