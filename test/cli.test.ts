@@ -149,7 +149,7 @@ describe("failures", () => {
   test("misuse is exit code 2, and says what to do", async () => {
     const misuses: [words: string[], sentence: RegExp][] = [
       [["gte", "users", "ada"], /Did you mean get\?/],
-      [["get", "users"], /missing required argument 'key'/],
+      [["get", "users"], /missing required argument 'keys'/],
       [["get", "users", "ada"], /no cluster\.yaml in this folder; name one with --config FILE or MURMUR_CONFIG/],
       [["get", "users", "", "--node", node.url], /the key is empty/],
       [["get", "a/b", "ada", "--node", node.url], /expected a bucket name/],
@@ -264,9 +264,11 @@ describe("help and config", () => {
       "put",
       "delete",
       "status",
+      "watch",
       "ring",
       "owners",
       "import",
+      "bench",
       "config",
       "help",
     ]);

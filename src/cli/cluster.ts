@@ -10,7 +10,7 @@ import { Agent } from "node:http";
 import { createRequire } from "node:module";
 import type { AxiosResponse, AxiosStatic } from "axios";
 import type { ClusterConfig, NodeConfig } from "../cluster-config.js";
-import { CommandFailure, EXIT, usage } from "./exit.js";
+import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 
 /** The options by which every command says which cluster it means. */
 export interface ClusterOptions {
@@ -20,7 +20,9 @@ export interface ClusterOptions {
 }
 
 export interface Question {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "DELETE" | "POST";
+  /** Asking twice does no harm although it is no GET. */
+  readonly isRepeatable?: boolean;
   readonly path: string;
   readonly query?: Readonly<Record<string, string | undefined>>;
   readonly headers?: Readonly<Record<string, string>>;
@@ -42,7 +44,7 @@ const PATIENCE_MS = 5000;
 /** What came before any byte of the request left. */
 const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
-class Cluster {
+export class Cluster {
   private readonly agent = new Agent({ keepAlive: true });
 
   constructor(
@@ -64,7 +66,7 @@ class Cluster {
         if (!axios.isAxiosError(error)) throw error;
         const code = error.code ?? "ERR_NETWORK";
         failures.push(`${url} (${reasonOf(code)})`);
-        if (question.method === "GET" || NEVER_SENT.has(code)) continue;
+        if (question.method === "GET" || question.isRepeatable || NEVER_SENT.has(code)) continue;
         const sentence = `${url} took the request and did not answer (${reasonOf(code)}): it may have been applied`;
         throw new CommandFailure(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: true });
       }
@@ -176,9 +178,14 @@ const LEVEL_NOT_MET = new Set(["unavailable", "timeout", "failed"]);
 export function problemFailure(answer: Answer): CommandFailure {
   const problem = jsonOf(answer) as Problem;
   const { code = `status ${answer.status}`, detail = "", mayHaveApplied } = problem;
-  const exitCode = LEVEL_NOT_MET.has(code) ? EXIT.levelNotMet : code === "bad-request" ? EXIT.usage : EXIT.failure;
   const doubt = mayHaveApplied ? "; it may have been applied" : "";
-  return new CommandFailure(exitCode, `${code}: ${detail}${doubt}`, problem);
+  return new CommandFailure(exitCodeOf(code), `${code}: ${detail}${doubt}`, problem);
+}
+
+/** The end of a command that was refused with this code. */
+export function exitCodeOf(code: string): ExitCode {
+  if (LEVEL_NOT_MET.has(code)) return EXIT.levelNotMet;
+  return code === "bad-request" ? EXIT.usage : EXIT.failure;
 }
 
 function answerOf(url: string, response: AxiosResponse<Buffer>, elapsedMs: number): Answer {

@@ -77,19 +77,26 @@ function addProcessCommands(program: Command, onExit: OnExit): void {
 }
 
 function addKeyCommands(program: Command, onExit: OnExit): void {
-  declare(program, "get", "print the value of a key", [
+  declare(program, "get", "print the value of a key, or of many", [
     "murmur get users ada",
-    "murmur get users ada --consistency ONE --trace",
+    "murmur get users ada --consistency ONE --hedge p95 --trace",
+    "murmur get users ada grace alan",
+    "cut -f1 names.tsv | murmur get users - --json",
   ])
     .argument("<bucket>")
-    .argument("<key>")
+    .argument("<keys...>", "one: its value alone; several: a line KEY, tab, VALUE for each; -: the lines of stdin")
     .addOption(LEVEL())
     .addOption(TIMEOUT())
+    .option("--hedge <policy>", "when to ask one more replica, such as p95, 10ms or never (else the bucket's)")
     .addOption(TRACE())
     .addOption(CONFIG())
     .addOption(NODE())
     .addOption(JSON_OUT())
-    .action(async (bucket, key, options) => onExit(await (await import("./keys.js")).get(bucket, key, options)));
+    .action(async (bucket, keys, options) => {
+      const [key] = keys;
+      if (keys.length === 1 && key !== "-") onExit(await (await import("./keys.js")).get(bucket, key, options));
+      else onExit(await (await import("./get-many.js")).getMany(bucket, keys, options));
+    });
   declare(program, "put", "store a value", [
     'murmur put users ada \'{"name":"Ada"}\'',
     "murmur put users photo --file ada.jpg --content-type image/jpeg",
@@ -133,7 +140,7 @@ function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./status.js")).status(options)));
-  declare(program, "watch", "follow all nodes live: a line each second, and one for whatever happens to a node", [
+  declare(program, "watch", "follow all nodes live, a line a second", [
     "murmur watch",
     "murmur watch --node http://127.0.0.1:8103",
     "murmur watch --json --count 10",

@@ -1,12 +1,12 @@
 /**
- * `murmur get`, `put` and `delete`: one key, one request. The value is the
+ * `murmur get`, `put` and `delete` of one key: one request. The value is the
  * only thing on stdout; everything about it is talk, or the one object of `--json`.
  */
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { parseDurationMs } from "../base/duration.js";
 import { checkBucket, checkKey, keyPath } from "./addresses.js";
-import { type Answer, type ClusterOptions, jsonOf, openCluster, problemFailure } from "./cluster.js";
+import { type Answer, type Cluster, type ClusterOptions, jsonOf, openCluster, problemFailure } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
 import { printJson, say, shown } from "./terminal.js";
 import { drawTrace, serverTimingLines, type TraceLine } from "./trace.js";
@@ -15,6 +15,10 @@ interface KeyOptions extends ClusterOptions {
   readonly consistency?: string;
   readonly timeout?: string;
   readonly trace?: boolean;
+}
+
+export interface ReadOptions extends KeyOptions {
+  readonly hedge?: string;
 }
 
 interface WriteOptions extends KeyOptions {
@@ -45,14 +49,14 @@ interface Envelope {
   readonly mended?: readonly string[];
 }
 
-const ENVELOPE_TYPE = "application/vnd.murmur+json";
+export const ENVELOPE_TYPE = "application/vnd.murmur+json";
 
-export async function get(bucket: string, key: string, options: KeyOptions): Promise<ExitCode> {
+export async function get(bucket: string, key: string, options: ReadOptions): Promise<ExitCode> {
   const { cluster, name } = await target(bucket, key, options);
   const answer = await cluster.ask({
     method: "GET",
     path: keyPath(bucket, key),
-    query: { r: options.consistency, timeout: options.timeout },
+    query: { r: options.consistency, timeout: options.timeout, hedge: options.hedge },
     headers: { Accept: ENVELOPE_TYPE },
   });
   const inConflict = answer.status === 300;
@@ -117,11 +121,16 @@ export async function remove(bucket: string, key: string, options: WriteOptions)
 async function target(bucket: string, key: string, options: KeyOptions) {
   checkBucket(bucket);
   checkKey(key);
+  return { cluster: await openForKeys(options), name: `${bucket}/${shown(key)}` };
+}
+
+/** The cluster, with patience for as long as the request may take there. */
+export async function openForKeys(options: KeyOptions): Promise<Cluster> {
   const timeoutMs = options.timeout === undefined ? undefined : parseDurationMs(options.timeout);
   if (options.timeout !== undefined && timeoutMs === undefined) {
     throw usage(`--timeout: expected a duration such as 500ms or 2s, found ${JSON.stringify(options.timeout)}`);
   }
-  return { cluster: await openCluster(options, timeoutMs), name: `${bucket}/${shown(key)}` };
+  return openCluster(options, timeoutMs);
 }
 
 function written(answer: Answer, title: string, sentence: string, options: WriteOptions): ExitCode {
@@ -150,8 +159,11 @@ function linesOf(envelope: Envelope): TraceLine[] {
 /** A text on a terminal ends with a newline, or the prompt would stand behind it; a pipe gets the very bytes. */
 function writeValue(value: Buffer, contentType: string): void {
   process.stdout.write(value);
-  const isText = /^text\/|json\b|\bxml\b/.test(contentType);
-  if (process.stdout.isTTY && isText && value.at(-1) !== 10) process.stdout.write("\n");
+  if (process.stdout.isTTY && isTextType(contentType) && value.at(-1) !== 10) process.stdout.write("\n");
+}
+
+export function isTextType(contentType: string): boolean {
+  return /^text\/|json\b|\bxml\b/.test(contentType);
 }
 
 async function valueBytes(value: string | undefined, file: string | undefined): Promise<Buffer> {

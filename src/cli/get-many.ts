@@ -1,0 +1,155 @@
+/**
+ * `murmur get` of many keys: so many at a time in one request, a line for each
+ * key in the order they were given. What is not found or not answered is talk;
+ * the exit code says the worst that came of any of them.
+ */
+import { isUtf8 } from "node:buffer";
+import { createInterface } from "node:readline";
+import { parseDurationMs } from "../base/duration.js";
+import { checkBucket, keyPath, keyTrouble } from "./addresses.js";
+import { type Cluster, exitCodeOf, jsonOf, problemFailure } from "./cluster.js";
+import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
+import { ENVELOPE_TYPE, isTextType, openForKeys, type ReadOptions } from "./keys.js";
+import { print, printJson, say, shown } from "./terminal.js";
+
+/** What a node says of one key of a batch. */
+interface Result {
+  readonly status: number;
+  /** In base64. */
+  readonly value?: string;
+  readonly contentType?: string;
+  readonly siblings?: readonly unknown[];
+  readonly context?: string;
+  readonly code?: string;
+  readonly detail?: string;
+}
+
+const KEYS_MAX = 1000;
+/** Of the keys of one request; a node takes 4 MiB at most, and JSON may need six bytes for one. */
+const KEY_BYTES_MAX = 512 * 1024;
+/** The answer of the batch had no room for this value. */
+const TOO_LARGE = 413;
+
+/** The worst first: what came of one key may hide what came of another. */
+const WORST_FIRST: readonly ExitCode[] = [EXIT.failure, EXIT.usage, EXIT.levelNotMet, EXIT.siblings, EXIT.notFound];
+
+/** `words` are keys; `-` among them stands for the lines of stdin. */
+export async function getMany(bucket: string, words: readonly string[], options: ReadOptions): Promise<ExitCode> {
+  checkBucket(bucket);
+  if (options.trace) throw usage("--trace draws one request: give one key");
+  const cluster = await openForKeys(options);
+  const came = new Set<ExitCode>();
+  for await (const keys of batchesOf(keysOf(words))) {
+    const results = await readBatch(cluster, bucket, keys, options);
+    for (const [index, key] of keys.entries()) {
+      let result = results[index] as Result;
+      if (result.status === TOO_LARGE) result = await readAlone(cluster, bucket, key, options);
+      tell(bucket, key, result, options.json === true);
+      came.add(exitOf(result));
+    }
+  }
+  return WORST_FIRST.find((exit) => came.has(exit)) ?? EXIT.ok;
+}
+
+async function* keysOf(words: readonly string[]): AsyncGenerator<string> {
+  for (const word of words) {
+    if (word !== "-") yield checked(word, "");
+    else yield* linesOfStdin();
+  }
+}
+
+async function* linesOfStdin(): AsyncGenerator<string> {
+  if (process.stdin.isTTY) say("reading keys from the terminal, one a line; end them with Ctrl-D");
+  let number = 0;
+  for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
+    number++;
+    if (line !== "") yield checked(line, `line ${number} of stdin: `);
+  }
+}
+
+function checked(key: string, where: string): string {
+  const trouble = keyTrouble(key);
+  if (trouble === undefined) return key;
+  throw usage(`${where}${trouble}`);
+}
+
+async function* batchesOf(keys: AsyncIterable<string>): AsyncGenerator<readonly string[]> {
+  let batch: string[] = [];
+  let bytes = 0;
+  for await (const key of keys) {
+    const keyBytes = Buffer.byteLength(key);
+    if (batch.length === KEYS_MAX || bytes + keyBytes > KEY_BYTES_MAX) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(key);
+    bytes += keyBytes;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function readBatch(
+  cluster: Cluster,
+  bucket: string,
+  keys: readonly string[],
+  options: ReadOptions,
+): Promise<readonly Result[]> {
+  const { consistency: r, hedge, timeout } = options;
+  const timeoutMs = timeout === undefined ? undefined : parseDurationMs(timeout);
+  const reads = keys.map((key) => ({ bucket, key }));
+  const answer = await cluster.ask({
+    method: "POST",
+    path: "/v1/batch",
+    isRepeatable: true,
+    headers: { "Content-Type": "application/json" },
+    body: Buffer.from(JSON.stringify({ timeoutMs, partial: true, r, hedge, reads })),
+  });
+  if (answer.status !== 200) throw problemFailure(answer);
+  const { results } = jsonOf(answer) as { results?: readonly Result[] };
+  if (results?.length === keys.length) return results;
+  const sentence = `${answer.url} answered ${results?.length ?? "no"} results for ${keys.length} keys`;
+  throw new CommandFailure(EXIT.failure, sentence);
+}
+
+async function readAlone(cluster: Cluster, bucket: string, key: string, options: ReadOptions): Promise<Result> {
+  const { consistency: r, timeout, hedge } = options;
+  const headers = { Accept: ENVELOPE_TYPE };
+  const answer = await cluster.ask({
+    method: "GET",
+    path: keyPath(bucket, key),
+    query: { r, timeout, hedge },
+    headers,
+  });
+  return { ...(jsonOf(answer) as Omit<Result, "status">), status: answer.status };
+}
+
+function exitOf({ status, code }: Result): ExitCode {
+  if (status === 200) return EXIT.ok;
+  if (status === 300) return EXIT.siblings;
+  return status === 404 ? EXIT.notFound : exitCodeOf(code ?? "");
+}
+
+function tell(bucket: string, key: string, result: Result, json: boolean): void {
+  const { status, value, contentType, siblings, context, code, detail } = result;
+  const name = `${bucket}/${shown(key)}`;
+  if (json) printJson({ bucket, key, status, found: status === 200, value, contentType, siblings, context, code });
+  if (status === 404) say(`${name}: not found`);
+  else if (status === 300) say(`${name}: siblings need a decision; get this key by itself`);
+  else if (status !== 200) say(`${name}: ${code ?? `status ${status}`}${detail === undefined ? "" : `: ${detail}`}`);
+  else if (!json) tellValue(name, key, Buffer.from(value ?? "", "base64"), contentType ?? "");
+}
+
+/** A value that is more or less than one line of text is put into one, and that is said. */
+function tellValue(name: string, key: string, value: Buffer, contentType: string): void {
+  const isText = isTextType(contentType) && isUtf8(value);
+  const text = value.toString(isText ? "utf8" : "base64");
+  print(`${inOneLine(key)}\t${inOneLine(text)}`);
+  if (!isText) say(`${name}: ${contentType || "bytes"}, shown in base64`);
+  else if (inOneLine(text) !== text) say(`${name}: more than one line, shown as a JSON string`);
+}
+
+/** As it is, or as a JSON string when it would break its line or column. */
+function inOneLine(text: string): string {
+  return /[\p{Cc}\u2028\u2029]/u.test(text) ? JSON.stringify(text) : text;
+}
