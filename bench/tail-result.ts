@@ -11,7 +11,6 @@ export interface TailPlan {
   readonly rounds: number;
   readonly perSecond: number;
   readonly lastingMs: number;
-  readonly keys: number;
   /** In a closed loop, before. */
   readonly mostPerSecond: number;
 }
@@ -23,9 +22,14 @@ export interface Side {
   readonly nodesCpuMicros: number | undefined;
 }
 
+export interface Pair {
+  readonly off: Side;
+  readonly on: Side;
+}
+
 export interface Arm {
   readonly fault: Fault;
-  readonly rounds: Array<{ readonly off: Side; readonly on: Side }>;
+  readonly rounds: Pair[];
 }
 
 const SIDES = ["off", "on"] as const;
@@ -39,7 +43,7 @@ const REFERENCES = [
   "the median within 3 %; no fault p99.9 <= 10 ms.",
 ];
 
-export function tailResult(arms: readonly Arm[], plan: TailPlan): Result {
+export function tailResult(arms: readonly Arm[], plan: TailPlan, keys: number): Result {
   return {
     name: "tail",
     command: "npm run bench -- tail",
@@ -53,9 +57,9 @@ export function tailResult(arms: readonly Arm[], plan: TailPlan): Result {
     more: [costTable(arms)],
     panels: arms.map(panelOf),
     notes: [
-      `${plan.rounds} alternating rounds of ${(plan.lastingMs / 1000).toFixed(1)} s at ${plan.perSecond} reads/s, ${plan.keys} keys, uniform, 100 B, durability os.`,
+      `${plan.rounds} alternating rounds of ${(plan.lastingMs / 1000).toFixed(1)} s at ${plan.perSecond} reads/s, ${keys} keys, uniform, 100 B, durability os.`,
       `In a closed loop the machine takes ${plan.mostPerSecond.toFixed(0)} reads/s. Percentiles are of all rounds together, at most ${((HISTOGRAM_ERROR - 1) * 100).toFixed(1)} % off, and`,
-      "only those with ten samples above; the ratio is of neighbouring rounds, its median (least - most), where each can tell it.",
+      "only those with ten samples above. The ratio: median (least - most) of the rounds, or, where one has too few samples, of all but one.",
       "Timed from when a request was due. The nodes at fault are replicas only: clients ask the others.",
       ...REFERENCES,
     ],
@@ -72,16 +76,19 @@ function latencyRows({ fault, rounds }: Arm): Row[] {
   });
 }
 
-function allReads(rounds: Arm["rounds"], side: SideName): Histogram {
+function allReads(rounds: readonly Pair[], side: SideName): Histogram {
   return merged(rounds.map((round) => round[side].report.reads));
 }
 
-/** Round by round; undefined when a round alone has too few samples. */
-function ratioOf(rounds: Arm["rounds"], share: number): Cell {
-  const quantiles = (side: SideName) =>
-    rounds.map((round) => merged([round[side].report.reads]).quantile(share) ?? Number.NaN);
-  const [off, on] = [quantiles("off"), quantiles("on")];
-  return [...off, ...on].every(Number.isFinite) ? ratioSpread(off, on) : undefined;
+/** Round by round, or, where a round alone has too few samples, of all rounds but one. */
+function ratioOf(rounds: readonly Pair[], share: number): Cell {
+  const others = rounds.map((_, left) => rounds.filter((_, index) => index !== left));
+  for (const groups of [rounds.map((round) => [round]), others]) {
+    const quantiles = (side: SideName) => groups.map((group) => allReads(group, side).quantile(share) ?? Number.NaN);
+    const [off, on] = [quantiles("off"), quantiles("on")];
+    if ([...off, ...on].every(Number.isFinite)) return ratioSpread(off, on);
+  }
+  return undefined;
 }
 
 function costTable(arms: readonly Arm[]): Table {

@@ -43,7 +43,7 @@ export class Generator {
   private readonly keyOf: DrawKey;
   private readonly value: Buffer;
   private readonly path: string;
-  private startMs = 0;
+  private startMs = sharedNowMs();
   private dueMs: number | undefined;
   private underWay = 0;
   private written = 0;
@@ -63,10 +63,12 @@ export class Generator {
 
   /** Until everything that became due has ended. */
   async run(): Promise<void> {
-    this.startMs = sharedNowMs();
     const isOpen = this.plan.arrivals.kind === "poisson";
-    const metronome = isOpen ? new Metronome(this.plan, this.startMs, () => this.pump()) : undefined;
+    const metronome = isOpen ? new Metronome(this.plan) : undefined;
     try {
+      await metronome?.ready();
+      this.startMs = sharedNowMs();
+      metronome?.begin(this.startMs, () => this.pump());
       await new Promise<void>((resolve) => {
         this.onFinished = resolve;
         this.pump();

@@ -4,18 +4,22 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { assert } from "../base/assert.js";
 import { SeededRandom } from "../base/seeded.js";
-import { type MetronomeOrders, SCHEDULE_STREAM, sharedNowMs } from "./metronome.js";
+import { HAS_BEGUN, IS_RINGING, type MetronomeOrders, SCHEDULE_STREAM, sharedNowMs } from "./metronome.js";
 import { scheduleOf } from "./schedule.js";
 
 const port = parentPort;
 assert(port !== null, "the thread is started by its metronome");
-const { plan, startMs, isRinging } = workerData as MetronomeOrders;
+const { plan, flags, startMs } = workerData as MetronomeOrders;
 const schedule = scheduleOf(plan, new SeededRandom(plan.seed).fork(SCHEDULE_STREAM));
 const asleep = new Int32Array(new SharedArrayBuffer(4));
 
+port.postMessage(0);
+Atomics.wait(flags, HAS_BEGUN, 0);
+const beginMs = startMs[0] as number;
+
 for (let dueMs = schedule.next(0); dueMs !== undefined; dueMs = schedule.next(0)) {
-  const restMs = startMs + dueMs - sharedNowMs();
+  const restMs = beginMs + dueMs - sharedNowMs();
   // Nobody wakes it: the wait ends when its time is up.
   if (restMs > 0) Atomics.wait(asleep, 0, 0, restMs);
-  if (Atomics.exchange(isRinging, 0, 1) === 0) port.postMessage(0);
+  if (Atomics.exchange(flags, IS_RINGING, 1) === 0) port.postMessage(0);
 }

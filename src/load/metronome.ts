@@ -7,15 +7,21 @@
  * the same schedule (metronome-thread.ts) has the kernel's clock instead. Late
  * or not, a request's latency counts from when it was due.
  */
+import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { LoadPlan } from "./plan.js";
 
-/** What the thread needs to know. `isRinging` is 1 from a ring until it was heard, so that rings never pile up. */
+/** What the thread needs to know, and the memory that it shares with the generator. */
 export interface MetronomeOrders {
   readonly plan: LoadPlan;
-  readonly startMs: number;
-  readonly isRinging: Int32Array;
+  /** Flags, by their places below. */
+  readonly flags: Int32Array;
+  /** When the schedule begins, once the flag says so. */
+  readonly startMs: Float64Array;
 }
+
+/** 1 from a ring until it was heard, so that rings never pile up; and 1 once the schedule has begun. */
+export const [IS_RINGING, HAS_BEGUN] = [0, 1] as const;
 
 /** The clock that all threads of a process share, unlike `performance.now()`. */
 export function sharedNowMs(): number {
@@ -26,16 +32,28 @@ export function sharedNowMs(): number {
 export const SCHEDULE_STREAM = "schedule";
 
 export class Metronome {
-  private readonly isRinging = new Int32Array(new SharedArrayBuffer(4));
+  private readonly flags = new Int32Array(new SharedArrayBuffer(8));
+  private readonly startMs = new Float64Array(new SharedArrayBuffer(8));
   private readonly worker: Worker;
 
-  constructor(plan: LoadPlan, startMs: number, onRing: () => void) {
-    const orders: MetronomeOrders = { plan, startMs, isRinging: this.isRinging };
+  constructor(plan: LoadPlan) {
+    const orders: MetronomeOrders = { plan, flags: this.flags, startMs: this.startMs };
     this.worker = new Worker(new URL("./metronome-thread.js", import.meta.url), { workerData: orders });
+  }
+
+  /** A thread takes tens of milliseconds to start: what was due in them would be late. */
+  async ready(): Promise<void> {
+    await once(this.worker, "message");
+  }
+
+  begin(startMs: number, onRing: () => void): void {
     this.worker.on("message", () => {
-      Atomics.store(this.isRinging, 0, 0);
+      Atomics.store(this.flags, IS_RINGING, 0);
       onRing();
     });
+    this.startMs[0] = startMs;
+    Atomics.store(this.flags, HAS_BEGUN, 1);
+    Atomics.notify(this.flags, HAS_BEGUN);
   }
 
   async stop(): Promise<void> {
