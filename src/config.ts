@@ -34,6 +34,32 @@ export const LIMITS = {
   requestDeadlineMsMax: limit(30 * SECOND_MS, 1, 10 * MINUTE_MS, "no request may occupy memory for longer"),
   requestsPendingMax: limit(4096, 1, 1_000_000, "requests a coordinator works on at once; one more is 503 overloaded"),
 
+  // Batches and listings.
+  batchItemsMax: limit(1000, 1, 10_000, "each counts like a request of its own among requestsPendingMax"),
+  batchBytesMax: limit(
+    4 * MIB,
+    64 * KIB,
+    64 * MIB,
+    "parsed in one go: this is how long the loop stands still for it; one value of valueBytesMax fits in base64",
+  ),
+  batchAnswerBytesMax: limit(
+    16 * MIB,
+    MIB,
+    256 * MIB,
+    "values in one answer, in memory at once; what is more is 413 for its item and may be read alone",
+  ),
+  batchTurnItemsMax: limit(250, 1, 10_000, "items that one turn begins with: others are served between two such turns"),
+  gatherItemsMax: limit(256, 1, 10_000, "items of one message to a peer: others' questions get in between"),
+  gatherBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "the same in bytes; one value of any size travels alone"),
+  listKeysMax: limit(1000, 1, 10_000, "keys of one page: an answer of about a megabyte at most"),
+  listRowsMax: limit(
+    65_536,
+    1024,
+    10_000_000,
+    "rows that owners look at for one page: a sparse bucket gets a short page and goes on from there",
+  ),
+  listRangesMax: limit(64, 1, 1024, "partitions asked for at once by one listing"),
+
   // Between nodes.
   frameBytesMax: limit(
     32 * MIB,

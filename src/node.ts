@@ -8,8 +8,10 @@ import { assert, unreachable } from "./base/assert.js";
 import type { ClusterConfig } from "./cluster-config.js";
 import type { Limits } from "./config.js";
 import { TimedAsker } from "./coordinator/asker.js";
+import { type BatchOutcome, type BatchRequest, batch } from "./coordinator/batch.js";
 import { HedgeBudget } from "./coordinator/budget.js";
 import { Latencies, type LatencyStatus } from "./coordinator/latency.js";
+import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
 import type { CoordinatorParts } from "./coordinator/parts.js";
 import { read } from "./coordinator/read.js";
@@ -21,6 +23,7 @@ import { Ring } from "./membership/ring.js";
 import type { NodeId, World } from "./ports.js";
 import { Merkle } from "./replica/merkle.js";
 import { Mint } from "./replica/mint.js";
+import { Pages } from "./replica/pages.js";
 import { Replica } from "./replica/replica.js";
 import { Votes } from "./replica/votes.js";
 import { Turn } from "./turn.js";
@@ -55,6 +58,7 @@ interface Parts {
   readonly votes: Votes;
   readonly merkle: Merkle;
   readonly replica: Replica;
+  readonly pages: Pages;
   readonly rpc: Rpc;
   readonly peers: Peers;
   readonly sync: Sync;
@@ -101,6 +105,16 @@ export class Member {
   /** Writes one key; `done` comes exactly once. */
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     this.turn.run(() => write(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+  }
+
+  /** Reads and writes many keys; `done` comes exactly once. */
+  batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
+    this.turn.run(() => batch(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+  }
+
+  /** Lists one page of a bucket's keys; `done` comes exactly once. */
+  list(request: ListRequest, done: (outcome: ListOutcome) => void): void {
+    this.turn.run(() => list(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
   /** Ceases to ask anybody, and notes an orderly stop on disk. The ports may be closed after it. */
@@ -154,7 +168,9 @@ export class Member {
     votes.onChanged = (isRebuilding) => this.tellChange(self, isRebuilding ? "rebuilding" : "rebuilt");
     mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
     const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
-    const replica = new Replica({ world, limits, owners: ring, latticeOf, mint, votes, merkle });
+    const own = { world, limits, owners: ring, latticeOf, mint, votes, merkle };
+    const replica = new Replica(own);
+    const pages = new Pages(own, (row) => replica.onDamaged(row));
     const rpc = new Rpc(self, this.turn, ring.layout.version, {
       onRequest: (from, request, reply) => this.onRequest(from, request, reply),
       onAnswered: (from) => peers.onAnswered(from),
@@ -175,9 +191,10 @@ export class Member {
     const latencies = new Latencies(limits, (node) => ring.datacenterOf(node));
     const timed = new TimedAsker({ ...world, self }, rpc, latencies);
     const budget = new HedgeBudget(limits.hedgeTokensMax);
-    const coordinator = { ...shared, self, rpc: timed, latencies, budget, refusal: () => peers.refusal };
+    const later = (step: () => void) => this.turn.later(step);
+    const coordinator = { ...shared, self, later, rpc: timed, latencies, budget, refusal: () => peers.refusal };
     if (newCluster) votes.grantAll();
-    return { mint, votes, merkle, replica, rpc, peers, sync, coordinator };
+    return { mint, votes, merkle, replica, pages, rpc, peers, sync, coordinator };
   }
 
   private tellChange(node: NodeId, change: MemberChange): void {
@@ -200,6 +217,9 @@ export class Member {
         return;
       case "sync-ranges":
         reply(this.parts.sync.onRanges(request));
+        return;
+      case "scan":
+        reply({ kind: "scan-reply", pages: this.parts.pages.scan(request) });
         return;
       default:
         unreachable(request);

@@ -61,7 +61,9 @@ export type FailureKind =
   /** The level cannot be asked of this bucket: more replicas than it has, or an unknown datacenter. */
   | "bad-level"
   /** The bucket's type does not know this operation. */
-  | "type-mismatch";
+  | "type-mismatch"
+  /** One item of a batch: its value has no room in the answer beside the others. */
+  | "too-large";
 
 export interface Failure {
   readonly kind: FailureKind;

@@ -7,7 +7,7 @@ import type { Limits } from "../config.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { Clock, Meter, NodeId } from "../ports.js";
 import type { Mint } from "../replica/mint.js";
-import { encodeRow, orderedToken, partitionOfRow } from "../replica/rows.js";
+import { encodeRow, orderedToken, partitionOfRow, placementOfRow } from "../replica/rows.js";
 import type { Owners } from "../replica/votes.js";
 import type { Asker } from "./asker.js";
 import type { HedgeBudget } from "./budget.js";
@@ -34,6 +34,8 @@ export interface CoordinatorParts {
   readonly isAlive: (node: NodeId) => boolean;
   /** Why this node must not coordinate now; undefined when it may. */
   readonly refusal: () => string | undefined;
+  /** Runs a step later in this turn; see turn.ts. */
+  readonly later: (step: () => void) => void;
 }
 
 /** A key's row and its owners in preference order. The key is hashed here, once per request. */
@@ -41,14 +43,19 @@ export function locate(parts: CoordinatorParts, bucket: string, key: Uint8Array)
   const { ring } = parts;
   const placement = ring.placementOf(bucket);
   const row = encodeRow({ placement, token: orderedToken(tokenOf(key)), bucket, key, sort: NO_BYTES });
+  return { row, owners: ownersAt(parts, row) };
+}
+
+/** The owners of a row, or of a position, in preference order. */
+export function ownersAt(parts: CoordinatorParts, row: Uint8Array): Owner[] {
+  const { ring } = parts;
   const nowMs = parts.clock.nowMs();
-  const owners = ring.ownersOf(placement, partitionOfRow(row, ring.partitions)).map((node) => ({
+  return ring.ownersOf(placementOfRow(row), partitionOfRow(row, ring.partitions)).map((node) => ({
     node,
     datacenter: ring.datacenterOf(node),
     alive: parts.isAlive(node),
     avoided: parts.latencies.isAvoided(node, nowMs),
   }));
-  return { row, owners };
 }
 
 type Counts = Pick<Plan | NoPlan, "required" | "alive">;

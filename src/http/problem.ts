@@ -107,4 +107,5 @@ const CODE_OF: Readonly<Record<FailureKind, ProblemCode>> = {
   "disk-full": "disk-full",
   "bad-level": "bad-request",
   "type-mismatch": "type-mismatch",
+  "too-large": "too-large",
 };

@@ -12,7 +12,7 @@
  * two counters moving alike would cancel out.) It is stored before the state.
  */
 import { assert } from "../base/assert.js";
-import { asBuffer, equalBytes, utf8, Writer } from "../base/bytes.js";
+import { asBuffer, equalBytes, NO_BYTES, utf8, Writer } from "../base/bytes.js";
 import { DIGEST_BYTES, hash128 } from "../base/hash.js";
 import { type Storage, StorageDamage, type Write } from "../ports.js";
 
@@ -51,6 +51,36 @@ export function encodeRow(address: RowAddress): Uint8Array {
 export function bucketOfRow(row: Uint8Array): string {
   const length = row[BUCKET_OFFSET] ?? 0;
   return asBuffer(row).latin1Slice(BUCKET_OFFSET + 1, BUCKET_OFFSET + 1 + length);
+}
+
+/** The key of a row, or of a position behind it; empty for a position where a token begins. */
+export function keyOfRow(row: Uint8Array): Uint8Array {
+  const bucketEnd = BUCKET_OFFSET + 1 + (row[BUCKET_OFFSET] ?? 0);
+  if (row.length < bucketEnd + 2) return NO_BYTES;
+  const start = bucketEnd + 2;
+  return row.subarray(start, start + asBuffer(row).readUInt16BE(bucketEnd));
+}
+
+/** The token of a row, in row order. */
+export function tokenOfRow(row: Uint8Array): bigint {
+  return asBuffer(row).readBigUInt64BE(TOKEN_OFFSET);
+}
+
+/** The position where the rows of `bucket` with this token begin. Positions compare with rows as rows do. */
+export function positionAt(placement: number, token: bigint, bucket: string): Uint8Array {
+  const name = utf8(bucket);
+  const writer = new Writer(BUCKET_OFFSET + 1 + name.length).u8(SPACE.rows).u8(placement).u64(token);
+  return writer.short(name).finish();
+}
+
+/** The position just behind a row. */
+export function positionAfter(row: Uint8Array): Uint8Array {
+  return Buffer.concat([row, Uint8Array.of(0)]);
+}
+
+/** Whether bytes from outside are a position. */
+export function isPosition(bytes: Uint8Array): boolean {
+  return bytes[0] === SPACE.rows && bytes.length > BUCKET_OFFSET + (bytes[BUCKET_OFFSET] ?? 0);
 }
 
 export function placementOfRow(row: Uint8Array): number {

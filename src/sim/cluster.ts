@@ -5,6 +5,8 @@
 import { assert } from "../base/assert.js";
 import { type BucketConfig, type ClusterConfig, DEFAULT_HEDGE, type NodeConfig } from "../cluster-config.js";
 import { DEFAULT_LIMITS, type Limits } from "../config.js";
+import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
+import type { ListOutcome, ListRequest } from "../coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
 import { computeLayout, isRefusal, type Layout } from "../membership/layout.js";
 import { layoutSpecOf } from "../membership/ring.js";
@@ -147,21 +149,29 @@ export class SimCluster {
   }
 
   read(at: NodeId, request: ReadRequest): ReadOutcome {
-    let outcome: ReadOutcome | undefined;
-    this.member(at).read(request, (result) => {
-      outcome = result;
-    });
-    this.runUntil(() => outcome !== undefined);
-    return outcome as ReadOutcome;
+    return this.outcomeOf((done) => this.member(at).read(request, done));
   }
 
   write(at: NodeId, request: WriteRequest): WriteOutcome {
-    let outcome: WriteOutcome | undefined;
-    this.member(at).write(request, (result) => {
+    return this.outcomeOf((done) => this.member(at).write(request, done));
+  }
+
+  batch(at: NodeId, request: BatchRequest): BatchOutcome {
+    return this.outcomeOf((done) => this.member(at).batch(request, done));
+  }
+
+  list(at: NodeId, request: ListRequest): ListOutcome {
+    return this.outcomeOf((done) => this.member(at).list(request, done));
+  }
+
+  private outcomeOf<Outcome>(ask: (done: (outcome: Outcome) => void) => void): Outcome {
+    let outcome: Outcome | undefined;
+    ask((result) => {
+      assert(outcome === undefined, "a request is answered exactly once");
       outcome = result;
     });
     this.runUntil(() => outcome !== undefined);
-    return outcome as WriteOutcome;
+    return outcome as Outcome;
   }
 
   private nodeOf(id: NodeId): SimNode {

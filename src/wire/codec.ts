@@ -19,6 +19,8 @@ import {
   type RangeAnswer,
   REFUSALS,
   type RowAnswer,
+  type ScannedKey,
+  type ScanPage,
   type SyncRange,
 } from "./messages.js";
 
@@ -35,6 +37,8 @@ const KINDS = [
   "sync-ranges-reply",
   "refused",
   "cancel",
+  "scan",
+  "scan-reply",
 ] as const satisfies readonly Message["kind"][];
 
 /** The first byte of a message of this kind. */
@@ -87,6 +91,13 @@ export function writeMessage(writer: Writer, message: Message): void {
       return;
     case "cancel":
       return;
+    case "scan":
+      writer.text(message.bucket).u32(message.keysMax);
+      writeList(writer, message.positions, (position) => writer.long(position));
+      return;
+    case "scan-reply":
+      writeList(writer, message.pages, (page) => writeScanPage(writer, page));
+      return;
     default:
       unreachable(message);
   }
@@ -126,6 +137,12 @@ export function readMessage(reader: Reader): Message {
       return { kind, reason: oneOf(REFUSALS, reader.u8()) };
     case "cancel":
       return { kind };
+    case "scan": {
+      const [bucket, keysMax] = [reader.text(), reader.u32()];
+      return { kind, bucket, keysMax, positions: readList(reader, () => reader.long()) };
+    }
+    case "scan-reply":
+      return { kind, pages: readList(reader, () => readScanPage(reader)) };
     default:
       return unreachable(kind);
   }
@@ -190,6 +207,31 @@ function writeListedRow(writer: Writer, listed: ListedRow): void {
 
 function readListedRow(reader: Reader): ListedRow {
   return { row: reader.long(), digest: reader.raw(DIGEST_BYTES), young: readBoolean(reader) };
+}
+
+function writeScanPage(writer: Writer, page: ScanPage): void {
+  writeBoolean(writer, page.votes);
+  writeList(writer, page.keys, (key) => writeScannedKey(writer, key));
+  // No position is empty.
+  writer.long(page.next ?? NO_BYTES).u32(page.rowsSeen);
+}
+
+function readScanPage(reader: Reader): ScanPage {
+  const votes = readBoolean(reader);
+  const keys = readList(reader, () => readScannedKey(reader));
+  const next = reader.long();
+  return { votes, keys, next: next.length === 0 ? undefined : next, rowsSeen: reader.u32() };
+}
+
+function writeScannedKey(writer: Writer, { row, digest }: ScannedKey): void {
+  writer.long(row);
+  writeBoolean(writer, digest !== undefined);
+  if (digest !== undefined) writer.raw(digest);
+}
+
+function readScannedKey(reader: Reader): ScannedKey {
+  const row = reader.long();
+  return { row, digest: readBoolean(reader) ? reader.raw(DIGEST_BYTES) : undefined };
 }
 
 function writeBoolean(writer: Writer, value: boolean): void {

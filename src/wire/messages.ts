@@ -130,6 +130,37 @@ export interface SyncRangesReply {
   readonly answers: readonly RangeAnswer[];
 }
 
+/** Which keys of a bucket live, from each position (replica/pages.ts) to the end of its partition. */
+export interface Scan {
+  readonly kind: "scan";
+  readonly bucket: string;
+  /** Of each page. */
+  readonly keysMax: number;
+  readonly positions: readonly Uint8Array[];
+}
+
+export interface ScannedKey {
+  readonly row: Uint8Array;
+  /** Undefined: the row is damaged, and who holds it cannot say whether it lives. */
+  readonly digest: Uint8Array | undefined;
+}
+
+/** Rows that hold no value any more are left out. */
+export interface ScanPage {
+  /** False while the answerer rebuilds this partition, does not own it, or cannot read it: its page does not count. */
+  readonly votes: boolean;
+  readonly keys: readonly ScannedKey[];
+  /** All before this position was looked at; undefined: all of the partition. */
+  readonly next: Uint8Array | undefined;
+  /** How many rows were looked at, of this bucket or another. */
+  readonly rowsSeen: number;
+}
+
+export interface ScanReply {
+  readonly kind: "scan-reply";
+  readonly pages: readonly ScanPage[];
+}
+
 export const REFUSALS = ["wrong-layout", "not-ready", "malformed", "recalled"] as const;
 
 /** The question was not looked at. */
@@ -143,8 +174,8 @@ export interface Cancel {
   readonly kind: "cancel";
 }
 
-export type Request = Ping | Read | Merge | SyncShared | SyncRanges;
-export type Reply = Pong | ReadReply | MergeReply | SyncSharedReply | SyncRangesReply | Refused;
+export type Request = Ping | Read | Merge | SyncShared | SyncRanges | Scan;
+export type Reply = Pong | ReadReply | MergeReply | SyncSharedReply | SyncRangesReply | ScanReply | Refused;
 export type Message = Request | Reply | Cancel;
 
 /** The answer to each question, unless it is refused. */
@@ -154,4 +185,5 @@ export interface ReplyTo {
   readonly merge: MergeReply;
   readonly "sync-shared": SyncSharedReply;
   readonly "sync-ranges": SyncRangesReply;
+  readonly scan: ScanReply;
 }

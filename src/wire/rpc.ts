@@ -39,6 +39,7 @@ const EXPECTED = {
   merge: "merge-reply",
   "sync-shared": "sync-shared-reply",
   "sync-ranges": "sync-ranges-reply",
+  scan: "scan-reply",
 } as const satisfies { [Kind in Request["kind"]]: ReplyTo[Kind]["kind"] };
 
 const ID_LIMIT = 2 ** 32;

@@ -39,6 +39,14 @@ const rangeAnswer = fc.oneof(
   fc.record({ kind: kind("rows"), rows: list(listedRow) }, plain),
 );
 const entry = fc.record({ row: anyBytes, state: anyBytes }, plain);
+const scannedKey = fc.record({ row: anyBytes, digest: fc.option(digest, { nil: undefined }) }, plain);
+const scanPage = fc.record(
+  {
+    ...{ votes: fc.boolean(), keys: list(scannedKey) },
+    ...{ next: fc.option(bytes, { nil: undefined }), rowsSeen: fc.nat() },
+  },
+  plain,
+);
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("ping"), actor: u64, boundUs: u53 }, plain),
   fc.record(
@@ -56,6 +64,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("sync-shared-reply"), same: fc.boolean(), roots: anyBytes, votes: anyBytes }, plain),
   fc.record({ kind: kind("sync-ranges"), placement: u8, ranges: list(range) }, plain),
   fc.record({ kind: kind("sync-ranges-reply"), answers: list(rangeAnswer) }, plain),
+  fc.record({ kind: kind("scan"), bucket: fc.string(), keysMax: fc.nat(), positions: list(anyBytes) }, plain),
+  fc.record({ kind: kind("scan-reply"), pages: list(scanPage) }, plain),
   fc.record({ kind: kind("refused"), reason: fc.constantFrom(...REFUSALS) }, plain),
 );
 

@@ -1,0 +1,123 @@
+/**
+ * Batch: many reads and writes in one request, each with an outcome of its own.
+ *
+ * Every item takes the ordinary path of its key (read.ts, write.ts), so tally,
+ * mend, hedge and *beaten* are what they are elsewhere; only the questions travel
+ * together (gather.ts), and so do the timers (grouping-clock.ts). All items share
+ * one deadline: what is missing then has failed by itself, and the rest is there.
+ *
+ * The items run side by side: a read may or may not see a write of its batch.
+ * A large batch begins over several turns, so that others are served meanwhile.
+ */
+import { assert } from "../base/assert.js";
+import { Gather } from "./gather.js";
+import { GroupingClock } from "./grouping-clock.js";
+import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./outcome.js";
+import { type CoordinatorParts, refusedUnsent } from "./parts.js";
+import { read } from "./read.js";
+import { write } from "./write.js";
+
+export interface BatchRequest {
+  readonly reads: readonly ReadRequest[];
+  /** No key twice: two paths of one key would each stamp anew when beaten, and the earlier one might win. */
+  readonly writes: readonly WriteRequest[];
+}
+
+/** In the order of the request. */
+export interface BatchOutcome {
+  readonly reads: readonly ReadOutcome[];
+  readonly writes: readonly WriteOutcome[];
+}
+
+/** A coordinator whose questions and timers go together. */
+export interface TogetherParts extends CoordinatorParts {
+  readonly rpc: Gather;
+}
+
+export function together(parts: CoordinatorParts): TogetherParts {
+  const clock = new GroupingClock(parts.clock, parts.later);
+  return { ...parts, clock, rpc: new Gather({ ...parts, clock }) };
+}
+
+/** Runs all items; `done` comes exactly once, when the last of them has its outcome. */
+export function batch(parts: CoordinatorParts, request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
+  if (request.reads.length + request.writes.length === 0) done({ reads: [], writes: [] });
+  else new BatchRun(together(parts), request, done).startSlice(0);
+}
+
+class BatchRun {
+  private readonly startedMs: number;
+  private readonly reads: (ReadOutcome | undefined)[];
+  private readonly writes: (WriteOutcome | undefined)[];
+  private left: number;
+  private valueBytes = 0;
+
+  constructor(
+    private readonly parts: TogetherParts,
+    private readonly request: BatchRequest,
+    private readonly done: (outcome: BatchOutcome) => void,
+  ) {
+    this.startedMs = parts.clock.nowMs();
+    this.reads = new Array(request.reads.length);
+    this.writes = new Array(request.writes.length);
+    this.left = this.reads.length + this.writes.length;
+  }
+
+  /** Begins with so many items from the `first` on, reads before writes, and with the others in a later turn. */
+  startSlice(first: number): void {
+    const { reads, writes } = this.request;
+    const end = Math.min(first + this.parts.limits.batchTurnItemsMax, reads.length + writes.length);
+    for (let index = first; index < end; index++) {
+      if (index < reads.length) this.startRead(index);
+      else this.startWrite(index - reads.length);
+    }
+    if (end < reads.length + writes.length) this.parts.clock.after(0, () => this.startSlice(end));
+  }
+
+  private startRead(index: number): void {
+    const request = this.request.reads[index] as ReadRequest;
+    if (this.reads[index] !== undefined) return;
+    read(this.parts, { ...request, deadlineMs: this.remainingMs(request) }, (outcome) => this.onRead(index, outcome));
+  }
+
+  private startWrite(index: number): void {
+    const request = this.request.writes[index] as WriteRequest;
+    write(this.parts, { ...request, deadlineMs: this.remainingMs(request) }, (outcome) => {
+      this.writes[index] = outcome;
+      this.settle();
+    });
+  }
+
+  private onRead(index: number, outcome: ReadOutcome): void {
+    if (this.reads[index] !== undefined) return;
+    this.valueBytes += outcome.ok ? outcome.view.contents.reduce((sum, { value }) => sum + value.length, 0) : 0;
+    if (this.valueBytes > this.parts.limits.batchAnswerBytesMax) return this.refuseReads();
+    this.reads[index] = outcome;
+    this.settle();
+  }
+
+  /** No room for more values: reads without an outcome end here, and what was not fetched yet is not. */
+  private refuseReads(): void {
+    const { batchAnswerBytesMax } = this.parts.limits;
+    const detail = `the values of this batch come to more than ${batchAnswerBytesMax} bytes (batchAnswerBytesMax); read this key by itself`;
+    this.parts.rpc.stop();
+    for (const [index, { level }] of this.request.reads.entries()) {
+      if (this.reads[index] !== undefined) continue;
+      this.reads[index] = { ok: false, failure: refusedUnsent("too-large", level, detail) };
+      this.settle();
+    }
+  }
+
+  private settle(): void {
+    this.left--;
+    assert(this.left >= 0, "an item has one outcome");
+    if (this.left > 0) return;
+    this.done({ reads: this.reads as ReadOutcome[], writes: this.writes as WriteOutcome[] });
+  }
+
+  private remainingMs({ deadlineMs }: { deadlineMs: number }): number {
+    return Math.max(LEAST_DEADLINE_MS, deadlineMs - (this.parts.clock.nowMs() - this.startedMs));
+  }
+}
+
+const LEAST_DEADLINE_MS = 1;

@@ -1,0 +1,130 @@
+/**
+ * Gather: many questions about one thing each become few messages about many.
+ *
+ * A batch runs the ordinary paths of its keys, and each path asks for its own
+ * row. What they ask of one node within one turn leaves here as one message,
+ * bounded in items and bytes, and its answers go back to whoever asked. So a
+ * batch costs messages per node and not per key, and keeps every rule of a
+ * single request by construction.
+ *
+ * A reply may speak of the first items only (Replica.read stops at a number of
+ * bytes): the others are asked again, within the time that their askers still
+ * have. Every asker is called back exactly once, as by Rpc itself.
+ */
+import type { Limits } from "../config.js";
+import type { Clock, NodeId } from "../ports.js";
+import type { Refused, Reply, ReplyTo, Request } from "../wire/messages.js";
+import {
+  bytesOfItem,
+  type Item,
+  isPlural,
+  itemsOf,
+  mayShare,
+  type Plural,
+  splitReply,
+  withItems,
+} from "../wire/plural.js";
+import type { Asker } from "./asker.js";
+
+/** A question about one item, on its way into a message. */
+interface Question {
+  readonly item: Item;
+  readonly untilMs: number;
+  readonly onReply: (reply: Reply | undefined) => void;
+}
+
+/** Questions for one node that may share a message with `like`. */
+interface Queue {
+  readonly to: NodeId;
+  readonly like: Plural;
+  questions: Question[];
+}
+
+export interface GatherHost {
+  readonly rpc: Asker;
+  readonly clock: Pick<Clock, "nowMs">;
+  readonly limits: Pick<Limits, "gatherItemsMax" | "gatherBytesMax">;
+  /** Runs a step later in this turn; see turn.ts. */
+  readonly later: (step: () => void) => void;
+}
+
+const LEAST_TIMEOUT_MS = 1;
+
+export class Gather implements Asker {
+  private queues: Queue[] = [];
+  private isStopped = false;
+
+  constructor(private readonly host: GatherHost) {}
+
+  call<Kind extends Request["kind"]>(
+    to: NodeId,
+    request: Extract<Request, { kind: Kind }>,
+    timeoutMs: number,
+    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+  ): void {
+    const question: Request = request;
+    const [item, ...more] = isPlural(question) ? itemsOf(question) : [];
+    if (!isPlural(question) || item === undefined || more.length > 0) {
+      this.host.rpc.call(to, request, timeoutMs, onReply);
+      return;
+    }
+    const untilMs = this.host.clock.nowMs() + timeoutMs;
+    this.queueFor(to, question).questions.push({ item, untilMs, onReply: onReply as Question["onReply"] });
+  }
+
+  /** What a reply leaves out is not asked again: nobody wants it any more. */
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  private queueFor(to: NodeId, like: Plural): Queue {
+    const known = this.queues.find((queue) => queue.to === to && mayShare(queue.like, like));
+    if (known !== undefined) return known;
+    if (this.queues.length === 0) this.host.later(() => this.release());
+    const queue = { to, like, questions: [] };
+    this.queues.push(queue);
+    return queue;
+  }
+
+  private release(): void {
+    const { queues } = this;
+    this.queues = [];
+    for (const queue of queues) {
+      for (const questions of this.messages(queue.questions)) this.send({ ...queue, questions });
+    }
+  }
+
+  /** Cuts a queue into messages; one item fits always. */
+  private *messages(questions: readonly Question[]): Iterable<Question[]> {
+    const { gatherItemsMax, gatherBytesMax } = this.host.limits;
+    let [message, bytes]: [Question[], number] = [[], 0];
+    for (const question of questions) {
+      const itemBytes = bytesOfItem(question.item);
+      if (message.length > 0 && (message.length === gatherItemsMax || bytes + itemBytes > gatherBytesMax)) {
+        yield message;
+        [message, bytes] = [[], 0];
+      }
+      message.push(question);
+      bytes += itemBytes;
+    }
+    yield message;
+  }
+
+  private send(queue: Queue): void {
+    const { rpc, clock } = this.host;
+    const items = queue.questions.map(({ item }) => item);
+    const untilMs = queue.questions.reduce((latest, question) => Math.max(latest, question.untilMs), 0);
+    const timeoutMs = Math.max(LEAST_TIMEOUT_MS, untilMs - clock.nowMs());
+    rpc.call<Plural["kind"]>(queue.to, withItems(queue.like, items), timeoutMs, (reply) => this.onReply(queue, reply));
+  }
+
+  private onReply({ to, like, questions }: Queue, reply: Reply | undefined): void {
+    const answers = reply === undefined ? [] : splitReply(reply);
+    for (const [index, question] of questions.entries()) {
+      if (answers.length === 0) question.onReply(reply);
+      else if (index < answers.length) question.onReply(answers[index]);
+      else if (this.isStopped) question.onReply(undefined);
+      else this.queueFor(to, like).questions.push(question);
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * What the plural questions have in common: a list of items, each with an answer of its own.
+ *
+ * A reply answers the items in their order, and may stop before the last one
+ * when it has grown large enough.
+ */
+import { unreachable } from "../base/assert.js";
+import type { Entry, Merge, Read, Reply, Request, Scan } from "./messages.js";
+
+export type Plural = Read | Merge | Scan;
+export type Item = Uint8Array | Entry;
+
+export function isPlural(request: Request): request is Plural {
+  return request.kind === "read" || request.kind === "merge" || request.kind === "scan";
+}
+
+export function itemsOf(request: Plural): readonly Item[] {
+  switch (request.kind) {
+    case "read":
+      return request.rows;
+    case "merge":
+      return request.entries;
+    case "scan":
+      return request.positions;
+    default:
+      return unreachable(request);
+  }
+}
+
+/** The same question about other items. */
+export function withItems(request: Plural, items: readonly Item[]): Plural {
+  switch (request.kind) {
+    case "read":
+      return { ...request, rows: items as readonly Uint8Array[] };
+    case "merge":
+      return { ...request, entries: items as readonly Entry[] };
+    case "scan":
+      return { ...request, positions: items as readonly Uint8Array[] };
+    default:
+      return unreachable(request);
+  }
+}
+
+/** Whether two questions ask the same of their items, so that one message may carry both. */
+export function mayShare(a: Plural, b: Plural): boolean {
+  switch (a.kind) {
+    case "read":
+      return b.kind === "read";
+    case "merge":
+      return b.kind === "merge" && a.cause === b.cause;
+    case "scan":
+      return b.kind === "scan" && a.bucket === b.bucket && a.keysMax === b.keysMax;
+    default:
+      return unreachable(a);
+  }
+}
+
+export function bytesOfItem(item: Item): number {
+  return "row" in item ? item.row.length + item.state.length : item.length;
+}
+
+/** One reply for each item that was answered, in order. */
+export function splitReply(reply: Reply): Reply[] {
+  switch (reply.kind) {
+    case "read-reply":
+      return reply.answers.map((answer) => ({ kind: reply.kind, answers: [answer] }));
+    case "merge-reply":
+      return reply.results.map((result) => ({ kind: reply.kind, results: [result] }));
+    case "scan-reply":
+      return reply.pages.map((page) => ({ kind: reply.kind, pages: [page] }));
+    default:
+      return [];
+  }
+}
