@@ -16,6 +16,8 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     self,
     read: (request, done) => member.read(request, done),
     write: (request, done) => member.write(request, done),
+    batch: (request, done) => member.batch(request, done),
+    list: (request, done) => member.list(request, done),
     latestContextMs: () => member.describe().latestSaneMs,
     cluster: () => clusterStatus(member, config, self, version, performance.now() - startedMs),
     ring: () => ringStatus(member),

@@ -37,7 +37,10 @@ const PIECES = {
     "/v1/owners/users/%",
     "/v1/owners64/users/__",
     "/v1/buckets/users/keys",
+    "/v1/buckets/%/keys",
     "/v1/batch",
+    "/v1/batch",
+    "/v1/batch/",
     "/metrics",
     "/openapi.json",
     "//user@[::1/%",
@@ -54,6 +57,8 @@ const PIECES = {
     "?ttl=1s",
     "?timeout=99999999999999999s",
     "?__proto__=1",
+    "?limit=1&after=AQ",
+    "?limit=0",
     "?&=&==",
     "?r",
   ],
@@ -79,6 +84,8 @@ const PIECES = {
     'If-None-Match: "',
     "Accept: application/vnd.murmur+json;q=x,,;",
     "Content-Type: \x7f",
+    "Content-Type: application/json",
+    "Content-Type: application/json; charset=utf-8",
     "Content-Encoding: br",
     "Idempotency-Key: 1",
     "Origin: null",
@@ -88,7 +95,11 @@ const PIECES = {
     "X",
     " folded",
   ],
-  body: ["", "abc", "3\r\nabc\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\0\0\0", "GET / HTTP/1.1\r\n\r\n"],
+  body: [
+    ...["{}", '{"reads":[]}', '{"reads":[{"bucket":"users","key":"ada"}],"r":"ALL"}', '{"writes":[{"key64":""}]}'],
+    '{"writes":[{"bucket":"users","key":"\\ud800","value":"AA=="}],"__proto__":1}',
+    ...["", "abc", "3\r\nabc\r\n0\r\n\r\n", "fffffffffffffffff\r\n", "-1\r\n", "\0\0\0", "GET / HTTP/1.1\r\n\r\n"],
+  ],
 } as const;
 
 function garbage(random: Random): Buffer {

@@ -7,6 +7,8 @@ import { connect } from "node:net";
 import { bytesToMapKey } from "../src/base/bytes.js";
 import { type ClusterConfig, DEFAULT_HEDGE, type NodeConfig } from "../src/cluster-config.js";
 import { DEFAULT_LIMITS, type Limits } from "../src/config.js";
+import type { BatchOutcome, BatchRequest } from "../src/coordinator/batch.js";
+import type { ListOutcome, ListRequest } from "../src/coordinator/list.js";
 import type { Asked, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../src/coordinator/outcome.js";
 import { createHttpServer, type HttpServer } from "../src/http/server.js";
 import type { ClusterStatus, Condition, OwnersStatus, RingStatus, Store } from "../src/http/store.js";
@@ -28,6 +30,8 @@ export class FakeStore implements Store {
   readonly self = "n1";
   readonly reads: ReadRequest[] = [];
   readonly writes: WriteRequest[] = [];
+  readonly lists: ListRequest[] = [];
+  listOutcome: ListOutcome = { ok: true, keys: [], next: undefined };
   /** While set, requests wait here for the test to go on. */
   held: Array<() => void> | undefined;
   /** While set, this is the answer. */
@@ -53,6 +57,35 @@ export class FakeStore implements Store {
     const context = [{ timeUs: ++this.lastUs, actor: ACTOR }];
     this.views.set(placeOf(request), { contents: request.op.kind === "put" ? [request.op] : [], context });
     this.later(() => done({ ok: true, context, replicas: REPLICAS }));
+  }
+
+  /** As so many single requests. */
+  batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
+    const reads: ReadOutcome[] = [];
+    const writes: WriteOutcome[] = [];
+    const settle = (): void => {
+      const isDone =
+        Object.keys(reads).length === request.reads.length && Object.keys(writes).length === request.writes.length;
+      if (isDone) done({ reads, writes });
+    };
+    for (const [index, each] of request.reads.entries()) {
+      this.read(each, (outcome) => {
+        reads[index] = outcome;
+        settle();
+      });
+    }
+    for (const [index, each] of request.writes.entries()) {
+      this.write(each, (outcome) => {
+        writes[index] = outcome;
+        settle();
+      });
+    }
+    if (request.reads.length + request.writes.length === 0) this.later(settle);
+  }
+
+  list(request: ListRequest, done: (outcome: ListOutcome) => void): void {
+    this.lists.push(request);
+    this.later(() => done(this.listOutcome));
   }
 
   latestContextMs(): number {

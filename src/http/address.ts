@@ -16,7 +16,9 @@ export interface Address {
 }
 
 const BUCKETS_PREFIX = "/v1/buckets/";
+const KEYS_SUFFIX = "/keys";
 const BUCKET_CHARACTERS_MAX = 64;
+const BUCKET_NAME_EXPECTED = "a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -";
 
 /** The key of `/v1/buckets/{bucket}/keys/{key}` or its `keys64` form; undefined when the path has neither form. */
 export function keyAddress(path: string, keyBytesMax: number): Address | Problem | undefined {
@@ -45,13 +47,13 @@ function percentAddress(bucket: string, name: string, keyBytesMax: number): Addr
   if (name.includes("#")) return badRequest("a request line has no fragment; write a # inside a key as %23");
   const key = percentDecoded(name);
   if (key === undefined) return badRequest("the key has a % without two hexadecimal digits after it");
-  return checked(bucket, key, keyBytesMax);
+  return addressOf(bucket, key, keyBytesMax);
 }
 
 function base64Address(bucket: string, name: string, keyBytesMax: number): Address | Problem {
   const key = base64urlDecoded(name);
   if (key === undefined) return badRequest("the key is not base64url without padding");
-  return checked(bucket, key, keyBytesMax);
+  return addressOf(bucket, key, keyBytesMax);
 }
 
 const OWNERS_FORMS = [
@@ -59,12 +61,21 @@ const OWNERS_FORMS = [
   ["/v1/owners64/", base64Address],
 ] as const;
 
-function checked(bucket: string, key: Uint8Array, keyBytesMax: number): Address | Problem {
-  if (!isBucketName(bucket)) return badRequest("a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -");
+/** The address, or what is wrong with it. */
+export function addressOf(bucket: string, key: Uint8Array, keyBytesMax: number): Address | Problem {
+  if (!isBucketName(bucket)) return badRequest(BUCKET_NAME_EXPECTED);
   if (key.length === 0) return badRequest("the key is empty");
   if (key.length > keyBytesMax) return badRequest(`the key has ${key.length} bytes; the limit is ${keyBytesMax}`);
   if (!isUtf8(key)) return badRequest("the key is not valid UTF-8");
   return { bucket, key };
+}
+
+/** The bucket of `/v1/buckets/{bucket}/keys`; undefined when the path is none. */
+export function bucketAddress(path: string): string | Problem | undefined {
+  if (!path.startsWith(BUCKETS_PREFIX) || !path.endsWith(KEYS_SUFFIX)) return undefined;
+  const bucket = path.slice(BUCKETS_PREFIX.length, -KEYS_SUFFIX.length);
+  if (bucket.includes("/")) return undefined;
+  return isBucketName(bucket) ? bucket : badRequest(BUCKET_NAME_EXPECTED);
 }
 
 function isBucketName(name: string): boolean {

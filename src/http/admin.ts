@@ -34,12 +34,6 @@ export interface AdminOptions {
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
 
-/** Paths of the API that come later, and what they are. */
-const PLANNED: readonly (readonly [path: string | RegExp, what: string])[] = [
-  ["/v1/batch", "batches"],
-  [/^\/v1\/buckets\/[^/]+\/keys$/, "the listing of a bucket's keys"],
-];
-
 /** Answers every request that `handleKey` does not. */
 export function createAdmin(options: AdminOptions): (request: IncomingMessage, response: ServerResponse) => void {
   let application: Promise<Express> | undefined;
@@ -63,11 +57,6 @@ async function createApplication(options: AdminOptions): Promise<Express> {
   app.set("query parser", false);
   app.use(await hardening());
   for (const [path, answer] of routes(options)) addRoute(app, edge, path, answer);
-  for (const [path, what] of PLANNED) {
-    app.all(path, (request, response) => {
-      refuse(edge, request, response, new Problem("not-built", `${what} is not built yet`));
-    });
-  }
   return app;
 }
 
@@ -120,6 +109,8 @@ function index(edge: Edge): object {
     cluster,
     node: edge.store.self,
     keys: "/v1/buckets/{bucket}/keys/{key}",
+    list: "/v1/buckets/{bucket}/keys",
+    batch: "/v1/batch",
     owners: "/v1/owners/{bucket}/{key}",
     links: ["/v1/cluster", "/v1/ring", "/v1/events", "/health/live", "/health/ready", "/metrics", "/openapi.json"],
   };

@@ -1,11 +1,23 @@
 /**
  * A request's body, held to its limit while it arrives.
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { NO_BYTES } from "../base/bytes.js";
 import type { Edge } from "./edge.js";
 import { Problem } from "./problem.js";
 import { refuse } from "./respond.js";
+
+export interface BodyLimit {
+  /** As in "a value of 5 bytes". */
+  readonly what: string;
+  readonly bytesMax: number;
+}
+
+/** What a body may come to: an undeclared one, or one that will be refused, counts as the largest. */
+export function expectedBytes(headers: IncomingHttpHeaders, bytesMax: number): number {
+  const declared = headers["content-length"];
+  return declared === undefined ? bytesMax : Math.min(Number(declared), bytesMax);
+}
 
 /**
  * Reads the whole body, then calls `done`, once: with the bytes, or with undefined when there is nobody left to answer
@@ -15,9 +27,9 @@ export function readBody(
   edge: Edge,
   request: IncomingMessage,
   response: ServerResponse,
+  { what, bytesMax }: BodyLimit,
   done: (body: Uint8Array | undefined) => void,
 ): void {
-  const bytesMax = edge.limits.valueBytesMax;
   const chunks: Uint8Array[] = [];
   let length = 0;
   const finish = (body: Uint8Array | undefined): void => {
@@ -30,7 +42,7 @@ export function readBody(
       edge,
       request,
       response,
-      new Problem("too-large", `a value of ${bytes} bytes; the limit is ${bytesMax}`),
+      new Problem("too-large", `${what} of ${bytes} bytes; the limit is ${bytesMax}`),
       length,
     );
     finish(undefined);

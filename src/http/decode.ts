@@ -34,6 +34,12 @@ export function base64urlDecoded(text: string): Uint8Array | undefined {
   return bytes.toString("base64url") === text ? bytes : undefined;
 }
 
+/** The bytes of a base64 text; undefined unless it is the one text that encodes them, padding included. */
+export function base64Decoded(text: string): Uint8Array | undefined {
+  const bytes = Buffer.from(text, "base64");
+  return bytes.toString("base64") === text ? bytes : undefined;
+}
+
 /** The value of a hexadecimal digit, or -1; a character beyond the end of a text is NaN and gives -1 too. */
 function hexDigit(code: number): number {
   if (code >= 0x30 && code <= 0x39) return code - 0x30;

@@ -44,15 +44,18 @@ export class Edge {
     return this.config.buckets.get(name) ?? this.config.defaults;
   }
 
-  /** Admits one request with so large a body, to be followed by one `leave`; or refuses it before any work, its body included. */
-  enter(bodyBytes: number): Problem | undefined {
-    if (this.requestsPending >= this.limits.requestsPendingMax) {
+  /**
+   * Admits so many requests with bodies of so many bytes in sum, to be followed by one `leave` with the same figures;
+   * or refuses them before any work, their bodies included.
+   */
+  enter(bodyBytes: number, requests = 1): Problem | undefined {
+    if (this.requestsPending + requests > this.limits.requestsPendingMax) {
       return overloaded(`${this.requestsPending} requests are under way (requestsPendingMax)`);
     }
     if (this.bodyBytesPending + bodyBytes > this.limits.bodyBytesPendingMax) {
       return overloaded(`${this.bodyBytesPending} bytes of bodies are under way (bodyBytesPendingMax)`);
     }
-    this.requestsPending++;
+    this.requestsPending += requests;
     this.bodyBytesPending += bodyBytes;
     return undefined;
   }
@@ -61,19 +64,34 @@ export class Edge {
     return this.requestsPending;
   }
 
-  leave(bodyBytes: number): void {
-    this.requestsPending--;
+  leave(bodyBytes: number, requests = 1): void {
+    this.requestsPending -= requests;
     this.bodyBytesPending -= bodyBytes;
   }
 
   /** Records what came of a request that the store was asked. */
   record(operation: "read" | "write", level: Level, result: string, startedMs: number): void {
-    const durationMs = performance.now() - startedMs;
+    this.count(operation, level, result);
+    this.time(operation, startedMs);
+  }
+
+  /** Counts what came of one key, alone or in a batch. */
+  count(operation: "read" | "write", level: Level, result: string): void {
     this.meter.count(COUNTER[operation], { level: String(level), result });
+  }
+
+  /** Records how long a request took. */
+  time(operation: keyof typeof OPERATION, startedMs: number): void {
+    const durationMs = performance.now() - startedMs;
     this.meter.time("murmur_request_seconds", durationMs, OPERATION[operation]);
     this.onRecorded?.(durationMs);
   }
 }
 
 const COUNTER = { read: "murmur_reads_total", write: "murmur_writes_total" } as const;
-const OPERATION = { read: { operation: "read" }, write: { operation: "write" } } as const;
+const OPERATION = {
+  read: { operation: "read" },
+  write: { operation: "write" },
+  batch: { operation: "batch" },
+  list: { operation: "list" },
+} as const;

@@ -19,9 +19,12 @@ export interface KeyQuery {
   /** False for `mend=never`. */
   mend: boolean;
   ttlMs: number | undefined;
+  /** Of a listing: keys on a page, and behind which page. */
+  keysMax: number;
+  after: string | undefined;
 }
 
-export type Operation = "read" | "put" | "delete";
+export type Operation = "read" | "put" | "delete" | "list";
 
 /** Takes one value over into `query`, or says why not. */
 type Parameter = (query: KeyQuery, value: string, bucket: BucketConfig, limits: Limits) => Problem | undefined;
@@ -39,11 +42,32 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
     ["timeout", takeTimeout],
     ["ttl", takeTtl],
   ]),
+  list: new Map<string, Parameter>([
+    ["limit", takeLimit],
+    ["after", takeAfter],
+    ["r", takeReadLevel],
+    ["timeout", takeTimeout],
+    ["hedge", takeHedge],
+  ]),
   delete: new Map<string, Parameter>([
     ["w", takeWriteLevel],
     ["timeout", takeTimeout],
   ]),
 };
+
+/** What the bucket says by itself. */
+export function defaultQuery(operation: Operation, bucket: BucketConfig, limits: Limits): KeyQuery {
+  const { read, write } = bucket.consistency;
+  return {
+    level: operation === "read" || operation === "list" ? read : write,
+    deadlineMs: limits.requestDeadlineMs,
+    hedge: bucket.hedge,
+    mend: true,
+    ttlMs: bucket.ttlMs,
+    keysMax: Math.min(LIST_KEYS, limits.listKeysMax),
+    after: undefined,
+  };
+}
 
 /** The wishes in `text`, on top of what the bucket says by itself. */
 export function parseQuery(
@@ -52,13 +76,7 @@ export function parseQuery(
   bucket: BucketConfig,
   limits: Limits,
 ): KeyQuery | Problem {
-  const query: KeyQuery = {
-    level: operation === "read" ? bucket.consistency.read : bucket.consistency.write,
-    deadlineMs: limits.requestDeadlineMs,
-    hedge: bucket.hedge,
-    mend: true,
-    ttlMs: bucket.ttlMs,
-  };
+  const query = defaultQuery(operation, bucket, limits);
   if (text === "") return query;
   const seen: string[] = [];
   for (const pair of text.split("&")) {
@@ -139,6 +157,21 @@ function takeTtl(query: KeyQuery, value: string, _bucket: BucketConfig, limits: 
   return undefined;
 }
 
+function takeLimit(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
+  const count = Number(value);
+  if (!Number.isInteger(count) || count < 1 || count > limits.listKeysMax || String(count) !== value) {
+    return badRequest(`limit takes a number from 1 to ${limits.listKeysMax}, not ${quoted(value)}`);
+  }
+  query.keysMax = count;
+  return undefined;
+}
+
+/** Whether it is one of ours is seen where the bucket is known by name. */
+function takeAfter(query: KeyQuery, value: string): Problem | undefined {
+  query.after = value;
+  return undefined;
+}
+
 function takeMend(query: KeyQuery, value: string): Problem | undefined {
   if (value !== "never") return badRequest(`mend takes only never, not ${quoted(value)}`);
   query.mend = false;
@@ -160,5 +193,8 @@ function quoted(text: string): string {
 
 /** What may be asked for: ANY is refused by name, and so it is not offered. */
 const BUILT_LEVELS = LEVEL_NAMES.filter((name) => name !== "ANY");
+
+/** Keys of a page, when a client names no limit. */
+const LIST_KEYS = 100;
 
 const ECHO_CHARACTERS_MAX = 40;

@@ -46,7 +46,7 @@ export function sendFailure(edge: Edge, response: ServerResponse, failure: Failu
   sendProblem(edge, response, problemOf(failure, headers));
 }
 
-function resultOf(outcome: ReadOutcome): string {
+export function resultOf(outcome: ReadOutcome): string {
   if (!outcome.ok) return outcome.failure.kind;
   return outcome.view.contents.length > 0 ? "ok" : "not-found";
 }

@@ -2,6 +2,8 @@
  * What the HTTP edge needs of a node: declared here by its user, joined in node.ts.
  * Every callback comes exactly once; it may come before the call returns.
  */
+import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
+import type { ListOutcome, ListRequest } from "../coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
 import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
@@ -10,6 +12,8 @@ export interface Store {
   readonly self: NodeId;
   read(request: ReadRequest, done: (outcome: ReadOutcome) => void): void;
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void;
+  batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void;
+  list(request: ListRequest, done: (outcome: ListOutcome) => void): void;
   /** Contexts with stamps beyond this are 400: milliseconds since 1970. */
   latestContextMs(): number;
   cluster(): ClusterStatus;

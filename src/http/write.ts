@@ -8,11 +8,11 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { WriteOutcome } from "../coordinator/outcome.js";
 import type { Op } from "../lattice/lattice.js";
-import { type Context, decodeContext, EMPTY_CONTEXT, highestTimeUs } from "../lattice/stamp.js";
+import { type Context, EMPTY_CONTEXT } from "../lattice/stamp.js";
 import type { Address } from "./address.js";
 import { keyHeaders } from "./answer.js";
-import { readBody } from "./body.js";
-import { base64urlDecoded } from "./decode.js";
+import { expectedBytes, readBody } from "./body.js";
+import { contextFrom } from "./context.js";
 import type { Edge } from "./edge.js";
 import { contentTypeToStore } from "./media.js";
 import { badRequest, Problem } from "./problem.js";
@@ -40,7 +40,7 @@ export function put(
   const bodyBytes = expectedBytes(headers, edge.limits.valueBytesMax);
   const refusal = edge.enter(bodyBytes);
   if (refusal !== undefined) return refusal;
-  readBody(edge, request, response, (value) => {
+  readBody(edge, request, response, { what: "a value", bytesMax: edge.limits.valueBytesMax }, (value) => {
     if (value === undefined) return edge.leave(bodyBytes);
     const expiresAtMs = query.ttlMs === undefined ? undefined : edge.wallMs() + query.ttlMs;
     write(edge, response, address, query, context, { kind: "put", contentType, value, expiresAtMs }, bodyBytes);
@@ -91,13 +91,8 @@ function answer(edge: Edge, response: ServerResponse, outcome: WriteOutcome): vo
   else sendFailure(edge, response, outcome.failure);
 }
 
-/** What a body may come to: an undeclared one, or one that will be refused, counts as the largest. */
-function expectedBytes(headers: IncomingHttpHeaders, bytesMax: number): number {
-  const declared = headers["content-length"];
-  return declared === undefined ? bytesMax : Math.min(Number(declared), bytesMax);
-}
-
-function unkeptWish(headers: IncomingHttpHeaders): Problem | undefined {
+/** A wish that is not built yet. */
+export function unkeptWish(headers: IncomingHttpHeaders): Problem | undefined {
   if (
     headers["if-match"] !== undefined ||
     headers["if-none-match"] !== undefined ||
@@ -111,7 +106,8 @@ function unkeptWish(headers: IncomingHttpHeaders): Problem | undefined {
   return undefined;
 }
 
-function unkeptBody(headers: IncomingHttpHeaders): Problem | undefined {
+/** A body that would not be kept as it came. */
+export function unkeptBody(headers: IncomingHttpHeaders): Problem | undefined {
   const coding = headers["content-encoding"];
   if (coding !== undefined && coding.toLowerCase() !== "identity") {
     return new Problem(
@@ -131,18 +127,5 @@ function unkeptBody(headers: IncomingHttpHeaders): Problem | undefined {
 /** What the client has seen, as its header says; or why that cannot be. */
 function contextOf(edge: Edge, headers: IncomingHttpHeaders): Context | Problem {
   const text = headers["murmur-context"];
-  if (text === undefined) return EMPTY_CONTEXT;
-  const { contextBytesMax } = edge.limits;
-  const bytes = typeof text === "string" ? base64urlDecoded(text) : undefined;
-  if (bytes !== undefined && bytes.length > contextBytesMax) {
-    return badRequest(`Murmur-Context has ${bytes.length} bytes; the limit is ${contextBytesMax}`);
-  }
-  const context = bytes === undefined ? undefined : decodeContext(bytes);
-  if (context === undefined) return badRequest("Murmur-Context is not one that this cluster answered");
-  if (highestTimeUs(context) > edge.store.latestContextMs() * US_PER_MS) {
-    return badRequest("Murmur-Context is from too far in the future");
-  }
-  return context;
+  return text === undefined ? EMPTY_CONTEXT : contextFrom(edge, String(text), "Murmur-Context");
 }
-
-const US_PER_MS = 1000;

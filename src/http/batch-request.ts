@@ -1,0 +1,262 @@
+/**
+ * The body of `POST /v1/batch`: what is asked of which keys.
+ *
+ * Levels, timeouts and hedging mean what they mean behind the `?` of a key, and
+ * are taken by the same code. A mistake is told with its place, such as
+ * `reads[3].key`, and refuses the whole batch: nothing was asked of anybody.
+ */
+import { isUtf8 } from "node:buffer";
+import { asBuffer, bytesToMapKey, textOf, utf8 } from "../base/bytes.js";
+import { nearestName } from "../base/names.js";
+import type { BatchRequest } from "../coordinator/batch.js";
+import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
+import type { Op } from "../lattice/lattice.js";
+import { EMPTY_CONTEXT } from "../lattice/stamp.js";
+import { type Address, addressOf } from "./address.js";
+import { contextFrom } from "./context.js";
+import { base64Decoded, base64urlDecoded } from "./decode.js";
+import type { Edge } from "./edge.js";
+import { contentTypeToStore } from "./media.js";
+import { badRequest, Problem } from "./problem.js";
+import { defaultQuery, type KeyQuery, type Operation, PARAMETERS } from "./query.js";
+
+export interface ParsedBatch {
+  readonly request: BatchRequest;
+  /** False: one failure fails the whole. */
+  readonly partial: boolean;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** The fields of each object, for misspellings. */
+const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend"];
+const READ_FIELDS = ["bucket", "key", "key64"];
+const WRITE_FIELDS = ["bucket", "key", "key64", "value", "contentType", "context", "ttl", "delete", "op"];
+
+/** Wishes of the whole batch, by the operation that they are for. */
+const WISHES = { read: ["r", "hedge", "mend"], put: ["w"] } as const;
+
+/** Thrown within this file only: deep in a list of items, a refusal ends it all. */
+class Refusal extends Error {
+  constructor(readonly problem: Problem) {
+    super(problem.detail);
+  }
+}
+
+/** What the body asks for, or why it cannot be. */
+export function parseBatch(edge: Edge, body: Uint8Array): ParsedBatch | Problem {
+  try {
+    return new BatchParser(edge, bodyFields(body)).parse();
+  } catch (error) {
+    if (error instanceof Refusal) return error.problem;
+    throw error;
+  }
+}
+
+class BatchParser {
+  private readonly queries = new Map<string, KeyQuery>();
+  private readonly deadlineMs: number;
+
+  constructor(
+    private readonly edge: Edge,
+    private readonly fields: Fields,
+  ) {
+    checkNames("", fields, BATCH_FIELDS);
+    this.deadlineMs = this.timeoutMs();
+  }
+
+  parse(): ParsedBatch {
+    const { partial = true } = this.fields;
+    if (typeof partial !== "boolean") throw refusal("partial", "takes true or false");
+    const [reads, writes] = [this.items("reads"), this.items("writes")];
+    const { batchItemsMax } = this.edge.limits;
+    if (reads.length + writes.length > batchItemsMax) {
+      const detail = `${reads.length + writes.length} reads and writes; the limit is ${batchItemsMax} (batchItemsMax)`;
+      throw new Refusal(new Problem("too-large", detail));
+    }
+    // A wish is checked even where no item is left to have it.
+    if (reads.length === 0) this.queryFor("read", undefined);
+    if (writes.length === 0) this.queryFor("put", undefined);
+    const request = {
+      reads: reads.map((item, index) => this.read(item, `reads[${index}]`)),
+      writes: writes.map((item, index) => this.write(item, `writes[${index}]`)),
+    };
+    checkOnce(request.writes);
+    return { request, partial };
+  }
+
+  private items(name: "reads" | "writes"): readonly unknown[] {
+    const items = this.fields[name];
+    if (items === undefined && this.fields[name === "reads" ? "writes" : "reads"] !== undefined) return [];
+    if (!Array.isArray(items)) throw refusal(name, "takes a list; a batch has reads, writes or both");
+    return items;
+  }
+
+  private read(item: unknown, place: string): ReadRequest {
+    const fields = fieldsOf(item, place);
+    checkNames(place, fields, READ_FIELDS);
+    const address = this.address(fields, place);
+    const { level, mend } = this.queryFor("read", address.bucket);
+    return { ...address, level, mend, deadlineMs: this.deadlineMs };
+  }
+
+  private write(item: unknown, place: string): WriteRequest {
+    const fields = fieldsOf(item, place);
+    checkNames(place, fields, WRITE_FIELDS);
+    const address = this.address(fields, place);
+    const query = this.queryFor("put", address.bucket);
+    if (fields.op !== undefined) {
+      const { type } = this.edge.bucket(address.bucket);
+      const detail = `${place}.op: a ${type} bucket takes value or delete; op changes counters, sets and maps`;
+      throw new Refusal(new Problem("type-mismatch", detail));
+    }
+    const text = fields.context;
+    if (text !== undefined && typeof text !== "string") throw refusal(`${place}.context`, "takes a text");
+    const context = text === undefined ? EMPTY_CONTEXT : contextFrom(this.edge, text, `${place}.context`);
+    if (context instanceof Problem) throw new Refusal(context);
+    return { ...address, op: this.op(fields, place, query), context, level: query.level, deadlineMs: this.deadlineMs };
+  }
+
+  private op(fields: Fields, place: string, query: KeyQuery): Op {
+    const { delete: isDelete = false, value: text } = fields;
+    if (typeof isDelete !== "boolean") throw refusal(`${place}.delete`, "takes true or false");
+    if (isDelete) {
+      const extra = ["value", "contentType", "ttl"].find((name) => fields[name] !== undefined);
+      if (extra !== undefined) throw refusal(`${place}.${extra}`, "a delete has none");
+      return { kind: "delete" };
+    }
+    const value = typeof text === "string" ? base64Decoded(text) : undefined;
+    if (value === undefined) throw refusal(`${place}.value`, "takes the bytes in base64, with its padding");
+    const { valueBytesMax } = this.edge.limits;
+    if (value.length > valueBytesMax) {
+      const detail = `${place}.value: ${value.length} bytes; the limit is ${valueBytesMax}`;
+      throw new Refusal(new Problem("too-large", detail));
+    }
+    const ttlMs = this.ttlMs(fields, place, query);
+    const expiresAtMs = ttlMs === undefined ? undefined : this.edge.wallMs() + ttlMs;
+    return { kind: "put", contentType: this.contentType(fields, place), value, expiresAtMs };
+  }
+
+  private contentType(fields: Fields, place: string): string {
+    const { contentType } = fields;
+    if (contentType !== undefined && typeof contentType !== "string") {
+      throw refusal(`${place}.contentType`, "takes a text");
+    }
+    const stored = contentTypeToStore(contentType, this.edge.limits.contentTypeBytesMax);
+    if (stored instanceof Problem) throw refusal(`${place}.contentType`, stored.detail);
+    return stored;
+  }
+
+  private ttlMs({ ttl }: Fields, place: string, { ...query }: KeyQuery): number | undefined {
+    if (ttl !== undefined) this.take("put", "ttl", ttl, query, `${place}.`);
+    return query.ttlMs;
+  }
+
+  private address(fields: Fields, place: string): Address {
+    const { bucket, key, key64 } = fields;
+    if (typeof bucket !== "string") throw refusal(`${place}.bucket`, "takes a bucket's name");
+    if ((key === undefined) === (key64 === undefined)) throw refusal(place, "takes either key or key64");
+    const name = key === undefined ? "key64" : "key";
+    const bytes = key === undefined ? keyOfBase64(key64) : keyOfText(key);
+    if (bytes === undefined) {
+      const expected = key === undefined ? "takes the key's bytes in base64url without padding" : "takes a text";
+      throw refusal(`${place}.${name}`, expected);
+    }
+    const address = addressOf(bucket, bytes, this.edge.limits.keyBytesMax);
+    if (address instanceof Problem) throw refusal(`${place}.${name}`, address.detail);
+    return address;
+  }
+
+  /** What the batch wishes for items of this bucket; for the defaults when there are none. */
+  private queryFor(operation: "read" | "put", bucket: string | undefined): KeyQuery {
+    const name = `${operation} ${bucket}`;
+    const known = this.queries.get(name);
+    if (known !== undefined) return known;
+    const config = bucket === undefined ? this.edge.config.defaults : this.edge.bucket(bucket);
+    const query = defaultQuery(operation, config, this.edge.limits);
+    for (const wish of WISHES[operation]) {
+      const value = this.fields[wish];
+      if (value !== undefined) this.take(operation, wish, value, query, "", bucket);
+    }
+    this.queries.set(name, query);
+    return query;
+  }
+
+  private take(
+    operation: Operation,
+    name: string,
+    value: unknown,
+    query: KeyQuery,
+    place: string,
+    bucket?: string,
+  ): void {
+    if (typeof value !== "string" && typeof value !== "number") throw refusal(`${place}${name}`, "takes a text");
+    const config = bucket === undefined ? this.edge.config.defaults : this.edge.bucket(bucket);
+    const problem = PARAMETERS[operation].get(name)?.(query, String(value), config, this.edge.limits);
+    if (problem !== undefined) throw new Refusal(badRequest(`${place}${problem.detail}`));
+  }
+
+  private timeoutMs(): number {
+    const { requestDeadlineMs, requestDeadlineMsMax } = this.edge.limits;
+    const { timeoutMs = requestDeadlineMs } = this.fields;
+    const isPossible = typeof timeoutMs === "number" && timeoutMs >= 1 && timeoutMs <= requestDeadlineMsMax;
+    if (!isPossible) throw refusal("timeoutMs", `takes milliseconds, from 1 to ${requestDeadlineMsMax}`);
+    return timeoutMs;
+  }
+}
+
+function refusal(place: string, detail: string): Refusal {
+  return new Refusal(badRequest(`${place}: ${detail}`));
+}
+
+function bodyFields(body: Uint8Array): Fields {
+  const text = textOf(body);
+  if (text === undefined) throw new Refusal(badRequest("the body is not UTF-8"));
+  try {
+    return fieldsOf(JSON.parse(text), "the body");
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new Refusal(badRequest("the body is not JSON"));
+  }
+}
+
+function fieldsOf(value: unknown, place: string): Fields {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
+  throw refusal(place, "takes an object");
+}
+
+function checkNames(place: string, fields: Fields, names: readonly string[]): void {
+  for (const name of Object.keys(fields)) {
+    if (names.includes(name)) continue;
+    const nearest = nearestName(name, names);
+    const remedy = nearest === undefined ? `it takes ${names.join(", ")}` : `did you mean ${nearest}?`;
+    const shown = name.slice(0, ECHO_CHARACTERS_MAX);
+    throw refusal(place === "" ? "the body" : place, `unknown field ${JSON.stringify(shown)}; ${remedy}`);
+  }
+}
+
+/** Two writes of one key have no order among them: which one stays would be chance. */
+function checkOnce(writes: readonly WriteRequest[]): void {
+  const first = new Map<string, number>();
+  for (const [index, { bucket, key }] of writes.entries()) {
+    const name = `${bucket} ${bytesToMapKey(key)}`;
+    const before = first.get(name);
+    if (before !== undefined) {
+      throw refusal(`writes[${index}]`, `the same key as writes[${before}]; a batch writes a key once`);
+    }
+    first.set(name, index);
+  }
+}
+
+/** A text may hold half a character, which no UTF-8 can say. */
+function keyOfText(key: unknown): Uint8Array | undefined {
+  if (typeof key !== "string") return undefined;
+  const bytes = utf8(key);
+  return isUtf8(bytes) && asBuffer(bytes).toString() === key ? bytes : undefined;
+}
+
+function keyOfBase64(key64: unknown): Uint8Array | undefined {
+  return typeof key64 === "string" ? base64urlDecoded(key64) : undefined;
+}
+
+const ECHO_CHARACTERS_MAX = 40;
