@@ -63,6 +63,8 @@ interface Parts {
   readonly peers: Peers;
   readonly sync: Sync;
   readonly coordinator: CoordinatorParts;
+  readonly batches: CoordinatorParts;
+  readonly lists: CoordinatorParts;
 }
 
 export class Member {
@@ -109,12 +111,12 @@ export class Member {
 
   /** Reads and writes many keys; `done` comes exactly once. */
   batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
-    this.turn.run(() => batch(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+    this.turn.run(() => batch(this.parts.batches, request, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
   /** Lists one page of a bucket's keys; `done` comes exactly once. */
   list(request: ListRequest, done: (outcome: ListOutcome) => void): void {
-    this.turn.run(() => list(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+    this.turn.run(() => list(this.parts.lists, request, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
   /** Ceases to ask anybody, and notes an orderly stop on disk. The ports may be closed after it. */
@@ -188,13 +190,18 @@ export class Member {
     const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
     const heal = new Heal({ ...shared, replica, votes });
     replica.onDamaged = (row) => heal.onDamaged(row);
-    const latencies = new Latencies(limits, (node) => ring.datacenterOf(node));
-    const timed = new TimedAsker({ ...world, self }, rpc, latencies);
     const budget = new HedgeBudget(limits.hedgeTokensMax);
     const later = (step: () => void) => this.turn.later(step);
-    const coordinator = { ...shared, self, later, rpc: timed, latencies, budget, refusal: () => peers.refusal };
+    const untimed = { ...shared, self, later, budget, refusal: () => peers.refusal };
+    // Messages of one row, of many, and scans: each kind takes a time of its own.
+    const timed = (others?: Latencies): CoordinatorParts => {
+      const latencies = new Latencies(limits, (node) => ring.datacenterOf(node), others);
+      return { ...untimed, latencies, rpc: new TimedAsker({ ...world, self }, rpc, latencies) };
+    };
+    const coordinator = timed();
+    const [batches, lists] = [timed(coordinator.latencies), timed(coordinator.latencies)];
     if (newCluster) votes.grantAll();
-    return { mint, votes, merkle, replica, pages, rpc, peers, sync, coordinator };
+    return { mint, votes, merkle, replica, pages, rpc, peers, sync, coordinator, batches, lists };
   }
 
   private tellChange(node: NodeId, change: MemberChange): void {

@@ -80,8 +80,6 @@ test("whatever is not served is a problem, never a page", async () => {
     ["POST", "/v1/cluster", 405, "method-not-allowed"],
     ["DELETE", "/v1/owners/users/a", 405, "method-not-allowed"],
     ["OPTIONS", "/metrics", 405, "method-not-allowed"],
-    ["POST", "/v1/batch", 501, "not-built"],
-    ["GET", "/v1/buckets/users/keys?limit=1", 501, "not-built"],
     ["GET", `/${"a".repeat(9000)}`, 414, "uri-too-long"],
   ];
   for (const [method, path, status, code] of table) {

@@ -1,5 +1,5 @@
 /**
- * Asking with a watch in hand: every read of a peer is timed to its end.
+ * Asking with a watch in hand: every read and scan of a peer is timed to its end.
  *
  * A question may be recalled when its answer is of no more use. That costs a frame, so it is
  * done to peers that are overdue: what waits there, unread, need not be done any more.
@@ -40,7 +40,8 @@ export class TimedAsker implements Asker {
     onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
   ): Recall {
     // Asking oneself takes no time, and a write waits for the disk.
-    if (request.kind !== "read" || to === this.host.self) return this.asker.call(to, request, timeoutMs, onReply);
+    const isTimed = (request.kind === "read" || request.kind === "scan") && to !== this.host.self;
+    if (!isTimed) return this.asker.call(to, request, timeoutMs, onReply);
     const { clock, meter } = this.host;
     const question = this.latencies.onAsked(to, clock.nowMs());
     const recall = this.asker.call(to, request, timeoutMs, (reply) => {

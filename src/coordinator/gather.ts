@@ -24,6 +24,7 @@ import {
   splitReply,
   withItems,
 } from "../wire/plural.js";
+import type { Recall } from "../wire/rpc.js";
 import type { Asker } from "./asker.js";
 
 /** A question about one item, on its way into a message. */
@@ -31,6 +32,15 @@ interface Question {
   readonly item: Item;
   readonly untilMs: number;
   readonly onReply: (reply: Reply | undefined) => void;
+  /** The message that carries it, once there is one. */
+  message: Message | undefined;
+  isWanted: boolean;
+}
+
+/** A message on its way, and how many of its answers somebody still wants. */
+interface Message {
+  recall: Recall;
+  wanted: number;
 }
 
 /** Questions for one node that may share a message with `like`. */
@@ -61,15 +71,18 @@ export class Gather implements Asker {
     request: Extract<Request, { kind: Kind }>,
     timeoutMs: number,
     onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
-  ): void {
-    const question: Request = request;
-    const [item, ...more] = isPlural(question) ? itemsOf(question) : [];
-    if (!isPlural(question) || item === undefined || more.length > 0) {
-      this.host.rpc.call(to, request, timeoutMs, onReply);
-      return;
+  ): Recall {
+    const plural: Request = request;
+    const [item, ...more] = isPlural(plural) ? itemsOf(plural) : [];
+    if (!isPlural(plural) || item === undefined || more.length > 0) {
+      return this.host.rpc.call(to, request, timeoutMs, onReply);
     }
-    const untilMs = this.host.clock.nowMs() + timeoutMs;
-    this.queueFor(to, question).questions.push({ item, untilMs, onReply: onReply as Question["onReply"] });
+    const question: Question = {
+      ...{ item, untilMs: this.host.clock.nowMs() + timeoutMs, onReply: onReply as Question["onReply"] },
+      ...{ message: undefined, isWanted: true },
+    };
+    this.queueFor(to, plural).questions.push(question);
+    return () => recall(question);
   }
 
   /** What a reply leaves out is not asked again: nobody wants it any more. */
@@ -115,7 +128,14 @@ export class Gather implements Asker {
     const items = queue.questions.map(({ item }) => item);
     const untilMs = queue.questions.reduce((latest, question) => Math.max(latest, question.untilMs), 0);
     const timeoutMs = Math.max(LEAST_TIMEOUT_MS, untilMs - clock.nowMs());
-    rpc.call<Plural["kind"]>(queue.to, withItems(queue.like, items), timeoutMs, (reply) => this.onReply(queue, reply));
+    const message: Message = { recall: () => {}, wanted: 0 };
+    for (const question of queue.questions) {
+      question.message = message;
+      if (question.isWanted) message.wanted++;
+    }
+    message.recall = rpc.call<Plural["kind"]>(queue.to, withItems(queue.like, items), timeoutMs, (reply) =>
+      this.onReply(queue, reply),
+    );
   }
 
   private onReply({ to, like, questions }: Queue, reply: Reply | undefined): void {
@@ -127,4 +147,13 @@ export class Gather implements Asker {
       else this.queueFor(to, like).questions.push(question);
     }
   }
+}
+
+/** A message is recalled when none of its answers is wanted any more. */
+function recall(question: Question): void {
+  if (!question.isWanted) return;
+  question.isWanted = false;
+  if (question.message === undefined) return;
+  question.message.wanted--;
+  if (question.message.wanted === 0) question.message.recall();
 }

@@ -72,6 +72,8 @@ export class Latencies {
   constructor(
     private readonly limits: Limits,
     private readonly datacenterOf: (node: NodeId) => string,
+    /** What was learned from questions of another kind: whoever is late there is avoided here too. */
+    private readonly others?: Latencies,
   ) {}
 
   onAsked(node: NodeId, nowMs: number): Question {
@@ -113,6 +115,7 @@ export class Latencies {
 
   /** Whether others should be asked first. True of a replica whose time for a probe has come only if it was asked since. */
   isAvoided(node: NodeId, nowMs: number): boolean {
+    if (this.others?.isAvoided(node, nowMs)) return true;
     return this.isLate(node, nowMs) && nowMs - this.replicaOf(node).lastAskedMs < this.limits.peerProbeIntervalMs;
   }
 

@@ -12,6 +12,7 @@
  * out. Questions of one wave to one node travel together, as in a batch.
  */
 import { NO_BYTES } from "../base/bytes.js";
+import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import { partitionTokens } from "../replica/merkle.js";
 import { encodeRow, keyOfRow, partitionOfRow, positionAfter, positionAt, tokenOfRow } from "../replica/rows.js";
@@ -34,6 +35,7 @@ export interface ListRequest {
   readonly keysMax: number;
   readonly level: Level;
   readonly deadlineMs: number;
+  readonly hedge: Hedge;
 }
 
 export type ListOutcome =
@@ -89,8 +91,8 @@ class ListPath {
     const outcomes: ScanOutcome[] = new Array(positions.length);
     let left = positions.length;
     for (const [index, position] of positions.entries()) {
-      const { bucket, level } = this.request;
-      scan(this.parts, { bucket, level, position, keysMax, deadlineMs: this.remainingMs() }, (outcome) => {
+      const { bucket, level, hedge } = this.request;
+      scan(this.parts, { bucket, level, hedge, position, keysMax, deadlineMs: this.remainingMs() }, (outcome) => {
         outcomes[index] = outcome;
         left--;
         if (left === 0) this.onWave(positions, outcomes);
@@ -128,13 +130,13 @@ class ListPath {
 
   /** Reads the keys on which the owners differ, all at once. */
   private resolve(candidates: readonly Candidate[], cursor: Uint8Array | undefined, failure?: Failure): void {
-    const { bucket, level } = this.request;
+    const { bucket, level, hedge } = this.request;
     const disputed = candidates.filter(({ isAgreed }) => !isAgreed);
     const outcomes = new Map<Candidate, ReadOutcome>();
     if (disputed.length === 0) return this.take(candidates, outcomes, cursor, failure);
     for (const candidate of disputed) {
-      const request = { bucket, level, key: keyOfRow(candidate.row), deadlineMs: this.remainingMs(), mend: true };
-      read(this.parts, request, (outcome) => {
+      const [key, deadlineMs] = [keyOfRow(candidate.row), this.remainingMs()];
+      read(this.parts, { bucket, level, hedge, key, deadlineMs, mend: true }, (outcome) => {
         outcomes.set(candidate, outcome);
         if (outcomes.size === disputed.length) this.take(candidates, outcomes, cursor, failure);
       });

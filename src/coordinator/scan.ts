@@ -1,17 +1,19 @@
 /**
  * Scan: one page of a bucket's keys in one partition, at a level.
  *
- * The same skeleton as a read: plan, ask `needed` owners, a spare for each answer
- * missing, answer, fail. Pages are put together cell by cell and cut where the
+ * The same skeleton as a read: plan, ask `needed` owners, a spare for whoever is
+ * late, answer, fail. Pages are put together cell by cell and cut where the
  * shortest of them ends, because behind it somebody has not looked. What the
  * owners agree on, by digest, is what a read of that key would find; on what
  * they differ about, only a read can tell, and it mends on the way (list.ts).
  */
 import { bytesToMapKey, compareBytes, equalBytes } from "../base/bytes.js";
+import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import type { NodeId } from "../ports.js";
 import type { Refused, ScanPage, ScanReply } from "../wire/messages.js";
 import { Ask } from "./ask.js";
+import { Hedges } from "./hedge.js";
 import type { Failure, FailureKind } from "./outcome.js";
 import { type CoordinatorParts, ownersAt, refusedUnsent } from "./parts.js";
 import { type Group, type Plan, planFor } from "./plan.js";
@@ -23,6 +25,7 @@ export interface ScanRequest {
   readonly keysMax: number;
   readonly level: Level;
   readonly deadlineMs: number;
+  readonly hedge: Hedge;
 }
 
 export interface Candidate {
@@ -54,23 +57,27 @@ export function scan(parts: CoordinatorParts, request: ScanRequest, done: (outco
 
 class ScanPath {
   private readonly ask: Ask;
+  private readonly hedges: Hedges;
   private readonly pages = new Map<NodeId, ScanPage>();
   private readonly failed = new Set<NodeId>();
 
   constructor(
-    private readonly parts: CoordinatorParts,
+    parts: CoordinatorParts,
     private readonly request: ScanRequest,
     private readonly plan: Plan,
     private readonly done: (outcome: ScanOutcome) => void,
   ) {
     this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
+    this.hedges = new Hedges(parts, this.ask, request.hedge, {
+      spareFor: (late) => this.spareFor(late),
+      askSpare: (spare) => this.askSpare(spare),
+    });
   }
 
   askFirst(): void {
-    for (const group of this.plan.groups) {
-      for (const { node } of group.owners.slice(0, group.needed)) this.askOwner(node, "first");
-    }
-    this.scheduleSpares();
+    const first = this.plan.groups.flatMap(({ owners, needed }) => owners.slice(0, needed));
+    for (const { node } of first) this.askOwner(node, "first");
+    for (const { node } of first) this.hedges.watch(node);
   }
 
   private askOwner(node: NodeId, role: "first" | "hedge"): void {
@@ -80,24 +87,15 @@ class ScanPath {
     );
   }
 
-  /** One spare for each answer still missing, again and again while there are spares. */
-  private scheduleSpares(): void {
-    if (!this.plan.groups.some((group) => this.spareOf(group) !== undefined)) return;
-    this.ask.after(this.parts.limits.readSpareAfterMs, () => {
-      for (const group of this.plan.groups) {
-        for (let missing = group.needed - this.countPages(group); missing > 0; missing--) this.askSpare(group);
-      }
-      this.scheduleSpares();
-    });
+  private askSpare(spare: NodeId): void {
+    this.askOwner(spare, "hedge");
+    this.hedges.watch(spare);
   }
 
-  private askSpare(group: Group): void {
-    const spare = this.spareOf(group);
-    if (spare !== undefined) this.askOwner(spare, "hedge");
-  }
-
-  private spareOf(group: Group): NodeId | undefined {
-    return group.owners.find(({ node, alive }) => alive && !this.ask.hasAsked(node))?.node;
+  /** Who may answer in place of an owner: one of its group that was not asked yet. */
+  private spareFor(owner: NodeId): NodeId | undefined {
+    const group = this.plan.groups.find(({ owners }) => owners.some(({ node }) => node === owner));
+    return group?.owners.find(({ node, alive }) => alive && !this.ask.hasAsked(node))?.node;
   }
 
   private onAnswer(node: NodeId, reply: ScanReply | Refused | undefined): void {
@@ -112,9 +110,8 @@ class ScanPath {
 
   private onUncounted(node: NodeId): void {
     this.failed.add(node);
-    for (const group of this.plan.groups) {
-      if (group.owners.some((owner) => owner.node === node)) this.askSpare(group);
-    }
+    const spare = this.spareFor(node);
+    if (spare !== undefined) this.askSpare(spare);
   }
 
   private canAnswer(group: Group): boolean {
@@ -129,11 +126,13 @@ class ScanPath {
   }
 
   private answer(): void {
+    this.hedges.settle(true);
     this.ask.finish();
     this.done({ ok: true, page: joinPages([...this.pages.values()]) });
   }
 
   private fail(kind: FailureKind): void {
+    this.hedges.settle(false);
     this.ask.finish();
     const { required, alive } = this.plan;
     const received = this.pages.size;

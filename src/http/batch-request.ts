@@ -96,8 +96,8 @@ class BatchParser {
     const fields = fieldsOf(item, place);
     checkNames(place, fields, READ_FIELDS);
     const address = this.address(fields, place);
-    const { level, mend } = this.queryFor("read", address.bucket);
-    return { ...address, level, mend, deadlineMs: this.deadlineMs };
+    const { level, mend, hedge } = this.queryFor("read", address.bucket);
+    return { ...address, level, mend, hedge, deadlineMs: this.deadlineMs };
   }
 
   private write(item: unknown, place: string): WriteRequest {

@@ -40,8 +40,8 @@ function take(
   const refusal = edge.enter(0);
   if (refusal !== undefined) return refusal;
   const startedMs = performance.now();
-  const { level, deadlineMs, keysMax } = query;
-  edge.store.list({ bucket, after, keysMax, level, deadlineMs }, (outcome) => {
+  const { level, deadlineMs, keysMax, hedge } = query;
+  edge.store.list({ bucket, after, keysMax, level, deadlineMs, hedge }, (outcome) => {
     edge.leave(0);
     edge.time("list", startedMs);
     if (!outcome.ok) return sendFailure(edge, response, outcome.failure);

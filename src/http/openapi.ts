@@ -8,6 +8,7 @@ import { LEVEL_NAMES, type Limits } from "../config.js";
 import { HEDGE_EXPECTED } from "../coordinator/hedge-policy.js";
 import { ENVELOPE_TYPE } from "./media.js";
 import { EVENT_SCHEMAS } from "./openapi-events.js";
+import { BATCH_ANSWER_SCHEMA, batchSchema, ENVELOPE_SCHEMA, PAGE_SCHEMA, PROBLEM_SCHEMA } from "./openapi-schemas.js";
 import { PROBLEMS, type ProblemCode } from "./problem.js";
 import { type Operation, PARAMETERS } from "./query.js";
 
@@ -17,7 +18,7 @@ export function openApi(version: string, limits: Limits): Json {
   return {
     openapi: "3.1.0",
     info: { title: "MurmurDB", version, description: "A leaderless, always-writable, replicated key-value store." },
-    paths: { ...keyPaths(limits), ...ownersPaths(), ...adminPaths() },
+    paths: { ...keyPaths(limits), ...manyPaths(limits), ...ownersPaths(), ...adminPaths() },
     components: {
       schemas: { Problem: PROBLEM_SCHEMA, Envelope: ENVELOPE_SCHEMA, ...EVENT_SCHEMAS },
       headers: ANSWER_HEADERS,
@@ -39,6 +40,8 @@ const DURATION_SCHEMA = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$", example
 
 /** What each query parameter of query.ts takes. */
 const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
+  limit: { type: "integer", minimum: 1 },
+  after: { type: "string" },
   r: LEVEL_SCHEMA,
   w: LEVEL_SCHEMA,
   timeout: DURATION_SCHEMA,
@@ -48,6 +51,8 @@ const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
 };
 
 const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
+  limit: "How many keys at most. Default: 100.",
+  after: "The next of the page before.",
   r: "How many owners must answer. Default: the bucket's.",
   w: "How many owners must have the write on disk. Default: the bucket's.",
   timeout: "How long the request may take.",
@@ -123,6 +128,27 @@ const WRITE_PROBLEMS: readonly ProblemCode[] = [
   "timeout",
   "disk-full",
 ];
+
+function manyPaths(limits: Limits): Json {
+  const post = {
+    summary: "Many reads and writes. 200 whatever became of them: each has a status of its own.",
+    requestBody: {
+      required: true,
+      description: `At most ${limits.batchBytesMax} bytes.`,
+      content: { "application/json": { schema: batchSchema(LEVEL_SCHEMA, limits) } },
+    },
+    responses: {
+      200: jsonOf("What became of each.", BATCH_ANSWER_SCHEMA),
+      ...problems("bad-request", "forbidden", "type-mismatch", "too-large", "unsupported-media-type", "overloaded"),
+    },
+  };
+  const get = {
+    summary: "The keys of a bucket, a page at a time.",
+    parameters: queryParameters("list"),
+    responses: { 200: jsonOf("One page.", PAGE_SCHEMA), ...problems("bad-request", "unavailable", "timeout") },
+  };
+  return { "/v1/batch": { post }, "/v1/buckets/{bucket}/keys": { parameters: [BUCKET], get } };
+}
 
 function ownersPaths(): Json {
   const get = {
@@ -204,7 +230,11 @@ function answer(description: string, content?: Json): Json {
 }
 
 function json(description: string): Json {
-  return { description, content: { "application/json": { schema: { type: "object" } } } };
+  return jsonOf(description, { type: "object" });
+}
+
+function jsonOf(description: string, schema: object): Json {
+  return { description, content: { "application/json": { schema } } };
 }
 
 const PROBLEM_CONTENT = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
@@ -217,49 +247,3 @@ function problems(...codes: readonly ProblemCode[]): Json {
   ]);
   return { ...Object.fromEntries(responses), default: { description: "Any other refusal.", content: PROBLEM_CONTENT } };
 }
-
-const PROBLEM_SCHEMA = {
-  type: "object",
-  required: ["type", "title", "status", "detail", "code", "mayHaveApplied"],
-  properties: {
-    type: { type: "string" },
-    title: { type: "string" },
-    status: { type: "integer" },
-    detail: { type: "string" },
-    code: { type: "string", enum: Object.keys(PROBLEMS) },
-    level: { type: ["string", "integer"] },
-    required: { type: "integer", description: "Answers that the level needs." },
-    received: { type: "integer", description: "Answers that came." },
-    alive: { type: "integer", description: "Owners thought alive." },
-    mayHaveApplied: { type: "boolean", description: "False only if it is certain that the write did not happen." },
-  },
-};
-
-const ENVELOPE_SCHEMA = {
-  type: "object",
-  required: ["bucket", "key", "found", "siblings", "context", "level", "replicas", "mended"],
-  properties: {
-    bucket: { type: "string" },
-    key: { type: "string" },
-    found: { type: "boolean" },
-    value: { type: "string", contentEncoding: "base64" },
-    contentType: { type: "string" },
-    siblings: { type: "array" },
-    context: { type: "string" },
-    level: { type: ["string", "integer"] },
-    replicas: {
-      type: "array",
-      items: {
-        type: "object",
-        properties: {
-          node: { type: "string" },
-          ms: { type: ["number", "null"] },
-          askedMs: { type: "number" },
-          role: { enum: ["first", "hedge", "late", "self"] },
-          state: { enum: ["same", "behind", "failed"] },
-        },
-      },
-    },
-    mended: { type: "array", items: { type: "string" } },
-  },
-};

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { utf8 } from "../../src/base/bytes.js";
+import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { BatchOutcome } from "../../src/coordinator/batch.js";
 import type { ReadOutcome, ReadRequest, WriteRequest } from "../../src/coordinator/outcome.js";
@@ -20,7 +21,7 @@ function clusterOf(options: Partial<SimClusterOptions> = {}): SimCluster {
 }
 
 function reading(key: string, level: Level = "QUORUM"): ReadRequest {
-  return { bucket: "b", key: utf8(key), level, deadlineMs: DEADLINE_MS, mend: true };
+  return { bucket: "b", key: utf8(key), level, deadlineMs: DEADLINE_MS, hedge: DEFAULT_HEDGE, mend: true };
 }
 
 function writing(key: string, value: string | undefined, level: Level = "QUORUM"): WriteRequest {

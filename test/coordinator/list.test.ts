@@ -4,6 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { utf8 } from "../../src/base/bytes.js";
 import { tokenOf } from "../../src/base/hash.js";
+import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { ListOutcome, ListPosition } from "../../src/coordinator/list.js";
 import type { Op } from "../../src/lattice/lattice.js";
@@ -24,7 +25,8 @@ function page(
   options: { bucket?: string; keysMax?: number; level?: Level; after?: ListPosition | undefined } = {},
 ): ListOutcome {
   return cluster.list(at, {
-    ...{ bucket: "b", keysMax: 100, level: "QUORUM", after: undefined, deadlineMs: DEADLINE_MS },
+    ...{ bucket: "b", keysMax: 100, level: "QUORUM", after: undefined },
+    ...{ deadlineMs: DEADLINE_MS, hedge: DEFAULT_HEDGE },
     ...options,
   });
 }

@@ -1,0 +1,119 @@
+/**
+ * The bodies of the API, as JSON Schema.
+ */
+import type { Limits } from "../config.js";
+import { PROBLEMS } from "./problem.js";
+
+export const PROBLEM_SCHEMA = {
+  type: "object",
+  required: ["type", "title", "status", "detail", "code", "mayHaveApplied"],
+  properties: {
+    type: { type: "string" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    detail: { type: "string" },
+    code: { type: "string", enum: Object.keys(PROBLEMS) },
+    level: { type: ["string", "integer"] },
+    required: { type: "integer", description: "Answers that the level needs." },
+    received: { type: "integer", description: "Answers that came." },
+    alive: { type: "integer", description: "Owners thought alive." },
+    mayHaveApplied: { type: "boolean", description: "False only if it is certain that the write did not happen." },
+  },
+};
+
+export const ENVELOPE_SCHEMA = {
+  type: "object",
+  required: ["bucket", "key", "found", "siblings", "context", "level", "replicas", "mended"],
+  properties: {
+    bucket: { type: "string" },
+    key: { type: "string" },
+    found: { type: "boolean" },
+    value: { type: "string", contentEncoding: "base64" },
+    contentType: { type: "string" },
+    siblings: { type: "array" },
+    context: { type: "string" },
+    level: { type: ["string", "integer"] },
+    replicas: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: {
+          node: { type: "string" },
+          ms: { type: ["number", "null"] },
+          askedMs: { type: "number" },
+          role: { enum: ["first", "hedge", "late", "self"] },
+          state: { enum: ["same", "behind", "failed"] },
+        },
+      },
+    },
+    mended: { type: "array", items: { type: "string" } },
+  },
+};
+
+const BUCKET_AND_KEY = {
+  bucket: { type: "string" },
+  key: { type: "string", description: "Either this or key64." },
+  key64: { type: "string", description: "The key's UTF-8 bytes in base64url without padding." },
+};
+
+const BATCH_ITEM = {
+  type: "object",
+  required: ["status"],
+  description: "As the key alone would have been answered.",
+  properties: {
+    status: { type: "integer", description: "A read: 200 or 404. A write: 204. 504: it missed the deadline." },
+    value: { type: "string", contentEncoding: "base64" },
+    contentType: { type: "string" },
+    context: { type: "string" },
+    code: { type: "string", description: "For every status but 200 and 204; of failures also what a Problem says." },
+    mayHaveApplied: { type: "boolean" },
+  },
+};
+
+/** What a batch takes; `level` is the schema of a level. */
+export function batchSchema(level: object, limits: Limits): object {
+  const write = {
+    ...BUCKET_AND_KEY,
+    value: { type: "string", contentEncoding: "base64", description: "Needed, unless delete is true." },
+    contentType: { type: "string" },
+    context: { type: "string", description: "What was read: the write supersedes it." },
+    ttl: { type: "string" },
+    delete: { type: "boolean" },
+  };
+  return {
+    type: "object",
+    description: `At most ${limits.batchItemsMax} items. No key is written twice. Reads and writes run side by side.`,
+    properties: {
+      reads: { type: "array", items: { type: "object", required: ["bucket"], properties: BUCKET_AND_KEY } },
+      writes: { type: "array", items: { type: "object", required: ["bucket"], properties: write } },
+      r: level,
+      w: level,
+      timeoutMs: { type: "number", minimum: 1, maximum: limits.requestDeadlineMsMax },
+      partial: { type: "boolean", default: true, description: "false: one failure fails the whole." },
+      hedge: { type: "string" },
+      mend: { const: "never" },
+    },
+  };
+}
+
+export const BATCH_ANSWER_SCHEMA = {
+  type: "object",
+  required: ["results", "missing"],
+  properties: {
+    results: {
+      type: "array",
+      items: BATCH_ITEM,
+      description: "One for each read, then one for each write, both in the order of the request.",
+    },
+    missing: { type: "array", items: { type: "integer" }, description: "Indexes of results that are 504." },
+  },
+};
+
+export const PAGE_SCHEMA = {
+  type: "object",
+  required: ["keys", "next"],
+  properties: {
+    keys: { type: "array", items: { type: "string" }, description: "In the order of their tokens. May be empty." },
+    next: { type: ["string", "null"], description: "For after; null at the end, however short the page." },
+  },
+};
