@@ -10,6 +10,7 @@ import type { Limits } from "./config.js";
 import { TimedAsker } from "./coordinator/asker.js";
 import { type BatchOutcome, type BatchRequest, batch } from "./coordinator/batch.js";
 import { HedgeBudget } from "./coordinator/budget.js";
+import { hedgeAfterMs } from "./coordinator/hedge-policy.js";
 import { Latencies, type LatencyStatus } from "./coordinator/latency.js";
 import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
@@ -51,6 +52,11 @@ export interface MemberStatus {
   readonly rebuilding: number;
   /** The latest time a client's context may carry, in milliseconds since 1970. */
   readonly latestSaneMs: number;
+}
+
+interface HedgeAfter {
+  /** Undefined: never. */
+  readonly hedgeAfterMs: number | undefined;
 }
 
 interface Parts {
@@ -147,12 +153,18 @@ export class Member {
     return { alive: peers.isAlive(node), clockOffsetMs: peers.clockOffsetMs(node) };
   }
 
-  /** How long its peers take to answer its reads, and what is banked for hedges. */
-  latency(): { readonly tokens: number; readonly peers: readonly LatencyStatus[] } {
+  /** How long its peers take to answer its reads, when those are hedged by default, and what is banked for it. */
+  latency(): { readonly tokens: number; readonly peers: readonly (LatencyStatus & HedgeAfter)[] } {
     const { budget, latencies } = this.parts.coordinator;
+    const { config, self } = this.options;
     const nowMs = this.world.clock.nowMs();
-    const peers = this.ring.layout.members.filter(({ id }) => id !== this.options.self);
-    return { tokens: budget.tokens, peers: peers.map(({ id }) => latencies.describe(id, nowMs)) };
+    const peers = this.ring.layout.members.flatMap(({ id }) => (id === self ? [] : id));
+    const afterMs = (id: NodeId) =>
+      hedgeAfterMs(config.defaults.hedge.after, (share) => latencies.usualMs(id, share, nowMs));
+    return {
+      tokens: budget.tokens,
+      peers: peers.map((id) => ({ ...latencies.describe(id, nowMs), hedgeAfterMs: afterMs(id) })),
+    };
   }
 
   /** Where a member votes, per placement: undefined while unknown, no bitmaps when in all it owns. */

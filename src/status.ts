@@ -4,7 +4,8 @@
  */
 import { tokenOf } from "./base/hash.js";
 import type { ClusterConfig } from "./cluster-config.js";
-import type { ClusterStatus, NodeStatus, OwnersStatus, RingStatus, Store } from "./http/store.js";
+import { hedgePolicyText } from "./coordinator/hedge-policy.js";
+import type { ClusterStatus, LatencyReport, NodeStatus, OwnersStatus, RingStatus, Store } from "./http/store.js";
 import type { Member } from "./node.js";
 import type { NodeId } from "./ports.js";
 import { hasBit } from "./replica/votes.js";
@@ -22,6 +23,7 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     cluster: () => clusterStatus(member, config, self, version, performance.now() - startedMs),
     ring: () => ringStatus(member),
     owners: (bucket, key) => ownersStatus(member, config, bucket, key),
+    latency: () => latencyReport(member, config, self),
     condition: () => member.describe(),
     followMembers: (onChange) => {
       member.onMemberChange = onChange;
@@ -74,6 +76,25 @@ function ringStatus(member: Member): RingStatus {
     layout: { version, digest },
     placements: placements.map(({ replication }, index) => ({ replication, owners: owners[index] ?? [] })),
   };
+}
+
+function latencyReport(member: Member, config: ClusterConfig, self: NodeId): LatencyReport {
+  const { after, budgetPercent } = config.defaults.hedge;
+  const { tokens, peers } = member.latency();
+  const hedge = { after: hedgePolicyText(after), budgetPercent, tokens: rounded(tokens) as number };
+  return { node: self, hedge, peers: peers.map((peer) => ({ ...peer, ...timesOf(peer) })) };
+}
+
+type LatencyTimes = Pick<LatencyReport["peers"][number], "p50Ms" | "p95Ms" | "p99Ms" | "hedgeAfterMs">;
+
+function timesOf({ p50Ms, p95Ms, p99Ms, hedgeAfterMs }: LatencyTimes): LatencyTimes {
+  const times = { p50Ms: rounded(p50Ms), p95Ms: rounded(p95Ms), p99Ms: rounded(p99Ms) };
+  return { ...times, hedgeAfterMs: rounded(hedgeAfterMs) };
+}
+
+/** To microseconds, if they are of time. */
+function rounded(value: number | undefined): number | undefined {
+  return value === undefined ? undefined : Math.round(value * 1000) / 1000;
 }
 
 function ownersStatus(member: Member, config: ClusterConfig, bucket: string, key: Uint8Array): OwnersStatus {

@@ -265,6 +265,7 @@ describe("help and config", () => {
       "delete",
       "status",
       "watch",
+      "latency",
       "ring",
       "owners",
       "import",

@@ -166,6 +166,30 @@ export async function askJson<Status>(cluster: Cluster, path: string): Promise<S
   return jsonOf(answer) as Status;
 }
 
+/** What one node said for itself, or why it did not. */
+export interface Said<Status> {
+  readonly target: Target;
+  readonly status?: Status;
+  readonly failure?: CommandFailure;
+}
+
+/** The same question to every node, at once. A failure only when none answers. */
+export async function askEach<Status>(options: ClusterOptions, path: string): Promise<readonly Said<Status>[]> {
+  const asked = (await targetsOf(options)).map(async (target): Promise<Said<Status>> => {
+    try {
+      return { target, status: await askJson<Status>(new Cluster([target.url], PATIENCE_MS), path) };
+    } catch (error) {
+      if (!(error instanceof CommandFailure)) throw error;
+      return { target, failure: error };
+    }
+  });
+  const said = await Promise.all(asked);
+  const failures = said.flatMap(({ failure }) => failure ?? []);
+  const [first] = failures;
+  if (first === undefined || failures.length < said.length) return said;
+  throw new CommandFailure(first.exitCode, failures.map(({ message }) => message).join("\n"), first.data);
+}
+
 interface Problem {
   readonly code?: string;
   readonly detail?: string;

@@ -150,6 +150,14 @@ function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./watch.js")).watch(options)));
+  declare(program, "latency", "how long each node waits for each other one", [
+    "murmur latency",
+    "murmur latency --node http://127.0.0.1:8103 --json",
+  ])
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./latency.js")).latency(options)));
   declare(program, "ring", "how the partitions are spread over the nodes", [
     "murmur ring",
     "murmur ring --partition 17",

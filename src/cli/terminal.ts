@@ -62,6 +62,11 @@ export function grouped(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
+/** Milliseconds to three digits: `0.42`, `12.3`, `1,234`. */
+export function figureMs(durationMs: number): string {
+  return durationMs < 100 ? durationMs.toFixed(durationMs < 10 ? 2 : 1) : grouped(durationMs);
+}
+
 /** `1 row`, `1,234 rows`. */
 export function counted(count: number, thing: string): string {
   return `${grouped(count)} ${thing}${count === 1 ? "" : "s"}`;

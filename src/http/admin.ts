@@ -74,6 +74,7 @@ function routes({ edge, events, meter, ready }: AdminOptions): readonly (readonl
     ["/v1/cluster", (_request, response) => sendJson(edge, response, 200, store.cluster())],
     ["/v1/ring", (_request, response) => sendJson(edge, response, 200, store.ring())],
     [/^\/v1\/owners(?:64)?\//, (request, response) => answerOwners(edge, request, response)],
+    ["/v1/latency", (_request, response) => sendJson(edge, response, 200, store.latency())],
     ["/v1/events", (request, response) => events.answer(request, response)],
     ["/health/live", (_request, response) => sendJson(edge, response, 200, { live: true })],
     [
@@ -112,7 +113,16 @@ function index(edge: Edge): object {
     list: "/v1/buckets/{bucket}/keys",
     batch: "/v1/batch",
     owners: "/v1/owners/{bucket}/{key}",
-    links: ["/v1/cluster", "/v1/ring", "/v1/events", "/health/live", "/health/ready", "/metrics", "/openapi.json"],
+    links: [
+      "/v1/cluster",
+      "/v1/ring",
+      "/v1/latency",
+      "/v1/events",
+      "/health/live",
+      "/health/ready",
+      "/metrics",
+      "/openapi.json",
+    ],
   };
 }
 

@@ -19,9 +19,35 @@ export interface Store {
   cluster(): ClusterStatus;
   ring(): RingStatus;
   owners(bucket: string, key: Uint8Array): OwnersStatus;
+  latency(): LatencyReport;
   condition(): Condition;
   /** Whoever follows the members from now on, in place of who did before. */
   followMembers(onChange: (node: NodeId, change: MemberChange) => void): void;
+}
+
+/** How long a node's peers take to answer its reads. What was seen too seldom is left out. */
+export interface LatencyReport {
+  readonly node: NodeId;
+  readonly hedge: {
+    /** The policy of buckets that name none of their own. */
+    readonly after: string;
+    readonly budgetPercent: number;
+    /** Spare questions that may be asked at once. */
+    readonly tokens: number;
+  };
+  readonly peers: readonly {
+    readonly node: NodeId;
+    readonly samples: number;
+    readonly p50Ms: number | undefined;
+    readonly p95Ms: number | undefined;
+    readonly p99Ms: number | undefined;
+    /** When a read asks a spare in its place; undefined: never. */
+    readonly hedgeAfterMs: number | undefined;
+    /** It is late at present: others are asked first. */
+    readonly overdue: boolean;
+    /** Questions on their way. */
+    readonly unanswered: number;
+  }[];
 }
 
 /** What a node can say of itself at any time without effort. */
