@@ -3,9 +3,10 @@ import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
+import { freePorts } from "../src/testing/free-ports.js";
 import { drill } from "./drill.js";
 import { eachOf, MAIN_FILE, ProcessCluster, until } from "./process-cluster.js";
 
@@ -33,20 +34,13 @@ async function refusalOf(file: string, data = join(cluster.folder, `newcomer-${M
 
 /** A file of the same cluster, changed, in which n1 listens elsewhere. */
 async function fileWithNewPorts(change: (text: string) => string): Promise<string> {
-  const ports = `http: ${await freePort()}, peer: ${await freePort()}`;
+  const [http, peer] = await freePorts(2);
+  const ports = `http: ${http}, peer: ${peer}`;
   const lines = readFileSync(cluster.file, "utf8").split("\n");
   const moved = lines.map((line) => (line.includes("id: n1,") ? line.replace(/http: \d+, peer: \d+/, ports) : line));
   const file = join(cluster.folder, `moved-${Math.random()}.yaml`);
   writeFileSync(file, change(moved.join("\n")));
   return file;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  await once(server.close(), "close");
-  return port;
 }
 
 test("any key is stored byte for byte, and found through any node", async () => {

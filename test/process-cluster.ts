@@ -1,12 +1,13 @@
 /** A cluster of real processes on free ports of this machine, in a folder that is thrown away. */
-import { type ChildProcess, fork, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
-import { type AddressInfo, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Forked } from "../src/testing/forked.js";
+import { freePorts } from "../src/testing/free-ports.js";
 
 export const MAIN_FILE: string = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
 
@@ -23,16 +24,11 @@ export interface ProcessClusterOptions {
   readonly lines?: readonly string[];
 }
 
-interface Running {
-  readonly child: ChildProcess;
-  readonly exited: Promise<unknown>;
-}
-
 export class ProcessCluster {
   readonly folder = mkdtempSync(join(tmpdir(), "murmur-"));
   readonly file = join(this.folder, "cluster.yaml");
   readonly ids: readonly string[];
-  private readonly running = new Map<string, Running>();
+  private readonly running = new Map<string, Forked>();
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
   private constructor(
@@ -100,22 +96,13 @@ export class ProcessCluster {
   /** Starts a process that says it is `id`, by another file or in another folder, and is known here as `name`. */
   async startAs(name: string, id: string, file: string, more: readonly string[] = []): Promise<void> {
     const argv = ["node", id, "--config", file, ...more];
-    const child = fork(MAIN_FILE, argv, { stdio: ["ignore", "ignore", "pipe", "ipc"] });
-    let words = "";
-    child.stderr?.on("data", (chunk) => {
-      words = `${words}${chunk}`.slice(-4000);
-    });
-    const exited = once(child, "close");
-    this.running.set(name, { child, exited });
-    const failed = exited.then(() => ({ type: "failed", message: words }));
-    const [report] = (await Promise.race([once(child, "message"), failed.then((each) => [each])])) as {
-      type: string;
-      message?: string;
-    }[];
+    const forked = new Forked(MAIN_FILE, argv);
+    this.running.set(name, forked);
+    const report = await forked.firstMessage<{ type: string; message?: string }>();
     if (report?.type === "ready") return;
     this.running.delete(name);
-    await exited;
-    throw new Error(report?.message ?? words);
+    await forked.ended;
+    throw new Error(report?.message ?? forked.lastLines);
   }
 
   /** kill -9, or another signal; waits until the process is gone. */
@@ -123,13 +110,13 @@ export class ProcessCluster {
     const running = this.running.get(id);
     if (running === undefined) throw new Error(`${id} does not run`);
     this.running.delete(id);
-    running.child.kill(signal);
-    await running.exited;
-    return running.child.exitCode;
+    running.signal(signal);
+    await running.ended;
+    return running.exitCode;
   }
 
   signal(id: string, signal: NodeJS.Signals): void {
-    this.running.get(id)?.child.kill(signal);
+    this.running.get(id)?.signal(signal);
   }
 
   async killAll(): Promise<void> {
@@ -188,19 +175,6 @@ function collect(response: IncomingMessage, resolve: (answer: Answer) => void, r
   response.on("end", () =>
     resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
   );
-}
-
-/** Ports that were free a moment ago, all different. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers: Server[] = [];
-  for (let index = 0; index < count; index++) {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    servers.push(server);
-  }
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(servers.map((server) => once(server.close(), "close")));
-  return ports;
 }
 
 /** Runs `work` over all items, so many at a time. */
