@@ -54,7 +54,7 @@ export interface ClusterSettings {
 
 /** Sooner than in production, where a false alarm costs more than a second of patience. */
 const TEST_LIMITS: Partial<Limits> = {
-  pingIntervalMs: 200,
+  pingIntervalMs: 100,
   peerSilenceMsMax: 1000,
   dialRetryMsMax: 200,
   syncIntervalMs: 500,

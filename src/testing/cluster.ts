@@ -152,7 +152,7 @@ export class TestCluster implements AsyncDisposable {
     this.isStopped = true;
     await Promise.all(this.members.map((node) => (node.state === "down" ? undefined : node.kill())));
     rmSync(this.folder, { recursive: true, force: true });
-    await this.warden.dismiss(this.deadlineMs);
+    await this.warden.dismiss();
     giveBack(this.ports);
   }
 

@@ -6,6 +6,7 @@
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { createInterface } from "node:readline";
+import { within } from "./deadline.js";
 
 export interface ForkOptions {
   /** Beside the environment of this process. */
@@ -17,6 +18,8 @@ export interface ForkOptions {
 }
 
 const LINES_KEPT = 30;
+/** A killed process ends as soon as the system gets to it. */
+const END_DEADLINE_MS = 10_000;
 
 export class Forked {
   /** How it ended, in words; after its last line. */
@@ -78,6 +81,12 @@ export class Forked {
 
   signal(signal: NodeJS.Signals): void {
     if (!this.hasEnded) this.child.kill(signal);
+  }
+
+  /** Kills it; comes back when it is gone, paused as it may have been. */
+  async kill(): Promise<void> {
+    this.signal("SIGKILL");
+    await within(END_DEADLINE_MS, this.ended, () => `process ${this.pid} does not end when killed`);
   }
 
   /** Lets this process end while that one runs; it is then told so by its channel. */

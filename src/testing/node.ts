@@ -90,8 +90,7 @@ export class TestNode implements ClusterNode {
       if (first === undefined) throw new Error(`${this.id} ended while it started: ${await forked.ended}`);
       if (first.kind === "failed") throw new Error(`${this.id} cannot start: ${first.message}`);
     } catch (error) {
-      forked.signal("SIGKILL");
-      await forked.ended;
+      await forked.kill();
       throw new Error(`${(error as Error).message}\n${forked.lastLines}`);
     }
     forked.onMessage((message) => this.onMessage(message as NodeMessage));
@@ -100,15 +99,14 @@ export class TestNode implements ClusterNode {
   /** kill -9; it may be paused. */
   async kill(): Promise<void> {
     this.expect("running", "paused");
-    this.forked?.signal("SIGKILL");
-    await this.ended();
+    await this.forked?.kill();
   }
 
   /** Lets it finish what it is at. */
   async drain(): Promise<void> {
     this.expect("running");
     this.send({ kind: "drain" });
-    await this.ended();
+    await within(this.deadlineMs, (this.forked as Forked).ended, () => `${this.id} does not end\n${this.lastLines}`);
   }
 
   /** When the signal is sent, no code of the process runs any more. */
@@ -171,10 +169,6 @@ export class TestNode implements ClusterNode {
 
   private onMessage(message: NodeMessage): void {
     if (message.kind === "done") this.acknowledged.get(message.number)?.(message.views ?? []);
-  }
-
-  private async ended(): Promise<void> {
-    await within(this.deadlineMs, (this.forked as Forked).ended, () => `${this.id} does not end\n${this.lastLines}`);
   }
 
   private expect(...states: readonly ClusterNode["state"][]): void {
