@@ -38,15 +38,16 @@ const get = (words: readonly string[], input?: string) => murmur(["get", "users"
 
 test("many keys are one request and a line each, in the order given", async () => {
   results.set("ada", text('{"name":"Ada"}', "application/json")).set("ä/€", text("hello")).set("empty", text(""));
-  const words = ["ada", "ä/€", "empty", "ada", "--consistency", "ONE", "--timeout", "50ms", "--hedge", "p95"];
+  results.set("plain", text("größe", "application/octet-stream"));
+  const words = ["ada", "ä/€", "empty", "plain", "--consistency", "ONE", "--timeout", "50ms", "--hedge", "p95"];
   const got = await get(words);
-  const stdout = 'ada\t{"name":"Ada"}\nä/€\thello\nempty\t\nada\t{"name":"Ada"}\n';
+  const stdout = 'ada\t{"name":"Ada"}\nä/€\thello\nempty\t\nplain\tgröße\n';
   assert.deepEqual(got, { code: 0, stdout, stderr: "" });
   assert.deepEqual(
     [node.asked.length, node.last.method, node.last.headers["content-type"]],
     [1, "POST", "application/json"],
   );
-  const reads = ["ada", "ä/€", "empty", "ada"].map((key) => ({ bucket: "users", key }));
+  const reads = ["ada", "ä/€", "empty", "plain"].map((key) => ({ bucket: "users", key }));
   assert.deepEqual(batches, [{ timeoutMs: 50, partial: true, r: "ONE", hedge: "p95", reads }]);
 });
 

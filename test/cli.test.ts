@@ -261,6 +261,7 @@ describe("help and config", () => {
       "up",
       "node",
       "get",
+      "keys",
       "put",
       "delete",
       "status",

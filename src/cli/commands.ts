@@ -97,6 +97,20 @@ function addKeyCommands(program: Command, onExit: OnExit): void {
       if (keys.length === 1 && key !== "-") onExit(await (await import("./keys.js")).get(bucket, key, options));
       else onExit(await (await import("./get-many.js")).getMany(bucket, keys, options));
     });
+  declare(program, "keys", "list the keys of a bucket, in the order of their tokens", [
+    "murmur keys users",
+    "murmur keys users --limit 10 --json",
+    "murmur keys users | murmur get users -",
+  ])
+    .argument("<bucket>")
+    .option("--limit <count>", "end after so many keys (else after all)")
+    .option("--after <token>", "go on where a listing ended")
+    .addOption(LEVEL())
+    .addOption(TIMEOUT())
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (bucket, options) => onExit(await (await import("./list.js")).list(bucket, options)));
   declare(program, "put", "store a value", [
     'murmur put users ada \'{"name":"Ada"}\'',
     "murmur put users photo --file ada.jpg --content-type image/jpeg",

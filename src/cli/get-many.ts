@@ -10,7 +10,7 @@ import { checkBucket, keyPath, keyTrouble } from "./addresses.js";
 import { type Cluster, exitCodeOf, jsonOf, problemFailure } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { ENVELOPE_TYPE, isTextType, openForKeys, type ReadOptions } from "./keys.js";
-import { print, printJson, say, shown } from "./terminal.js";
+import { inOneLine, print, printJson, say, shown } from "./terminal.js";
 
 /** What a node says of one key of a batch. */
 interface Result {
@@ -142,14 +142,11 @@ function tell(bucket: string, key: string, result: Result, json: boolean): void 
 
 /** A value that is more or less than one line of text is put into one, and that is said. */
 function tellValue(name: string, key: string, value: Buffer, contentType: string): void {
-  const isText = isTextType(contentType) && isUtf8(value);
-  const text = value.toString(isText ? "utf8" : "base64");
-  print(`${inOneLine(key)}\t${inOneLine(text)}`);
-  if (!isText) say(`${name}: ${contentType || "bytes"}, shown in base64`);
-  else if (inOneLine(text) !== text) say(`${name}: more than one line, shown as a JSON string`);
-}
-
-/** As it is, or as a JSON string when it would break its line or column. */
-function inOneLine(text: string): string {
-  return /[\p{Cc}\u2028\u2029]/u.test(text) ? JSON.stringify(text) : text;
+  const text = value.toString("utf8");
+  const isOneLine = inOneLine(text) === text;
+  // A text without a type is a text still; of bytes, chance may make UTF-8 but hardly plain characters.
+  const isText = isUtf8(value) && (isOneLine || isTextType(contentType));
+  print(`${inOneLine(key)}\t${isText ? inOneLine(text) : value.toString("base64")}`);
+  if (!isText) say(`${name}: ${contentType}, shown in base64`);
+  else if (!isOneLine) say(`${name}: more than one line, shown as a JSON string`);
 }

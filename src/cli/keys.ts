@@ -11,7 +11,7 @@ import { EXIT, type ExitCode, usage } from "./exit.js";
 import { printJson, say, shown } from "./terminal.js";
 import { drawTrace, serverTimingLines, type TraceLine } from "./trace.js";
 
-interface KeyOptions extends ClusterOptions {
+export interface KeyOptions extends ClusterOptions {
   readonly consistency?: string;
   readonly timeout?: string;
   readonly trace?: boolean;

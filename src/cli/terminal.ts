@@ -35,6 +35,11 @@ export function shown(name: string): string {
   return /^[\p{L}\p{N}\p{P}\p{S}]+$/u.test(name) ? name : JSON.stringify(name).replace(/\p{Cc}/gu, "\ufffd");
 }
 
+/** Data as it is, or as a JSON string when it would break its line or column. */
+export function inOneLine(text: string): string {
+  return /[\p{Cc}\u2028\u2029]/u.test(text) ? JSON.stringify(text) : text;
+}
+
 /** Rows of cells in columns as wide as their widest cell; `right` names the columns of numbers. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths: number[] = [];
