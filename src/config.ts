@@ -214,6 +214,12 @@ export const LIMITS = {
     MINUTE_MS,
     "how long a starting node waits for its votes before it says that it is ready",
   ),
+  drainNoticeMs: limit(
+    250,
+    0,
+    MINUTE_MS,
+    "how long a stopping node is still there for those who have not heard of it, before its port closes",
+  ),
   drainMsMax: limit(
     5 * SECOND_MS,
     10,

@@ -53,6 +53,7 @@ function clusterStatus(
     refusing,
     nodes: config.nodes.map((node) => nodeStatus(member, node)),
     buckets: [...config.buckets].map(([bucket, { type, replication }]) => ({ bucket, type, replication })),
+    defaults: { type: config.defaults.type, replication: config.defaults.replication },
   };
 }
 

@@ -94,8 +94,19 @@ export class FakeStore implements Store {
 
   cluster(): ClusterStatus {
     const layout = { version: 1, digest: "00" };
+    const defaults = { type: "register", replication: 3 };
     const rest = { durability: "group", uptimeMs: 1, rows: this.views.size, incarnation: "00", refusing: undefined };
-    return { cluster: "test", self: "n1", version: "1.2.3", partitions: 8, layout, ...rest, nodes: [], buckets: [] };
+    return {
+      cluster: "test",
+      self: "n1",
+      version: "1.2.3",
+      partitions: 8,
+      layout,
+      ...rest,
+      nodes: [],
+      buckets: [],
+      defaults,
+    };
   }
 
   ring(): RingStatus {

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { createHttpServer } from "../src/http/server.js";
 import { PromMeter } from "../src/real/meter.js";
-import { configOf, FakeStore, startEdge } from "./http-harness.js";
+import { bodyOf, configOf, FakeStore, startEdge } from "./http-harness.js";
 import { until } from "./ports/until.js";
 
 const ADA = "/v1/buckets/users/keys/ada";
@@ -81,4 +81,41 @@ test("bodies under way are bounded in their sum, and each makes room when it is 
   } finally {
     await edge.stop();
   }
+});
+
+test("draining tells idle connections, and a request that crosses that word has it as its answer", async () => {
+  const edge = await startEdge();
+  const put = ["PUT /v1/buckets/b/keys/k HTTP/1.1", "Host: localhost", "Content-Length: 1", "", "x"].join("\r\n");
+  const socket = connect(edge.server.port, "127.0.0.1").setEncoding("latin1");
+  let text = "";
+  socket.on("data", (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(put);
+  await until(() => text.includes("204 No Content"));
+  const stopped = edge.stop();
+  // Sent before the node's word is read, as from a client that has not heard of it.
+  socket.write(put);
+  await once(socket, "close");
+  await stopped;
+  const [, refusal = ""] = text.split("HTTP/1.1 503 ");
+  assert.equal(bodyOf(refusal).code, "draining");
+  assert.equal(bodyOf(refusal).mayHaveApplied, false);
+  assert.match(refusal, /Connection: close/);
+  assert.equal(edge.store.writes.length, 1);
+});
+
+test("while it drains the port stays open for those who have not heard, one answer each", async () => {
+  const edge = await startEdge({ limits: { drainNoticeMs: 500 } });
+  edge.store.held = [];
+  const first = edge.ask("GET", ADA, { headers: { connection: "keep-alive" } });
+  await until(() => edge.store.held?.length === 1);
+  const stopped = edge.stop();
+  const late = edge.ask("PUT", ADA, { body: "x", headers: { connection: "keep-alive" } });
+  await until(() => edge.store.held?.length === 2);
+  for (const answer of edge.store.held) answer();
+  assert.equal((await late).status, 204);
+  assert.equal((await late).headers.connection, "close");
+  assert.equal((await first).headers.connection, "close");
+  await stopped;
 });

@@ -4,12 +4,13 @@
  * independent clients, and are timed from when they were due.
  */
 import { randomInt } from "node:crypto";
+import { keyPath } from "../base/key-path.js";
 import type { ClusterStatus } from "../http/store.js";
 import { LoadProcess } from "../load/load-process.js";
 import { type Distribution, KEYS_MAX, keyName, type LoadPlan, MIXES } from "../load/plan.js";
 import { allErrors } from "../load/report.js";
 import { between, type HedgeCounts, scrape } from "../load/scrape.js";
-import { checkBucket, keyPath } from "./addresses.js";
+import { checkBucket } from "./addresses.js";
 import { type BenchSide, printBench } from "./bench-report.js";
 import { askJson, authority, type ClusterOptions, openCluster, problemFailure } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";

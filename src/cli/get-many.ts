@@ -6,7 +6,8 @@
 import { isUtf8 } from "node:buffer";
 import { createInterface } from "node:readline";
 import { parseDurationMs } from "../base/duration.js";
-import { checkBucket, keyPath, keyTrouble } from "./addresses.js";
+import { keyPath } from "../base/key-path.js";
+import { checkBucket, keyTrouble } from "./addresses.js";
 import { type Cluster, exitCodeOf, jsonOf, problemFailure } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { ENVELOPE_TYPE, isTextType, openForKeys, type ReadOptions } from "./keys.js";

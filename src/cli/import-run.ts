@@ -4,7 +4,7 @@
  * one wins as it does in the file.
  */
 import { setMaxListeners } from "node:events";
-import { keyPath } from "./addresses.js";
+import { keyPath } from "../base/key-path.js";
 import { CommandFailure, EXIT } from "./exit.js";
 import { type Progress, Settled } from "./import-checkpoint.js";
 import { type ImportRecord, importRecords } from "./import-records.js";

@@ -5,7 +5,8 @@
 import { isUtf8 } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { parseDurationMs } from "../base/duration.js";
-import { checkBucket, checkKey, keyPath } from "./addresses.js";
+import { keyPath } from "../base/key-path.js";
+import { checkBucket, checkKey } from "./addresses.js";
 import { type Answer, type Cluster, type ClusterOptions, jsonOf, openCluster, problemFailure } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
 import { printJson, say, shown } from "./terminal.js";

@@ -15,12 +15,16 @@ type ParseError = Error & { readonly code?: string; readonly rawPacket?: Uint8Ar
 export function onParseError(edge: Edge, error: ParseError, socket: Socket): void {
   // What follows the bytes that were refused fails again and again.
   if (socket.writableEnded) return;
-  // node:http keeps the answer that is due next on a socket under this name.
-  const due = (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
+  const due = dueAnswer(socket);
   // An answer that is still due would be mistaken for this one. Only while its request's body arrives are they the same.
   const isFree = due === undefined || (edge.readingBody.has(due) && !due.headersSent);
   if (!socket.writable || error.code === "ECONNRESET" || !isFree) socket.destroy();
   else refuseRaw(edge, socket, problemOfParse(error, edge.limits.headerBytesMax));
+}
+
+/** The answer that is due next on a connection: node:http keeps it under this name. */
+export function dueAnswer(socket: Socket): ServerResponse | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 /** The listener for the server's `connect`: this is not a proxy. */
@@ -54,6 +58,11 @@ function isInRequestLine(packet: Uint8Array | undefined, headerBytesMax: number)
 
 function refuseRaw(edge: Edge, socket: Socket, problem: Problem): void {
   edge.meter.count("murmur_requests_refused_total", { code: problem.code });
+  endRaw(edge, socket, problem);
+}
+
+/** Says a problem on the bare socket, whatever has come or is yet to come over it, and ends it. */
+export function endRaw(edge: Edge, socket: Socket, problem: Problem): void {
   const body = problem.toJson();
   const lines = [
     `HTTP/1.1 ${problem.status} ${problem.code}`,

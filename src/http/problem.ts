@@ -28,6 +28,7 @@ export const PROBLEMS = {
   unavailable: { status: 503, title: "Too few owners are reachable" },
   failed: { status: 503, title: "Too many owners refused" },
   overloaded: { status: 503, title: "Too busy" },
+  draining: { status: 503, title: "This node is stopping" },
   "clock-skew": { status: 503, title: "This node's clock is off" },
   timeout: { status: 504, title: "Too few owners answered in time" },
   "disk-full": { status: 507, title: "A disk is full" },

@@ -12,6 +12,7 @@ import type { Limits } from "../config.js";
 import type { Log } from "../ports.js";
 import { createAdmin, type Readiness } from "./admin.js";
 import { handleBatch } from "./batch.js";
+import { Drain } from "./drain.js";
 import { Edge, type Scraped } from "./edge.js";
 import { Events } from "./events.js";
 import { bindRefusal, Guard } from "./guard.js";
@@ -59,19 +60,22 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   const server = createServer(serverOptions(limits), onRequest);
   server.maxConnections = limits.connectionsMax;
-  const connections = trackConnections(server);
+  const drain = new Drain(server, edge);
   // Whoever takes a body says "100 Continue" only when all but the body was found good.
   server.on("checkContinue", (request, response) => {
-    if (request.method !== "PUT" && request.method !== "POST") response.writeContinue();
+    const takesBody = request.method === "PUT" || request.method === "POST";
+    if (!takesBody && !drain.hasAnswered(request)) response.writeContinue();
     onRequest(request, response);
   });
   server.on("checkExpectation", (request, response) => {
+    if (drain.hasAnswered(request)) return;
     refuse(edge, request, response, new Problem("expectation-failed", "the only expectation met is 100-continue"));
   });
   server.on("clientError", (error, socket) => onParseError(edge, error, socket as Socket));
   server.on("connect", (_request, socket) => onConnectMethod(edge, socket as Socket));
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
+    if (drain.hasAnswered(request)) return;
     const refusal = guard.refusal(request) ?? targetRefusal(request.url as string, limits.targetBytesMax);
     if (refusal !== undefined) refuse(edge, request, response, refusal);
     else if (!HANDLERS.some((handle) => handle(edge, request, response))) serveRest(request, response);
@@ -88,7 +92,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     drain(onDrained) {
       edge.draining = true;
       events.close();
-      drain(server, connections, limits.drainMsMax, onDrained);
+      drain.begin(onDrained);
     },
   };
 }
@@ -119,23 +123,4 @@ function listen(server: Server, node: NodeConfig, log: Log, onListening: (error?
     server.on("error", (error) => log.warn("the HTTP server reports an error", { error: error.message }));
     onListening();
   });
-}
-
-function trackConnections(server: Server): ReadonlySet<Socket> {
-  const connections = new Set<Socket>();
-  server.on("connection", (socket) => {
-    connections.add(socket);
-    socket.once("close", () => connections.delete(socket));
-  });
-  return connections;
-}
-
-function drain(server: Server, connections: ReadonlySet<Socket>, drainMsMax: number, onDrained: () => void): void {
-  const cut = setTimeout(() => server.closeAllConnections(), drainMsMax);
-  server.close(() => {
-    clearTimeout(cut);
-    onDrained();
-  });
-  // node:http closes those that are idle after a request. Browsers also open some that never had one.
-  for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
 }

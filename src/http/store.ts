@@ -92,7 +92,14 @@ export interface ClusterStatus {
   /** Why this node does not coordinate at present (its clock is off); undefined when it does. */
   readonly refusing: string | undefined;
   readonly nodes: readonly NodeStatus[];
-  readonly buckets: readonly { readonly bucket: string; readonly type: string; readonly replication: unknown }[];
+  readonly buckets: readonly ({ readonly bucket: string } & BucketStatus)[];
+  /** Of buckets that are not named. */
+  readonly defaults: BucketStatus;
+}
+
+interface BucketStatus {
+  readonly type: string;
+  readonly replication: unknown;
 }
 
 export interface RingStatus {

@@ -1,0 +1,18 @@
+/**
+ * The path of a key. URLs are rewritten on their way (`..`, `%2F`), so only a
+ * plain key travels as itself; every other one in base64url.
+ */
+
+const PLAIN_KEY = /^[A-Za-z0-9_-]+$/;
+
+export function keyPath(bucket: string, key: string): string {
+  return PLAIN_KEY.test(key) ? `/v1/buckets/${bucket}/keys/${key}` : `/v1/buckets/${bucket}/keys64/${base64url(key)}`;
+}
+
+export function ownersPath(bucket: string, key: string): string {
+  return PLAIN_KEY.test(key) ? `/v1/owners/${bucket}/${key}` : `/v1/owners64/${bucket}/${base64url(key)}`;
+}
+
+function base64url(key: string): string {
+  return Buffer.from(key, "utf8").toString("base64url");
+}

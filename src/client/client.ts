@@ -1,0 +1,138 @@
+/**
+ * The client of a MurmurDB cluster: `murmurdb/client`.
+ *
+ *     const db = new MurmurClient({ nodes: ['http://127.0.0.1:8101'] })
+ *     await db.bucket('users').put('ada', { name: 'Ada' }, { consistency: 'QUORUM' })
+ *     const { value } = await db.bucket('users').get('ada')
+ *     await db.close()
+ *
+ * It learns the ring from the nodes it is given and asks an owner of a key
+ * directly; it retries what is safe to retry, asks a second node when the first
+ * is silent, and stays away from nodes that do not answer.
+ */
+import { nearestName } from "../base/names.js";
+import { Bucket, type Shared } from "./bucket.js";
+import { Budget } from "./budget.js";
+import { Contexts } from "./contexts.js";
+import { badRequest, ClosedError, OverloadedError } from "./errors.js";
+import { Fleet } from "./fleet.js";
+import { Learner } from "./learner.js";
+import { CLIENT_LIMITS, type ClientLimits } from "./limits.js";
+import type { MurmurClientOptions } from "./options.js";
+import { Rest } from "./rest.js";
+import { type ClientWorld, REAL_WORLD } from "./world.js";
+
+export type { Bucket } from "./bucket.js";
+export {
+  BadRequestError,
+  ClosedError,
+  ConnectionError,
+  FailedError,
+  MurmurError,
+  OverloadedError,
+  SiblingsError,
+  TimeoutError,
+  UnavailableError,
+} from "./errors.js";
+export type { ClientLimits } from "./limits.js";
+export type {
+  Abort,
+  CallOptions,
+  Consistency,
+  DeleteOptions,
+  GetOptions,
+  GetResult,
+  MurmurClientOptions,
+  PutOptions,
+  Replica,
+  Sibling,
+  WriteResult,
+} from "./options.js";
+
+/** How often nodes that are out are looked at, at most. */
+const TEND_INTERVAL_MS = 20;
+
+export class MurmurClient {
+  private readonly shared: Shared;
+  private readonly rest: Rest;
+  private readonly buckets = new Map<string, Bucket>();
+  private isClosed = false;
+  private tendMs = 0;
+
+  /** `world` is for tests: time and chance. Throws BadRequestError when the options make no sense. */
+  constructor(options: MurmurClientOptions, world: ClientWorld = REAL_WORLD) {
+    const limits = checkedLimits(options.limits);
+    const urls = checkedUrls(options.nodes);
+    if (options.hedge !== undefined && options.hedge !== "never") throw badRequest('hedge takes only "never"');
+    const fleet = new Fleet(urls, world, limits);
+    this.rest = new Rest(limits.socketsMax, limits.idleSocketMs);
+    this.shared = {
+      ...{ fleet, limits, world },
+      learner: new Learner(fleet, this.rest, limits, world),
+      retries: new Budget(limits.retryPercent, limits.retryTokensMax),
+      hedges: new Budget(limits.hedgePercent, limits.hedgeTokensMax),
+      contexts: new Contexts(limits.contextsMax),
+      timeoutMs: options.timeoutMs ?? limits.timeoutMs,
+      mayHedge: options.hedge !== "never",
+      admit: () => this.admit(),
+      underWay: new Set(),
+    };
+  }
+
+  /** Throws BadRequestError when no bucket can have this name. */
+  bucket(name: string): Bucket {
+    const known = this.buckets.get(name);
+    if (known !== undefined) return known;
+    const bucket = new Bucket(this.shared, name);
+    if (this.buckets.size < BUCKETS_KEPT_MAX) this.buckets.set(name, bucket);
+    return bucket;
+  }
+
+  /** Ends what is under way with ClosedError, closes all connections, and refuses all further calls. */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    for (const operation of [...this.shared.underWay]) operation.close();
+    this.rest.destroy();
+    this.shared.fleet.destroy();
+  }
+
+  private admit(): void {
+    if (this.isClosed) throw new ClosedError({ code: "closed", detail: "this client was closed" });
+    const { underWay, limits, world, learner, fleet } = this.shared;
+    if (underWay.size >= limits.requestsPendingMax) {
+      const detail = `${underWay.size} operations of this client are under way (requestsPendingMax)`;
+      throw new OverloadedError({ code: "overloaded", detail });
+    }
+    const nowMs = world.nowMs();
+    if (nowMs < this.tendMs) return;
+    this.tendMs = nowMs + TEND_INTERVAL_MS;
+    learner.tick(nowMs);
+    fleet.probe(nowMs);
+  }
+}
+
+/** Names may come from users of the application: the cache must not grow with them. */
+const BUCKETS_KEPT_MAX = 1000;
+
+function checkedLimits(given: Partial<ClientLimits> = {}): ClientLimits {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Object.hasOwn(CLIENT_LIMITS, name)) {
+      const nearest = nearestName(name, Object.keys(CLIENT_LIMITS));
+      throw badRequest(`no limit ${name}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`);
+    }
+    if (!Number.isFinite(value) || value < 0) throw badRequest(`limits.${name} is a number from 0, not ${value}`);
+  }
+  return { ...CLIENT_LIMITS, ...given };
+}
+
+/** Base URLs as origins. */
+function checkedUrls(nodes: readonly string[]): string[] {
+  if (!Array.isArray(nodes) || nodes.length === 0) throw badRequest("nodes takes the address of one node or more");
+  return [...new Set(nodes.map(originOf))];
+}
+
+function originOf(node: string): string {
+  const url = URL.canParse(node) ? new URL(node) : undefined;
+  if (url?.protocol === "http:" && url.hostname !== "") return url.origin;
+  throw badRequest(`a node is an address such as http://127.0.0.1:8101, not ${JSON.stringify(node)}`);
+}

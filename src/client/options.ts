@@ -1,0 +1,86 @@
+/**
+ * What a caller gives and gets: the public types of the client. They name no
+ * library's types, so that the package type-checks wherever it is installed.
+ */
+import type { ClientLimits } from "./limits.js";
+
+/** A level by name, in any case, or a number of owners. Undefined: the bucket's own. */
+export type Consistency = string | number;
+
+export interface MurmurClientOptions {
+  /** Base URLs of one node or more: the rest of the cluster is learned from them. */
+  readonly nodes: readonly string[];
+  /** The whole of an operation, retries included, unless the call says otherwise. Default: 2000. */
+  readonly timeoutMs?: number;
+  /** "never": a silent node is waited for, and no second one is asked. */
+  readonly hedge?: "never";
+  readonly limits?: Partial<ClientLimits>;
+}
+
+/** What an AbortSignal is to us. */
+export interface Abort {
+  readonly aborted: boolean;
+  readonly reason?: unknown;
+  addEventListener(type: "abort", listener: () => void): void;
+  removeEventListener(type: "abort", listener: () => void): void;
+}
+
+export interface CallOptions {
+  readonly consistency?: Consistency;
+  readonly timeoutMs?: number;
+  readonly signal?: Abort;
+}
+
+export interface GetOptions extends CallOptions {
+  /** When the node asks a spare replica: `p95`, `10ms`, `max(p95,5ms)`, `never`. "never" also keeps this client from asking a second node. */
+  readonly hedge?: string;
+  /** "never": reads without repairing replicas that are behind. */
+  readonly mend?: "never";
+  /** Rejects with SiblingsError when there is more than one value. */
+  readonly single?: boolean;
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** What an earlier get or write answered: the write supersedes it. */
+  readonly context?: string;
+}
+
+export interface PutOptions extends DeleteOptions {
+  /** Stored with the value. With it, a string and bytes go as they are; anything else becomes JSON. */
+  readonly contentType?: string;
+  /** The value's lifetime: `60s`, `12h`, or milliseconds. */
+  readonly ttl?: string | number;
+}
+
+export interface WriteResult {
+  /** Opaque: give it to a later write that is meant to supersede this one. */
+  readonly context: string;
+}
+
+/** One of several concurrent values. */
+export interface Sibling {
+  readonly value: unknown;
+  readonly contentType: string;
+}
+
+/** One replica's part in an answer. */
+export interface Replica {
+  readonly node: string;
+  /** Undefined: it had not answered yet. */
+  readonly ms: number | undefined;
+  /** first, hedge, self, late */
+  readonly role: string;
+  /** same, behind (and mended), failed, pending */
+  readonly state: string;
+}
+
+export interface GetResult<Value = unknown> {
+  readonly found: boolean;
+  /** Parsed JSON for application/json, a string for text/*, else a Uint8Array; undefined when absent or when there are siblings. */
+  readonly value: Value | undefined;
+  /** All values when there is more than one; otherwise empty. */
+  readonly siblings: readonly Sibling[];
+  readonly contentType: string | undefined;
+  readonly context: string;
+  readonly replicas: readonly Replica[];
+}
