@@ -96,6 +96,26 @@ describe("keys", () => {
   });
 });
 
+test("--trace says what a hedge was good for", async () => {
+  type Replica = { node: string; askedMs: number; ms: number | null; role: string; state: string };
+  const tracedAs = async (late: Partial<Replica>, spare: Partial<Replica>): Promise<string> => {
+    const replicas: Replica[] = [
+      { node: "n1", askedMs: 0.05, ms: 0.2, role: "self", state: "same" },
+      { node: "n2", askedMs: 0.1, ms: null, role: "late", state: "pending", ...late },
+      { node: "n3", askedMs: 4.75, ms: 1.25, role: "hedge", state: "same", ...spare },
+    ];
+    node.instead = (_asked, response) => reply(response, 200, { found: true, value: "", level: "QUORUM", replicas });
+    return (await murmur(["get", "users", "ada", "--trace", "--node", node.url])).stderr;
+  };
+  const won = await tracedAs({}, {});
+  assert.match(won, / {2}n3 +4\.75 ms -> +6\.00 ms {2}\| {31}[█▏▎▍▌▋▊▉ ]{9}\| {2}hedge, same\n/);
+  assert.match(won, /\n {2}n3 was asked as a spare after 4\.75 ms and answered before n2\n$/);
+  const lost = await tracedAs({ ms: 5, role: "first", state: "same" }, {});
+  assert.match(lost, /\n {2}n3 was asked as a spare after 4\.75 ms, in vain: the late one answered first\n$/);
+  const silent = await tracedAs({ ms: 5, role: "first", state: "same" }, { ms: null });
+  assert.match(silent, /\n {2}n3 was asked as a spare after 4\.75 ms and is silent\n$/);
+});
+
 describe("failures", () => {
   const cases: [status: number, code: string, exitCode: number][] = [
     [503, "unavailable", 4],

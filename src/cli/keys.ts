@@ -153,6 +153,7 @@ function linesOf(envelope: Envelope): TraceLine[] {
     node,
     startMs: askedMs,
     endMs: typeof ms === "number" ? askedMs + ms : undefined,
+    isHedge: role === "hedge",
     told: `${role}, ${state}${mended.has(node) ? ", mended" : ""}`,
   }));
 }

@@ -9,6 +9,8 @@ export interface TraceLine {
   readonly node: string;
   readonly startMs: number;
   readonly endMs: number | undefined;
+  /** It was asked because another was late. */
+  readonly isHedge: boolean;
   /** How it was asked and what it held, in words. */
   readonly told: string;
 }
@@ -25,6 +27,19 @@ export function drawTrace(title: string, elapsedMs: number, lines: readonly Trac
     const times = `${milliseconds(line.startMs).padStart(8)} -> ${end}`;
     say(`  ${shown(line.node).padEnd(nodeWidth)} ${times}  |${picture(line, total)}|  ${line.told}`);
   }
+  for (const line of lines) if (line.isHedge) say(`  ${hedgeSentence(line, lines)}`);
+}
+
+/** What a hedge was good for. */
+function hedgeSentence(
+  { node, startMs, endMs = Number.POSITIVE_INFINITY }: TraceLine,
+  lines: readonly TraceLine[],
+): string {
+  const asked = `${shown(node)} was asked as a spare after ${milliseconds(startMs)}`;
+  const isLater = (line: TraceLine) => line.startMs < startMs && (line.endMs ?? Number.POSITIVE_INFINITY) > endMs;
+  const beaten = lines.filter((line) => !line.isHedge && isLater(line)).map((line) => shown(line.node));
+  if (beaten.length > 0) return `${asked} and answered before ${beaten.join(" and ")}`;
+  return endMs < Number.POSITIVE_INFINITY ? `${asked}, in vain: the late one answered first` : `${asked} and is silent`;
 }
 
 /** Where on the time line the replica worked: nothing before it was asked, dots while it is silent. */
@@ -33,7 +48,11 @@ function picture(line: TraceLine, total: number): string {
   if (line.endMs === undefined) return " ".repeat(before) + paint("dim", "·".repeat(CELLS - before), process.stderr);
   const share = (line.endMs - line.startMs) / total;
   const drawn = bar(share, CELLS).slice(0, CELLS - before) || "▏";
-  return " ".repeat(before) + paint("cyan", drawn, process.stderr) + " ".repeat(CELLS - before - drawn.length);
+  return (
+    " ".repeat(before) +
+    paint(line.isHedge ? "magenta" : "cyan", drawn, process.stderr) +
+    " ".repeat(CELLS - before - drawn.length)
+  );
 }
 
 function milliseconds(durationMs: number): string {
@@ -46,7 +65,8 @@ export function serverTimingLines(header: string): TraceLine[] {
   for (const [, node = "", parameters = ""] of header.matchAll(/([^\s,;]+)((?:;[^\s,;="]+=(?:"[^"]*"|[^\s,;"]*))*)/g)) {
     const duration = /;dur=([\d.]+)/.exec(parameters)?.[1];
     const told = /;desc="([^"]*)"/.exec(parameters)?.[1] ?? "";
-    lines.push({ node, startMs: 0, endMs: duration === undefined ? undefined : Number(duration), told });
+    const endMs = duration === undefined ? undefined : Number(duration);
+    lines.push({ node, startMs: 0, endMs, isHedge: false, told });
   }
   return lines;
 }
