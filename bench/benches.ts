@@ -16,4 +16,5 @@ export const BENCHES: ReadonlyMap<string, () => Promise<Bench>> = new Map<string
   ["start", () => import("./start.js")],
   ["levels", () => import("./levels.js")],
   ["tail", () => import("./tail.js")],
+  ["saturation", () => import("./saturation.js")],
 ]);

@@ -33,9 +33,11 @@ const STOP_EVERY_MS = 1000;
 const LATE_MS = 100;
 const PROMPT: Slowness = { percent: 0, delayMs: 0 };
 
+export const STOPS: Fault = { name: `one of five stops for ${STOP_MS} ms each second`, victims: 1, begin: stops };
+
 export const FAULTS: readonly Fault[] = [
   { name: "no fault", victims: 0, begin: async () => ({ end: async () => {} }) },
-  { name: `one of five stops for ${STOP_MS} ms each second`, victims: 1, begin: stops },
+  STOPS,
   gray("one of five sends 1.5 % late by 100 ms", 1, 1.5),
   gray("three of five send 30 % late by 100 ms", 3, 30),
 ];

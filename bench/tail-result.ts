@@ -1,16 +1,16 @@
 /** What the tail bench measured, as tables and curves, beside what others measured. */
+import { DEFAULT_LIMITS } from "../src/config.js";
 import { HISTOGRAM_ERROR, type Histogram } from "../src/load/histogram.js";
 import { allErrors, type LoadReport, merged, PERCENTILES } from "../src/load/report.js";
 import { extraReadsPercent, type HedgeCounts, OUTCOMES, summed } from "../src/load/scrape.js";
 import type { CurvePanel } from "./curves.js";
 import type { Cell, Result, Row, Table } from "./report.js";
 import { ratioSpread } from "./spread.js";
+import type { OpenLoop } from "./tail-bench.js";
 import type { Fault } from "./tail-faults.js";
 
-export interface TailPlan {
+export interface TailPlan extends OpenLoop {
   readonly rounds: number;
-  readonly perSecond: number;
-  readonly lastingMs: number;
   /** In a closed loop, before. */
   readonly mostPerSecond: number;
 }
@@ -32,8 +32,8 @@ export interface Arm {
   readonly rounds: Pair[];
 }
 
-const SIDES = ["off", "on"] as const;
-type SideName = (typeof SIDES)[number];
+export const SIDES = ["off", "on"] as const;
+export type SideName = (typeof SIDES)[number];
 
 const REFERENCES = [
   "Not measured here. Cassandra, one replica stopped for 150 ms each second, 1,000 QUORUM reads/s: p99.9 136 - 158 ms with its",
@@ -60,7 +60,8 @@ export function tailResult(arms: readonly Arm[], plan: TailPlan, keys: number): 
       `${plan.rounds} alternating rounds of ${(plan.lastingMs / 1000).toFixed(1)} s at ${plan.perSecond} reads/s, ${keys} keys, uniform, 100 B, durability os.`,
       `In a closed loop the machine takes ${plan.mostPerSecond.toFixed(0)} reads/s. Percentiles are of all rounds together, at most ${((HISTOGRAM_ERROR - 1) * 100).toFixed(1)} % off, and`,
       "only those with ten samples above. The ratio: median (least - most) of the rounds, or, where one has too few samples, of all but one.",
-      "Timed from when a request was due. The nodes at fault are replicas only: clients ask the others.",
+      "Timed from when a request was due. The nodes at fault are replicas only: clients ask the others. With hedging off, a replica",
+      `that is overdue is still asked last. Each coordinator may have saved up ${DEFAULT_LIMITS.hedgeTokensMax} spare questions when a round begins.`,
       ...REFERENCES,
     ],
   };
@@ -76,7 +77,7 @@ function latencyRows({ fault, rounds }: Arm): Row[] {
   });
 }
 
-function allReads(rounds: readonly Pair[], side: SideName): Histogram {
+export function allReads(rounds: readonly Pair[], side: SideName): Histogram {
   return merged(rounds.map((round) => round[side].report.reads));
 }
 
