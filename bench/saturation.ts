@@ -10,7 +10,7 @@ import { closingAfter } from "./closing.js";
 import type { BenchOptions, Result, Row } from "./report.js";
 import { TailBench } from "./tail-bench.js";
 import { STOPS } from "./tail-faults.js";
-import { allReads, type Pair, SIDES, type SideName } from "./tail-result.js";
+import { allReads, type Pair, panelOf, SIDES, type SideName } from "./tail-result.js";
 
 const SHARES = [0.25, 0.5, 0.75, 0.9];
 const PERCENTILES = [
@@ -29,7 +29,7 @@ export async function run(options: BenchOptions): Promise<Result> {
   const { tiny, quick, onProgress: say = () => {} } = options;
   return closingAfter(async (keep) => {
     const bench = await TailBench.start(options, keep);
-    const [rounds, lastingMs] = tiny ? [1, 100] : quick ? [1, 2_000] : [3, 4_000];
+    const [rounds, lastingMs] = tiny ? [1, 200] : quick ? [1, 2_000] : [3, 4_000];
     const most = tiny ? 1_000 : bench.mostPerSecond;
     const loads: Load[] = SHARES.map((share) => ({ share, perSecond: Math.round(share * most), rounds: [] }));
     for (let round = 0; round < rounds; round++) {
@@ -54,7 +54,7 @@ export async function run(options: BenchOptions): Promise<Result> {
         `${rounds} alternating rounds of ${(lastingMs / 1000).toFixed(1)} s, open loop; the most in a closed loop: ${bench.mostPerSecond.toFixed(0)} reads/s.`,
         "Percentiles are of all rounds together, and only those with ten samples above.",
       ],
-      charted: "p99 ms",
+      panels: loads.map(({ share, perSecond, rounds: done }) => panelOf(`${percent(share)}: ${perSecond}/s`, done)),
     };
   });
 }
@@ -65,7 +65,7 @@ function rowOf({ share, perSecond, rounds }: Load, name: SideName): Row {
   const counts = summed(sides.map((side) => side.counts));
   const errors = [...allErrors(sides.map(({ report }) => report)).values()];
   return {
-    "of the most": `${100 * share} %`,
+    "of the most": percent(share),
     hedging: name,
     "reads/s": perSecond,
     ...Object.fromEntries(PERCENTILES.map(([percentile, part]) => [percentile, reads.quantile(part)])),
@@ -73,4 +73,8 @@ function rowOf({ share, perSecond, rounds }: Load, name: SideName): Row {
     refused: counts.hedges.get("refused") ?? 0,
     errors: errors.reduce((sum, count) => sum + count, 0),
   };
+}
+
+function percent(share: number): string {
+  return `${100 * share} %`;
 }

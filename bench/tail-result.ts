@@ -55,7 +55,7 @@ export function tailResult(arms: readonly Arm[], plan: TailPlan, keys: number): 
     ],
     rows: arms.flatMap(latencyRows),
     more: [costTable(arms)],
-    panels: arms.map(panelOf),
+    panels: arms.map(({ fault, rounds }) => panelOf(fault.name, rounds)),
     notes: [
       `${plan.rounds} alternating rounds of ${(plan.lastingMs / 1000).toFixed(1)} s at ${plan.perSecond} reads/s, ${keys} keys, uniform, 100 B, durability os.`,
       `In a closed loop the machine takes ${plan.mostPerSecond.toFixed(0)} reads/s. Percentiles are of all rounds together, at most ${((HISTOGRAM_ERROR - 1) * 100).toFixed(1)} % off, and`,
@@ -126,7 +126,7 @@ function plus(one: number | undefined, other: number | undefined): number | unde
   return one === undefined || other === undefined ? undefined : one + other;
 }
 
-function panelOf({ fault, rounds }: Arm): CurvePanel {
+export function panelOf(title: string, rounds: readonly Pair[]): CurvePanel {
   const curve = (side: SideName) => ({
     name: `hedging ${side}`,
     isReference: side === "off",
@@ -134,5 +134,5 @@ function panelOf({ fault, rounds }: Arm): CurvePanel {
       .steps()
       .map(({ ms, shareAbove }) => [Number(ms.toPrecision(4)), Number(shareAbove.toPrecision(4))] as const),
   });
-  return { title: fault.name, curves: SIDES.map(curve) };
+  return { title, curves: SIDES.map(curve) };
 }

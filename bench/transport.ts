@@ -43,7 +43,7 @@ const CASES = [
 const OF_BARE = "of bare sockets";
 
 export async function run({ quick, tiny, onProgress }: BenchOptions): Promise<Result> {
-  const [rounds, roundMs] = tiny ? [1, 15] : quick ? [2, 60] : [5, 500];
+  const [rounds, roundMs] = tiny ? [1, 100] : quick ? [2, 60] : [5, 500];
   const rows: Row[] = [];
   for (const [inFlight, bytes] of CASES) {
     onProgress?.(`${inFlight} in flight, ${bytes} bytes`);
