@@ -88,3 +88,29 @@ test("a client sees its own writes through whichever node", async () => {
   await users.delete("counted");
   assert.equal((await users.get("counted")).found, false);
 });
+
+test("a batch reads and writes many keys at once, each with its own outcome", async () => {
+  const ids = Array.from({ length: 50 }, (_, index) => `batched/${index}`);
+  const { writes } = await db.batch({
+    writes: [...ids.map((key) => ({ bucket: "b", key, value: { key } })), { bucket: "b", key: "gone", delete: true }],
+    consistency: "QUORUM",
+  });
+  assert.ok(writes.length === 51 && writes.every(({ ok }) => ok));
+  const { reads } = await db.batch({ reads: [...ids, "gone"].map((key) => ({ bucket: "b", key })) });
+  const values = reads.map((read) => (read.ok ? read.value : read.error));
+  assert.deepEqual(values, [...ids.map((key) => ({ key })), undefined]);
+  assert.ok(reads.every(({ ok }) => ok));
+});
+
+test("all keys of a bucket are listed, page after page, each once", async () => {
+  const ids = Array.from({ length: 25 }, (_, index) => `listed ${index} é/..`);
+  await db.batch({ writes: ids.map((key) => ({ bucket: "listed", key, value: key })) });
+  const listed = db.bucket("listed");
+  const first = await listed.keys({ limit: 10 });
+  assert.equal(first.keys.length, 10);
+  const second = await listed.keys({ limit: 10, after: first.next as string });
+  const all: string[] = [];
+  for await (const key of listed.eachKey({ limit: 10 })) all.push(key);
+  assert.deepEqual(all.slice(0, 20), [...first.keys, ...second.keys]);
+  assert.deepEqual(all.toSorted(), ids.toSorted());
+});

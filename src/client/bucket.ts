@@ -1,33 +1,27 @@
 /**
  * A bucket: its keys and their values, as an application sees them.
  */
-import { utf8 } from "../base/bytes.js";
 import { keyPath } from "../base/key-path.js";
-import type { Contexts } from "./contexts.js";
-import { badRequest, SiblingsError } from "./errors.js";
-import { Operation, type Parts, type Tell } from "./operation.js";
-import type { CallOptions, DeleteOptions, GetOptions, GetResult, PutOptions, WriteResult } from "./options.js";
+import { checkBucket, checkedTimeout, checkKey } from "./arguments.js";
+import { SiblingsError } from "./errors.js";
+import { eachKey, type KeyPage, listKeys } from "./listing.js";
+import { Operation, type Tell } from "./operation.js";
+import type {
+  CallOptions,
+  DeleteOptions,
+  GetOptions,
+  GetResult,
+  KeysOptions,
+  PutOptions,
+  WriteResult,
+} from "./options.js";
 import type { HttpAnswer } from "./pool.js";
 import { resultOf } from "./result.js";
+import type { Shared } from "./shared.js";
 import { encodeValue } from "./value.js";
-
-/** What the buckets of one client share. */
-export interface Shared extends Parts {
-  readonly contexts: Contexts;
-  /** Of calls that name none. */
-  readonly timeoutMs: number;
-  readonly mayHedge: boolean;
-  /** Throws when the client is closed or has too much under way. */
-  admit(): void;
-  readonly underWay: Set<Operation>;
-}
 
 type Reject = (reason: unknown) => void;
 
-const NAME = /^(?!\.+$)[A-Za-z0-9_.-]{1,64}$/;
-const KEY_BYTES_MAX = 1024;
-/** Half a character: it has no UTF-8, and two such keys would become one. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
 const NO_OPTIONS = {};
 /** Siblings are then answered as JSON; a single value comes as it is all the same. */
 const GET_HEADERS = ["Accept", "application/json"];
@@ -37,9 +31,7 @@ export class Bucket {
   private readonly shared: Shared;
 
   constructor(shared: Shared, name: string) {
-    if (!NAME.test(name)) {
-      throw badRequest(`a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -, not ${JSON.stringify(name)}`);
-    }
+    checkBucket(name);
     this.shared = shared;
     this.name = name;
   }
@@ -75,6 +67,16 @@ export class Bucket {
     });
   }
 
+  /** One page of the bucket's keys, in the order of their tokens. */
+  keys(options: KeysOptions = NO_OPTIONS): Promise<KeyPage> {
+    return listKeys(this.shared, this.name, options);
+  }
+
+  /** All keys of the bucket, page after page. Keys written or deleted meanwhile may or may not be among them. */
+  eachKey(options: KeysOptions = NO_OPTIONS): AsyncGenerator<string, void, undefined> {
+    return eachKey(this.shared, this.name, options);
+  }
+
   private write(
     method: "PUT" | "DELETE",
     key: string,
@@ -85,7 +87,7 @@ export class Bucket {
     reject: Reject,
     resolve: (result: WriteResult) => void,
   ): void {
-    const context = this.contextFor(key, options.context);
+    const context = this.shared.contexts.forWrite(this.name, key, options.context);
     if (context !== undefined) headers.push("Murmur-Context", context);
     this.start(method, key, query, headers, body, options, reject, (answer) => {
       const written = answer.headers["murmur-context"] as string;
@@ -133,35 +135,9 @@ export class Bucket {
     operation.begin();
   }
 
-  /** Only a register's context may be implied: see contexts.ts. */
-  private contextFor(key: string, given: string | undefined): string | undefined {
-    if (given !== undefined && !/^[A-Za-z0-9_-]*$/.test(given)) throw badRequest("that is not a context of a cluster");
-    const { fleet, contexts } = this.shared;
-    return fleet.typeOf(this.name) === "register" ? contexts.highest(this.idOf(key), given) : given;
-  }
-
   private remember(key: string, context: string): void {
-    const type = this.shared.fleet.typeOf(this.name);
-    if (type === undefined || type === "register") this.shared.contexts.onSeen(this.idOf(key), context);
+    this.shared.contexts.onSeen(this.name, key, context);
   }
-
-  /** No bucket's name has a slash. */
-  private idOf(key: string): string {
-    return `${this.name}/${key}`;
-  }
-}
-
-function checkKey(key: string): void {
-  if (typeof key !== "string" || key === "") throw badRequest("a key is a string that is not empty");
-  if (LONE_SURROGATE.test(key)) throw badRequest("the key has half of a surrogate pair: it is not Unicode text");
-  if (3 * key.length <= KEY_BYTES_MAX) return;
-  const bytes = utf8(key).length;
-  if (bytes > KEY_BYTES_MAX) throw badRequest(`the key has ${bytes} bytes; the limit is ${KEY_BYTES_MAX}`);
-}
-
-function checkedTimeout(timeoutMs: number): number {
-  if (Number.isFinite(timeoutMs) && timeoutMs > 0) return timeoutMs;
-  throw badRequest(`timeoutMs is a positive number of milliseconds, not ${timeoutMs}`);
 }
 
 /** The part of the query that all attempts share; the timeout is written behind it. */

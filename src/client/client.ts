@@ -11,7 +11,8 @@
  * is silent, and stays away from nodes that do not answer.
  */
 import { nearestName } from "../base/names.js";
-import { Bucket, type Shared } from "./bucket.js";
+import { type BatchOptions, type BatchResult, runBatch } from "./batch.js";
+import { Bucket } from "./bucket.js";
 import { Budget } from "./budget.js";
 import { Contexts } from "./contexts.js";
 import { badRequest, ClosedError, OverloadedError } from "./errors.js";
@@ -20,8 +21,18 @@ import { Learner } from "./learner.js";
 import { CLIENT_LIMITS, type ClientLimits } from "./limits.js";
 import type { MurmurClientOptions } from "./options.js";
 import { Rest } from "./rest.js";
+import type { Shared } from "./shared.js";
 import { type ClientWorld, REAL_WORLD } from "./world.js";
 
+export type {
+  BatchDelete,
+  BatchOptions,
+  BatchPut,
+  BatchRead,
+  BatchReadResult,
+  BatchResult,
+  BatchWriteResult,
+} from "./batch.js";
 export type { Bucket } from "./bucket.js";
 export {
   BadRequestError,
@@ -35,6 +46,7 @@ export {
   UnavailableError,
 } from "./errors.js";
 export type { ClientLimits } from "./limits.js";
+export type { KeyPage } from "./listing.js";
 export type {
   Abort,
   CallOptions,
@@ -42,6 +54,7 @@ export type {
   DeleteOptions,
   GetOptions,
   GetResult,
+  KeysOptions,
   MurmurClientOptions,
   PutOptions,
   Replica,
@@ -54,7 +67,6 @@ const TEND_INTERVAL_MS = 20;
 
 export class MurmurClient {
   private readonly shared: Shared;
-  private readonly rest: Rest;
   private readonly buckets = new Map<string, Bucket>();
   private isClosed = false;
   private tendMs = 0;
@@ -65,13 +77,13 @@ export class MurmurClient {
     const urls = checkedUrls(options.nodes);
     if (options.hedge !== undefined && options.hedge !== "never") throw badRequest('hedge takes only "never"');
     const fleet = new Fleet(urls, world, limits);
-    this.rest = new Rest(limits.socketsMax, limits.idleSocketMs);
+    const rest = new Rest(limits.socketsMax, limits.idleSocketMs);
     this.shared = {
-      ...{ fleet, limits, world },
-      learner: new Learner(fleet, this.rest, limits, world),
+      ...{ fleet, limits, world, rest },
+      learner: new Learner(fleet, rest, limits, world),
       retries: new Budget(limits.retryPercent, limits.retryTokensMax),
       hedges: new Budget(limits.hedgePercent, limits.hedgeTokensMax),
-      contexts: new Contexts(limits.contextsMax),
+      contexts: new Contexts(limits.contextsMax, (bucket) => fleet.typeOf(bucket)),
       timeoutMs: options.timeoutMs ?? limits.timeoutMs,
       mayHedge: options.hedge !== "never",
       admit: () => this.admit(),
@@ -88,11 +100,16 @@ export class MurmurClient {
     return bucket;
   }
 
+  /** Many reads and writes in one request; each has its own outcome, in the order given. */
+  batch(options: BatchOptions): Promise<BatchResult> {
+    return runBatch(this.shared, options);
+  }
+
   /** Ends what is under way with ClosedError, closes all connections, and refuses all further calls. */
   async close(): Promise<void> {
     this.isClosed = true;
     for (const operation of [...this.shared.underWay]) operation.close();
-    this.rest.destroy();
+    this.shared.rest.destroy();
     this.shared.fleet.destroy();
   }
 

@@ -6,24 +6,33 @@
  * clock says. This is for registers only: in a bucket of siblings a context
  * says which values a write supersedes, and that has to be the caller's word.
  */
+
 import { decodeContext, highestTimeUs } from "../lattice/stamp.js";
+import { badRequest } from "./errors.js";
 
 export class Contexts {
   private readonly byKey = new Map<string, string>();
 
-  constructor(private readonly keysMax: number) {}
+  /** `typeOf` a bucket is undefined while the cluster is not known. */
+  constructor(
+    private readonly keysMax: number,
+    private readonly typeOf: (bucket: string) => string | undefined,
+  ) {}
 
-  /** The higher of what is remembered and what is given; undefined when there is neither. */
-  highest(key: string, given: string | undefined): string | undefined {
-    const known = this.byKey.get(key);
+  /** What to send with a write: for a register the higher of what is remembered and what is given. */
+  forWrite(bucket: string, key: string, given: string | undefined): string | undefined {
+    if (given !== undefined && !/^[A-Za-z0-9_-]*$/.test(given)) throw badRequest("that is not a context of a cluster");
+    if (this.typeOf(bucket) !== "register") return given;
+    const known = this.byKey.get(idOf(bucket, key));
     if (known === undefined || given === undefined) return known ?? given;
     return higher(known, given);
   }
 
-  onSeen(key: string, context: string): void {
-    const known = this.byKey.get(key);
-    if (known !== undefined) this.byKey.delete(key);
-    this.byKey.set(key, known === undefined ? context : higher(known, context));
+  onSeen(bucket: string, key: string, context: string): void {
+    const id = idOf(bucket, key);
+    const known = this.byKey.get(id);
+    if (known !== undefined) this.byKey.delete(id);
+    this.byKey.set(id, known === undefined ? context : higher(known, context));
     if (this.byKey.size > this.keysMax) this.forgetOldest();
   }
 
@@ -33,6 +42,11 @@ export class Contexts {
       return;
     }
   }
+}
+
+/** No bucket's name has a slash. */
+function idOf(bucket: string, key: string): string {
+  return `${bucket}/${key}`;
 }
 
 /** Answers may overtake each other: what came last is not always the latest. */

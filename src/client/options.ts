@@ -57,6 +57,13 @@ export interface WriteResult {
   readonly context: string;
 }
 
+export interface KeysOptions extends CallOptions {
+  /** Keys of one page; the node has a limit of its own, 1000 by default. */
+  readonly limit?: number;
+  /** The `next` of the page before. */
+  readonly after?: string;
+}
+
 /** One of several concurrent values. */
 export interface Sibling {
   readonly value: unknown;

@@ -23,7 +23,7 @@ export interface RestAnswer {
 }
 
 /** Not an answer: the network's own failure. */
-class RestFailure extends Error {
+export class RestFailure extends Error {
   constructor(
     readonly reason: string,
     readonly wasSent: boolean,
@@ -37,19 +37,19 @@ const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNRE
 
 export class Rest {
   private readonly agent: Agent;
-  private readonly ended = new AbortController();
 
   constructor(socketsMax: number, idleSocketMs: number) {
     this.agent = new Agent({ keepAlive: true, maxSockets: socketsMax, timeout: idleSocketMs });
   }
 
   /** Throws RestFailure when no answer comes. */
-  async ask(url: string, question: RestQuestion): Promise<RestAnswer> {
+  async ask(url: string, question: RestQuestion, stop?: AbortSignal): Promise<RestAnswer> {
     const axios = loadAxios();
     const { method, path, json, timeoutMs, bytesMax } = question;
     try {
       const { status, headers, data } = await axios.request<Uint8Array>({
-        ...{ baseURL: url, url: path, method, timeout: timeoutMs, signal: this.ended.signal },
+        ...{ baseURL: url, url: path, method, timeout: timeoutMs },
+        ...(stop === undefined ? {} : { signal: stop }),
         ...(json === undefined ? {} : { data: JSON.stringify(json) }),
         headers: { "Content-Type": "application/json", "Accept-Encoding": "identity", "User-Agent": "murmur" },
         responseType: "arraybuffer",
@@ -68,7 +68,6 @@ export class Rest {
   }
 
   destroy(): void {
-    this.ended.abort();
     this.agent.destroy();
   }
 }

@@ -59,18 +59,20 @@ test("Server-Timing tells of each replica", () => {
 const contextAt = (timeUs: number, actor = 1n) => Buffer.from(encodeContext([{ timeUs, actor }])).toString("base64url");
 
 test("the highest context seen is remembered, whatever the order, and the least used is forgotten", () => {
-  const contexts = new Contexts(2);
-  contexts.onSeen("a", contextAt(20));
-  contexts.onSeen("a", contextAt(10));
-  assert.equal(contexts.highest("a", undefined), contextAt(20));
-  assert.equal(contexts.highest("a", contextAt(30)), contextAt(30));
-  assert.equal(contexts.highest("a", contextAt(5)), contextAt(20));
-  assert.equal(contexts.highest("b", contextAt(5)), contextAt(5));
-  contexts.onSeen("b", contextAt(1));
-  contexts.onSeen("a", contextAt(20));
-  contexts.onSeen("c", contextAt(1));
-  assert.equal(contexts.highest("b", undefined), undefined);
-  assert.equal(contexts.highest("a", undefined), contextAt(20));
+  const contexts = new Contexts(2, () => "register");
+  const seen = (key: string, timeUs: number) => contexts.onSeen("b", key, contextAt(timeUs));
+  const sent = (key: string, given?: string) => contexts.forWrite("b", key, given);
+  seen("a", 20);
+  seen("a", 10);
+  assert.equal(sent("a"), contextAt(20));
+  assert.equal(sent("a", contextAt(30)), contextAt(30));
+  assert.equal(sent("a", contextAt(5)), contextAt(20));
+  assert.equal(sent("b", contextAt(5)), contextAt(5));
+  seen("b", 1);
+  seen("a", 20);
+  seen("c", 1);
+  assert.equal(sent("b"), undefined);
+  assert.equal(sent("a"), contextAt(20));
 });
 
 test("every refusal has its error, and says what may have happened", () => {

@@ -1,0 +1,28 @@
+/**
+ * What a caller gives, checked before anything is sent: throws BadRequestError.
+ */
+import { utf8 } from "../base/bytes.js";
+import { badRequest } from "./errors.js";
+
+const NAME = /^(?!\.+$)[A-Za-z0-9_.-]{1,64}$/;
+const KEY_BYTES_MAX = 1024;
+/** Half a character: it has no UTF-8, and two such keys would become one. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+export function checkBucket(name: string): void {
+  if (typeof name === "string" && NAME.test(name)) return;
+  throw badRequest(`a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -, not ${JSON.stringify(name)}`);
+}
+
+export function checkKey(key: string): void {
+  if (typeof key !== "string" || key === "") throw badRequest("a key is a string that is not empty");
+  if (LONE_SURROGATE.test(key)) throw badRequest("the key has half of a surrogate pair: it is not Unicode text");
+  if (3 * key.length <= KEY_BYTES_MAX) return;
+  const bytes = utf8(key).length;
+  if (bytes > KEY_BYTES_MAX) throw badRequest(`the key has ${bytes} bytes; the limit is ${KEY_BYTES_MAX}`);
+}
+
+export function checkedTimeout(timeoutMs: number): number {
+  if (Number.isFinite(timeoutMs) && timeoutMs > 0) return timeoutMs;
+  throw badRequest(`timeoutMs is a positive number of milliseconds, not ${timeoutMs}`);
+}

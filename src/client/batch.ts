@@ -1,0 +1,132 @@
+/**
+ * Many reads and writes in one request: `POST /v1/batch`. Each item has its own
+ * outcome; one that failed says why, and does not hide the others.
+ */
+import { asBuffer } from "../base/bytes.js";
+import { checkBucket, checkKey } from "./arguments.js";
+import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
+import type { Abort, Consistency, GetResult, Sibling, WriteResult } from "./options.js";
+import { askAny } from "./rest-call.js";
+import type { Shared } from "./shared.js";
+import { decodeValue, encodeValue } from "./value.js";
+
+export interface BatchRead {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export interface BatchPut extends BatchRead {
+  /** As for `put`. */
+  readonly value: unknown;
+  readonly contentType?: string;
+  readonly ttl?: string | number;
+  readonly context?: string;
+}
+
+export interface BatchDelete extends BatchRead {
+  readonly delete: true;
+  readonly context?: string;
+}
+
+export interface BatchOptions {
+  readonly reads?: readonly BatchRead[];
+  /** A key at most once: two writes of one key have no order among them. */
+  readonly writes?: readonly (BatchPut | BatchDelete)[];
+  /** One level for all, or one for reads and one for writes. */
+  readonly consistency?: Consistency | { readonly read?: Consistency; readonly write?: Consistency };
+  readonly timeoutMs?: number;
+  readonly hedge?: string;
+  /** False: rejects when a single item fails. Default: each item has its own outcome. */
+  readonly partial?: boolean;
+  readonly signal?: Abort;
+}
+
+interface Failed {
+  readonly ok: false;
+  readonly error: MurmurError;
+}
+
+export type BatchReadResult = ({ readonly ok: true } & Omit<GetResult, "replicas">) | Failed;
+export type BatchWriteResult = ({ readonly ok: true } & WriteResult) | Failed;
+
+/** In the order of the request. */
+export interface BatchResult {
+  readonly reads: readonly BatchReadResult[];
+  readonly writes: readonly BatchWriteResult[];
+}
+
+export async function runBatch(shared: Shared, options: BatchOptions): Promise<BatchResult> {
+  const { reads = [], writes = [], consistency, hedge, partial } = options;
+  for (const { bucket, key } of [...reads, ...writes]) {
+    checkBucket(bucket);
+    checkKey(key);
+  }
+  const levels = typeof consistency === "object" ? consistency : { read: consistency, write: consistency };
+  const items = {
+    reads: reads.map(({ bucket, key }) => ({ bucket, key })),
+    writes: writes.map((write) => writeItem(shared, write)),
+    ...(levels.read === undefined || reads.length === 0 ? {} : { r: levels.read }),
+    ...(levels.write === undefined || writes.length === 0 ? {} : { w: levels.write }),
+    ...{ hedge, partial },
+  };
+  const { json, node } = await askAny(shared, {
+    method: "POST",
+    path: () => "/v1/batch",
+    json: (timeoutMs) => ({ ...items, timeoutMs }),
+    isWrite: writes.length > 0,
+    ...options,
+  });
+  const { results } = json as { results?: readonly Item[] };
+  if (results?.length !== reads.length + writes.length) {
+    throw new MurmurError({ code: "bad-answer", detail: "not the answer to a batch", node });
+  }
+  const seen = [...reads, ...writes];
+  for (const [index, { context }] of results.entries()) {
+    const item = seen[index] as BatchRead;
+    if (context !== undefined) shared.contexts.onSeen(item.bucket, item.key, context);
+  }
+  return {
+    reads: results.slice(0, reads.length).map((item) => readResult(item, node)),
+    writes: results.slice(reads.length).map((item) => writeResult(item, node)),
+  };
+}
+
+function writeItem(shared: Shared, write: BatchPut | BatchDelete): object {
+  const { bucket, key } = write;
+  const context = shared.contexts.forWrite(bucket, key, write.context);
+  if ("delete" in write) return { bucket, key, delete: true, context };
+  const { bytes, contentType } = encodeValue(write.value, write.contentType);
+  const ttl = typeof write.ttl === "number" ? `${write.ttl}ms` : write.ttl;
+  return { bucket, key, value: asBuffer(bytes).toString("base64"), contentType, ttl, context };
+}
+
+/** One item of the answer: as the answer about its key alone would have been. */
+interface Item extends Partial<Omit<ErrorFacts, "status">> {
+  readonly status: number;
+  readonly value?: string;
+  readonly contentType?: string;
+  readonly context?: string;
+  readonly siblings?: readonly { readonly value: string; readonly contentType: string }[];
+}
+
+function readResult(item: Item, node: string): BatchReadResult {
+  const { status, value, contentType, context = "" } = item;
+  const nothing = { value: undefined, siblings: [], contentType: undefined, context };
+  if (status === 404) return { ok: true, found: false, ...nothing };
+  if (status === 300) return { ok: true, found: true, ...nothing, siblings: (item.siblings ?? []).map(siblingOf) };
+  if (status !== 200 || value === undefined || contentType === undefined) return failed(item, node);
+  return { ok: true, found: true, ...nothing, ...siblingOf({ value, contentType }) };
+}
+
+function siblingOf({ value, contentType }: { value: string; contentType: string }): Sibling {
+  return { value: decodeValue(Buffer.from(value, "base64"), contentType), contentType };
+}
+
+function writeResult(item: Item, node: string): BatchWriteResult {
+  const { status, context } = item;
+  return status === 204 && context !== undefined ? { ok: true, context } : failed(item, node);
+}
+
+function failed({ code = "bad-answer", detail = "an item without a verdict", ...facts }: Item, node: string): Failed {
+  return { ok: false, error: errorOf({ ...facts, code, detail, node }) };
+}

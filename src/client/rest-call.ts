@@ -1,0 +1,150 @@
+/**
+ * One call that is not about one key, through whichever node: the same rules of
+ * repeating as for keys, without hedging.
+ */
+import { checkedTimeout } from "./arguments.js";
+import type { Endpoint } from "./endpoint.js";
+import { ClosedError, ConnectionError, errorOf, type MurmurError, TimeoutError } from "./errors.js";
+import type { Abort } from "./options.js";
+import { failureOf, refusalOf, type Told } from "./problem.js";
+import { type RestAnswer, RestFailure } from "./rest.js";
+import { backoffMs, verdictOn } from "./retry.js";
+import type { Shared } from "./shared.js";
+
+interface Call {
+  readonly method: "GET" | "POST";
+  /** Told how long the node may take. */
+  path(timeoutMs: number): string;
+  json?(timeoutMs: number): unknown;
+  readonly isWrite: boolean;
+  readonly timeoutMs?: number;
+  readonly signal?: Abort;
+}
+
+interface Answered {
+  readonly json: unknown;
+  readonly node: string;
+}
+
+/** Rejects with a MurmurError, or with the signal's reason. */
+export function askAny(shared: Shared, call: Call): Promise<Answered> {
+  return new Promise((resolve, reject) => {
+    const timeoutMs = checkedTimeout(call.timeoutMs ?? shared.timeoutMs);
+    if (call.signal?.aborted) return reject(call.signal.reason);
+    shared.admit();
+    const running = new RestCall(shared, call, timeoutMs);
+    shared.underWay.add(running);
+    running
+      .run()
+      .then(resolve, reject)
+      .finally(() => {
+        running.end();
+        shared.underWay.delete(running);
+      });
+  });
+}
+
+class RestCall {
+  private readonly deadlineMs: number;
+  private readonly stop = new AbortController();
+  private readonly tried: Endpoint[] = [];
+  /** Why it was ended from outside: by its caller or by the end of the client. */
+  private ended: { readonly reason: unknown } | undefined;
+  private retries = 0;
+
+  constructor(
+    private readonly shared: Shared,
+    private readonly call: Call,
+    private readonly timeoutMs: number,
+  ) {
+    this.deadlineMs = shared.world.nowMs() + timeoutMs;
+    call.signal?.addEventListener("abort", this.onAbort);
+  }
+
+  close(): void {
+    const facts = { code: "closed", detail: "the client was closed meanwhile", mayHaveApplied: this.call.isWrite };
+    this.endWith(new ClosedError(facts));
+  }
+
+  end(): void {
+    this.call.signal?.removeEventListener("abort", this.onAbort);
+  }
+
+  async run(): Promise<Answered> {
+    const { fleet, limits, retries, learner } = this.shared;
+    retries.earn();
+    for (;;) {
+      const endpoint = fleet.choose([], this.tried);
+      this.tried.push(endpoint);
+      const outcome = await this.ask(endpoint);
+      if (this.ended !== undefined) throw this.ended.reason;
+      if ("json" in outcome) return outcome;
+      learner.hurry();
+      const verdict = verdictOn(outcome.failure, outcome.wasUnsent);
+      const isLast = verdict === "never" || this.tried.length >= limits.attemptsMax;
+      if (isLast || (verdict === "budget" && !retries.spend())) throw outcome.error;
+      await this.wait(outcome.error);
+    }
+  }
+
+  private async ask(endpoint: Endpoint): Promise<Answered | Refused> {
+    const { limits, rest, world } = this.shared;
+    const { method, path, json, isWrite } = this.call;
+    const { url: node } = endpoint;
+    const leftMs = Math.max(1, this.deadlineMs - world.nowMs());
+    const nodeMs = Math.max(1, Math.floor(leftMs - Math.min(limits.answerMarginMs, leftMs / 10)));
+    const body = json === undefined ? {} : { json: json(nodeMs) };
+    const question = { method, path: path(nodeMs), timeoutMs: leftMs, bytesMax: limits.answerBytesMax, ...body };
+    try {
+      return this.onAnswer(await rest.ask(node, question, this.stop.signal), endpoint);
+    } catch (error) {
+      if (!(error instanceof RestFailure)) throw error;
+      const { wasSent, isTimeout, reason } = error;
+      endpoint.rest(world.nowMs(), limits.unavailableRestMs);
+      const failure = failureOf({ kind: "broken", wasSent, reason }, isWrite, node);
+      if (!isTimeout) return { failure, wasUnsent: !wasSent, error: new ConnectionError(failure) };
+      const facts = { ...failure, code: "timeout", detail: `no answer within ${this.timeoutMs} ms` };
+      return { failure: facts, wasUnsent: false, error: new TimeoutError(facts) };
+    }
+  }
+
+  private onAnswer({ status, header, body }: RestAnswer, endpoint: Endpoint): Answered | Refused {
+    const { url: node } = endpoint;
+    const json = status === 200 ? parsed(body) : undefined;
+    if (json !== undefined) return { json, node };
+    const { limits, world } = this.shared;
+    const failure = refusalOf(status, header("retry-after"), body, this.call.isWrite, node);
+    endpoint.rest(world.nowMs(), failure.retryAfterMs ?? limits.unavailableRestMs);
+    return { failure, wasUnsent: false, error: errorOf(failure) };
+  }
+
+  /** Throws `error` when there is no time left to try again. */
+  private async wait(error: MurmurError): Promise<void> {
+    const { limits, world } = this.shared;
+    const delayMs = backoffMs(this.retries++, limits, world.random);
+    if (world.nowMs() + delayMs >= this.deadlineMs) throw error;
+    await new Promise<void>((resolve) => void world.after(delayMs, resolve));
+    if (this.ended !== undefined) throw this.ended.reason;
+  }
+
+  private readonly onAbort = (): void => this.endWith(this.call.signal?.reason);
+
+  private endWith(reason: unknown): void {
+    this.ended ??= { reason };
+    this.stop.abort();
+  }
+}
+
+interface Refused {
+  readonly failure: Told;
+  readonly wasUnsent: boolean;
+  readonly error: MurmurError;
+}
+
+function parsed(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return undefined;
+  }
+}

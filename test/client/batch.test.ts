@@ -1,0 +1,118 @@
+/** Batches and listings against nodes that misbehave as told. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { MurmurClient, type MurmurError } from "../../src/client/client.js";
+import { until } from "../ports/until.js";
+import { CONTEXT, FakeCluster, problem, reply } from "./fake-cluster.js";
+
+let cluster: FakeCluster;
+let db: MurmurClient;
+
+beforeEach(async () => {
+  cluster = await FakeCluster.start(2);
+  db = new MurmurClient({ nodes: cluster.urls });
+});
+afterEach(async () => {
+  await db.close();
+  await cluster.stop();
+});
+
+const base64 = (text: string) => Buffer.from(text).toString("base64");
+
+function answerAll(instead: FakeCluster["nodes"][number]["instead"]): void {
+  for (const node of cluster.nodes) node.instead = instead;
+}
+
+test("a batch's items come back as values, siblings, absences and errors", async () => {
+  const results = [
+    { status: 200, value: base64("[1]"), contentType: "application/json", context: CONTEXT },
+    { status: 404, code: "not-found", context: CONTEXT },
+    { status: 300, siblings: [{ value: base64("a"), contentType: "text/plain" }], context: CONTEXT },
+    { status: 504, code: "timeout", detail: "1 of 2", required: 2, received: 1, mayHaveApplied: false },
+    { status: 204, context: CONTEXT },
+    { status: 504, code: "timeout", detail: "1 of 2", mayHaveApplied: true },
+  ];
+  answerAll((_asked, response) => reply(response, 200, { results }));
+  const { reads, writes } = await db.batch({
+    reads: ["a", "b", "c", "d"].map((key) => ({ bucket: "b", key })),
+    writes: [
+      { bucket: "b", key: "e", value: "text", ttl: 1000 },
+      { bucket: "b", key: "f", delete: true, context: CONTEXT },
+    ],
+    consistency: { read: "ONE", write: 2 },
+    timeoutMs: 1000,
+  });
+  const [found, absent, several, late] = reads;
+  const whole = { contentType: undefined, siblings: [], context: CONTEXT, ok: true };
+  assert.deepEqual(found, { ...whole, found: true, value: [1], contentType: "application/json" });
+  assert.deepEqual(absent, { ...whole, found: false, value: undefined });
+  const siblings = [{ value: "a", contentType: "text/plain" }];
+  assert.deepEqual(several, { ...whole, found: true, value: undefined, siblings });
+  const errorOf = (item: { ok: boolean; error?: MurmurError } | undefined) => {
+    const { name, code, received, mayHaveApplied } = (item as { error: MurmurError }).error;
+    return [name, code, received, mayHaveApplied];
+  };
+  assert.deepEqual(errorOf(late), ["TimeoutError", "timeout", 1, false]);
+  assert.deepEqual(writes[0], { ok: true, context: CONTEXT });
+  assert.deepEqual(errorOf(writes[1]), ["TimeoutError", "timeout", undefined, true]);
+  const [asked] = cluster.asked;
+  const { timeoutMs, ...body } = JSON.parse(String(asked?.body));
+  assert.ok(timeoutMs > 900 && timeoutMs < 1000);
+  assert.deepEqual(body, {
+    reads: ["a", "b", "c", "d"].map((key) => ({ bucket: "b", key })),
+    writes: [
+      { bucket: "b", key: "e", value: base64("text"), contentType: "text/plain; charset=utf-8", ttl: "1000ms" },
+      { bucket: "b", key: "f", delete: true, context: CONTEXT },
+    ],
+    r: "ONE",
+    w: 2,
+  });
+});
+
+test("a batch of reads is repeated elsewhere; one that writes only when nothing was done", async () => {
+  const read = { reads: [{ bucket: "b", key: "k" }] };
+  const write = { writes: [{ bucket: "b", key: "k", value: 1 }] };
+  const bad = cluster.nodes[0] as FakeCluster["nodes"][number];
+  const good = cluster.nodes[1] as FakeCluster["nodes"][number];
+  good.instead = (_asked, response) => reply(response, 200, { results: [{ status: 204, context: CONTEXT }] });
+  const untilBadIsAsked = async (call: () => Promise<unknown>) => {
+    bad.asked.length = 0;
+    while (bad.asked.length === 0) await call();
+  };
+  bad.instead = (_asked, response) => response.destroy() !== undefined;
+  await untilBadIsAsked(() => db.batch(read));
+  await assert.rejects(
+    untilBadIsAsked(() => db.batch(write)),
+    { name: "ConnectionError", mayHaveApplied: true },
+  );
+  bad.instead = (_asked, response) => problem(response, 503, "overloaded");
+  await untilBadIsAsked(() => db.batch(write));
+});
+
+test("a batch ends at its deadline, at its caller's word, or with the client", async () => {
+  answerAll(() => true);
+  const write = { writes: [{ bucket: "b", key: "k", value: 1 }] };
+  await assert.rejects(db.batch({ ...write, timeoutMs: 20 }), { name: "TimeoutError", mayHaveApplied: true });
+  const stop = new AbortController();
+  const aborted = db.batch({ ...write, signal: stop.signal });
+  await until(() => cluster.asked.length === 2);
+  stop.abort(new Error("no longer wanted"));
+  await assert.rejects(aborted, /no longer wanted/);
+  const closed = assert.rejects(db.batch(write), { name: "ClosedError", mayHaveApplied: true });
+  await until(() => cluster.asked.length === 3);
+  await db.close();
+  await closed;
+  await assert.rejects(db.batch(write), { name: "ClosedError" });
+});
+
+test("what is no batch and no page is told, before or after it was asked", async () => {
+  await assert.rejects(db.batch({ reads: [{ bucket: "b", key: "" }] }), { name: "BadRequestError" });
+  await assert.rejects(db.batch({ reads: [{ bucket: "/", key: "k" }] }), { name: "BadRequestError" });
+  await assert.rejects(db.bucket("b").keys({ limit: 0 }), { name: "BadRequestError", message: /limit/ });
+  assert.equal(cluster.asked.length, 0);
+  answerAll((_asked, response) => reply(response, 200, {}));
+  await assert.rejects(db.batch({ reads: [{ bucket: "b", key: "k" }] }), { code: "bad-answer" });
+  await assert.rejects(db.bucket("b").keys(), { code: "bad-answer" });
+  answerAll((_asked, response) => problem(response, 400, "bad-request"));
+  await assert.rejects(db.bucket("b").keys({ after: "x" }), { name: "BadRequestError", message: /as told/ });
+});
