@@ -5,6 +5,7 @@
  * Faults add up until `heal`, which undoes all but kills. They outlive a
  * restart of the node they concern.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,0 +1,47 @@
+/** The samples of README.md and docs/ run as they stand there, against this checkout. */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { startCluster, type TestCluster } from "../src/testing/start-cluster.js";
+import { samples } from "./samples.js";
+
+/** Within the package, so that `murmurdb/…` means this checkout. */
+const folder = fileURLToPath(new URL("./samples/", import.meta.url));
+/** Where a sample expects the cluster of `npm start`. */
+const STARTED = "http://127.0.0.1:8101";
+
+let cluster: TestCluster;
+
+before(async () => {
+  cluster = await startCluster();
+  mkdirSync(folder, { recursive: true });
+});
+after(async () => {
+  await cluster.stop();
+  rmSync(folder, { recursive: true });
+});
+
+for (const [name, code] of samples()) {
+  test(`the sample ${name} runs`, async () => {
+    const file = join(folder, name);
+    writeFileSync(file, code.replaceAll(STARTED, cluster.urls[0] as string));
+    const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
+    const child = spawn(process.execPath, [file], { env, stdio: ["ignore", "pipe", "pipe"] });
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.setEncoding("utf8").on("data", (text: string) => {
+        said += text;
+      });
+    }
+    const [code_] = await once(child, "close");
+    assert.equal(code_, 0, said);
+  });
+}
+
+test("how to test with the package is among them", () => {
+  assert.match(samples().get("testing.mjs") ?? "", /from 'murmurdb\/testing'/);
+});
