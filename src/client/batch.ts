@@ -4,56 +4,21 @@
  */
 import { asBuffer } from "../base/bytes.js";
 import { checkBucket, checkKey } from "./arguments.js";
+import type {
+  BatchDelete,
+  BatchFailed,
+  BatchOptions,
+  BatchPut,
+  BatchRead,
+  BatchReadResult,
+  BatchResult,
+  BatchWriteResult,
+} from "./batch-options.js";
 import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
-import type { Abort, Consistency, GetResult, Sibling, WriteResult } from "./options.js";
+import type { Sibling } from "./options.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
 import { decodeValue, encodeValue } from "./value.js";
-
-export interface BatchRead {
-  readonly bucket: string;
-  readonly key: string;
-}
-
-export interface BatchPut extends BatchRead {
-  /** As for `put`. */
-  readonly value: unknown;
-  readonly contentType?: string;
-  readonly ttl?: string | number;
-  readonly context?: string;
-}
-
-export interface BatchDelete extends BatchRead {
-  readonly delete: true;
-  readonly context?: string;
-}
-
-export interface BatchOptions {
-  readonly reads?: readonly BatchRead[];
-  /** A key at most once: two writes of one key have no order among them. */
-  readonly writes?: readonly (BatchPut | BatchDelete)[];
-  /** One level for all, or one for reads and one for writes. */
-  readonly consistency?: Consistency | { readonly read?: Consistency; readonly write?: Consistency };
-  readonly timeoutMs?: number;
-  readonly hedge?: string;
-  /** False: rejects when a single item fails. Default: each item has its own outcome. */
-  readonly partial?: boolean;
-  readonly signal?: Abort;
-}
-
-interface Failed {
-  readonly ok: false;
-  readonly error: MurmurError;
-}
-
-export type BatchReadResult = ({ readonly ok: true } & Omit<GetResult, "replicas">) | Failed;
-export type BatchWriteResult = ({ readonly ok: true } & WriteResult) | Failed;
-
-/** In the order of the request. */
-export interface BatchResult {
-  readonly reads: readonly BatchReadResult[];
-  readonly writes: readonly BatchWriteResult[];
-}
 
 export async function runBatch(shared: Shared, options: BatchOptions): Promise<BatchResult> {
   const { reads = [], writes = [], consistency, hedge, partial } = options;
@@ -127,6 +92,9 @@ function writeResult(item: Item, node: string): BatchWriteResult {
   return status === 204 && context !== undefined ? { ok: true, context } : failed(item, node);
 }
 
-function failed({ code = "bad-answer", detail = "an item without a verdict", ...facts }: Item, node: string): Failed {
+function failed(
+  { code = "bad-answer", detail = "an item without a verdict", ...facts }: Item,
+  node: string,
+): BatchFailed {
   return { ok: false, error: errorOf({ ...facts, code, detail, node }) };
 }

@@ -1,16 +1,18 @@
 /**
- * A bucket: its keys and their values, as an application sees them.
+ * A bucket: turns calls into requests about keys, and answers into results.
  */
 import { keyPath } from "../base/key-path.js";
 import { checkBucket, checkedTimeout, checkKey } from "./arguments.js";
 import { SiblingsError } from "./errors.js";
-import { eachKey, type KeyPage, listKeys } from "./listing.js";
+import { eachKey, listKeys } from "./listing.js";
 import { Operation, type Tell } from "./operation.js";
 import type {
+  Bucket,
   CallOptions,
   DeleteOptions,
   GetOptions,
   GetResult,
+  KeyPage,
   KeysOptions,
   PutOptions,
   WriteResult,
@@ -26,7 +28,7 @@ const NO_OPTIONS = {};
 /** Siblings are then answered as JSON; a single value comes as it is all the same. */
 const GET_HEADERS = ["Accept", "application/json"];
 
-export class Bucket {
+export class ClientBucket implements Bucket {
   readonly name: string;
   private readonly shared: Shared;
 
@@ -36,7 +38,6 @@ export class Bucket {
     this.name = name;
   }
 
-  /** An absent key is an answer, not an error: `found` is false. */
   get<Value = unknown>(key: string, options: GetOptions = NO_OPTIONS): Promise<GetResult<Value>> {
     return new Promise((resolve, reject) => {
       const query = queryOf("r", options) + wish("mend", options.mend) + wish("hedge", options.hedge);
@@ -52,7 +53,6 @@ export class Bucket {
     });
   }
 
-  /** A string is stored as text, bytes as they are, anything else as JSON. */
   put(key: string, value: unknown, options: PutOptions = NO_OPTIONS): Promise<WriteResult> {
     return new Promise((resolve, reject) => {
       const { bytes, contentType } = encodeValue(value, options.contentType);
@@ -67,12 +67,10 @@ export class Bucket {
     });
   }
 
-  /** One page of the bucket's keys, in the order of their tokens. */
   keys(options: KeysOptions = NO_OPTIONS): Promise<KeyPage> {
     return listKeys(this.shared, this.name, options);
   }
 
-  /** All keys of the bucket, page after page. Keys written or deleted meanwhile may or may not be among them. */
   eachKey(options: KeysOptions = NO_OPTIONS): AsyncGenerator<string, void, undefined> {
     return eachKey(this.shared, this.name, options);
   }

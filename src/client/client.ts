@@ -11,29 +11,30 @@
  * is silent, and stays away from nodes that do not answer.
  */
 import { nearestName } from "../base/names.js";
-import { type BatchOptions, type BatchResult, runBatch } from "./batch.js";
-import { Bucket } from "./bucket.js";
+import { runBatch } from "./batch.js";
+import type { BatchOptions, BatchResult } from "./batch-options.js";
+import { ClientBucket } from "./bucket.js";
 import { Budget } from "./budget.js";
 import { Contexts } from "./contexts.js";
 import { badRequest, ClosedError, OverloadedError } from "./errors.js";
 import { Fleet } from "./fleet.js";
 import { Learner } from "./learner.js";
 import { CLIENT_LIMITS, type ClientLimits } from "./limits.js";
-import type { MurmurClientOptions } from "./options.js";
+import type { Bucket, MurmurClientOptions } from "./options.js";
 import { Rest } from "./rest.js";
 import type { Shared } from "./shared.js";
 import { type ClientWorld, REAL_WORLD } from "./world.js";
 
 export type {
   BatchDelete,
+  BatchFailed,
   BatchOptions,
   BatchPut,
   BatchRead,
   BatchReadResult,
   BatchResult,
   BatchWriteResult,
-} from "./batch.js";
-export type { Bucket } from "./bucket.js";
+} from "./batch-options.js";
 export {
   BadRequestError,
   ClosedError,
@@ -46,14 +47,15 @@ export {
   UnavailableError,
 } from "./errors.js";
 export type { ClientLimits } from "./limits.js";
-export type { KeyPage } from "./listing.js";
 export type {
   Abort,
+  Bucket,
   CallOptions,
   Consistency,
   DeleteOptions,
   GetOptions,
   GetResult,
+  KeyPage,
   KeysOptions,
   MurmurClientOptions,
   PutOptions,
@@ -67,7 +69,7 @@ const TEND_INTERVAL_MS = 20;
 
 export class MurmurClient {
   private readonly shared: Shared;
-  private readonly buckets = new Map<string, Bucket>();
+  private readonly buckets = new Map<string, ClientBucket>();
   private isClosed = false;
   private tendMs = 0;
 
@@ -95,7 +97,7 @@ export class MurmurClient {
   bucket(name: string): Bucket {
     const known = this.buckets.get(name);
     if (known !== undefined) return known;
-    const bucket = new Bucket(this.shared, name);
+    const bucket = new ClientBucket(this.shared, name);
     if (this.buckets.size < BUCKETS_KEPT_MAX) this.buckets.set(name, bucket);
     return bucket;
   }

@@ -2,15 +2,9 @@
  * The keys of a bucket, a page at a time.
  */
 import { badRequest, MurmurError } from "./errors.js";
-import type { KeysOptions } from "./options.js";
+import type { KeyPage, KeysOptions } from "./options.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
-
-export interface KeyPage {
-  readonly keys: readonly string[];
-  /** Give it as `after` to go on; undefined after the last page. */
-  readonly next: string | undefined;
-}
 
 export async function listKeys(shared: Shared, bucket: string, options: KeysOptions): Promise<KeyPage> {
   const { limit, after, consistency } = options;

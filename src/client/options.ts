@@ -91,3 +91,23 @@ export interface GetResult<Value = unknown> {
   readonly context: string;
   readonly replicas: readonly Replica[];
 }
+
+export interface KeyPage {
+  readonly keys: readonly string[];
+  /** Give it as `after` to go on; undefined after the last page. */
+  readonly next: string | undefined;
+}
+
+/** The keys of one bucket and their values. Every promise rejects with a MurmurError, or with the signal's reason. */
+export interface Bucket {
+  readonly name: string;
+  /** An absent key is an answer, not an error: `found` is false. */
+  get<Value = unknown>(key: string, options?: GetOptions): Promise<GetResult<Value>>;
+  /** A string is stored as text, bytes as they are, anything else as JSON. */
+  put(key: string, value: unknown, options?: PutOptions): Promise<WriteResult>;
+  delete(key: string, options?: DeleteOptions): Promise<WriteResult>;
+  /** One page of the bucket's keys, in the order of their tokens. */
+  keys(options?: KeysOptions): Promise<KeyPage>;
+  /** All keys of the bucket, page after page. Keys written or deleted meanwhile may or may not be among them. */
+  eachKey(options?: KeysOptions): AsyncGenerator<string, void, undefined>;
+}

@@ -1,0 +1,50 @@
+/**
+ * What a caller of a batch gives and gets: public types, as in options.ts.
+ */
+import type { MurmurError } from "./errors.js";
+import type { Abort, Consistency, GetResult, WriteResult } from "./options.js";
+
+export interface BatchRead {
+  readonly bucket: string;
+  readonly key: string;
+}
+
+export interface BatchPut extends BatchRead {
+  /** As for `put`. */
+  readonly value: unknown;
+  readonly contentType?: string;
+  readonly ttl?: string | number;
+  readonly context?: string;
+}
+
+export interface BatchDelete extends BatchRead {
+  readonly delete: true;
+  readonly context?: string;
+}
+
+export interface BatchOptions {
+  readonly reads?: readonly BatchRead[];
+  /** A key at most once: two writes of one key have no order among them. */
+  readonly writes?: readonly (BatchPut | BatchDelete)[];
+  /** One level for all, or one for reads and one for writes. */
+  readonly consistency?: Consistency | { readonly read?: Consistency; readonly write?: Consistency };
+  readonly timeoutMs?: number;
+  readonly hedge?: string;
+  /** False: rejects when a single item fails. Default: each item has its own outcome. */
+  readonly partial?: boolean;
+  readonly signal?: Abort;
+}
+
+export interface BatchFailed {
+  readonly ok: false;
+  readonly error: MurmurError;
+}
+
+export type BatchReadResult = ({ readonly ok: true } & Omit<GetResult, "replicas">) | BatchFailed;
+export type BatchWriteResult = ({ readonly ok: true } & WriteResult) | BatchFailed;
+
+/** In the order of the request. */
+export interface BatchResult {
+  readonly reads: readonly BatchReadResult[];
+  readonly writes: readonly BatchWriteResult[];
+}
