@@ -54,7 +54,7 @@ export function ownersAt(parts: CoordinatorParts, row: Uint8Array): Owner[] {
     node,
     datacenter: ring.datacenterOf(node),
     alive: parts.isAlive(node),
-    avoided: parts.latencies.isAvoided(node, nowMs),
+    avoided: node !== parts.self && parts.latencies.isAvoided(node, nowMs),
   }));
 }
 
