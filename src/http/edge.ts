@@ -5,6 +5,7 @@ import type { ServerResponse } from "node:http";
 import type { BucketConfig, ClusterConfig } from "../cluster-config.js";
 import type { Level, Limits } from "../config.js";
 import type { Labels, Meter } from "../ports.js";
+import { Outbox } from "./outbox.js";
 import { overloaded, type Problem } from "./problem.js";
 import type { Store } from "./store.js";
 
@@ -29,6 +30,7 @@ export class Edge {
   readonly readingBody = new WeakSet<ServerResponse>();
   /** Told of each request that was answered, while somebody wants to know. */
   onRecorded: ((durationMs: number) => void) | undefined;
+  readonly outbox = new Outbox();
   private requestsPending = 0;
   private bodyBytesPending = 0;
 

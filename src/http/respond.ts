@@ -23,7 +23,7 @@ export function send(
   if (response.destroyed) return;
   if (edge.draining) response.shouldKeepAlive = false;
   response.writeHead(status, headers);
-  response.end(body);
+  edge.outbox.end(response, body);
 }
 
 export function sendText(edge: Edge, response: ServerResponse, status: number, type: string, text: string): void {
