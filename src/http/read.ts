@@ -15,7 +15,7 @@ import { envelope } from "./envelope.js";
 import { acceptsEnvelope, contentTypeToSend, ENVELOPE_TYPE, isActive } from "./media.js";
 import { Problem, problemOf } from "./problem.js";
 import { type KeyQuery, parseQuery } from "./query.js";
-import { send, sendProblem } from "./respond.js";
+import { sendProblem, sendTogether } from "./respond.js";
 
 /** Takes the request on, or says why not. */
 export function read(
@@ -66,11 +66,11 @@ function answer(
   const { context: text, tag, list } = keyHeaders(context, outcome.replicas, !isEnvelope);
   list.push("Vary", "Accept");
   if (content !== undefined && isKnown(request.headers["if-none-match"], tag)) {
-    send(edge, response, 304, [...list, ...REVALIDATE]);
+    sendTogether(edge, response, 304, [...list, ...REVALIDATE]);
   } else if (isEnvelope) {
     const body = envelope(address, query, outcome, text);
     list.push(...REVALIDATE, "Content-Type", ENVELOPE_TYPE, "Content-Length", String(Buffer.byteLength(body)));
-    send(edge, response, content === undefined ? 404 : 200, list, body);
+    sendTogether(edge, response, content === undefined ? 404 : 200, list, body);
   } else if (content === undefined) {
     sendProblem(edge, response, new Problem("not-found", "this key has no value", list));
   } else {
@@ -83,7 +83,7 @@ function sendContent(edge: Edge, response: ServerResponse, headers: string[], co
   const { value } = content;
   headers.push(...REVALIDATE, ...ISOLATE, "Content-Type", contentType, "Content-Length", String(value.length));
   if (isActive(contentType)) headers.push("Content-Disposition", "attachment");
-  send(edge, response, 200, headers, asBuffer(value));
+  sendTogether(edge, response, 200, headers, asBuffer(value));
 }
 
 /** A cache may keep an answer and must ask again before it uses it. */

@@ -20,10 +20,26 @@ export function send(
   headers: string[],
   body?: Uint8Array | string,
 ): void {
-  if (response.destroyed) return;
+  if (begin(edge, response, status, headers)) response.end(body);
+}
+
+/** As `send`, for a request that was read to its end: its answer leaves together with others. */
+export function sendTogether(
+  edge: Edge,
+  response: ServerResponse,
+  status: number,
+  headers: string[],
+  body?: Uint8Array | string,
+): void {
+  if (begin(edge, response, status, headers)) edge.outbox.end(response, body);
+}
+
+/** False when there is nobody left to answer. */
+function begin(edge: Edge, response: ServerResponse, status: number, headers: string[]): boolean {
+  if (response.destroyed) return false;
   if (edge.draining) response.shouldKeepAlive = false;
   response.writeHead(status, headers);
-  edge.outbox.end(response, body);
+  return true;
 }
 
 export function sendText(edge: Edge, response: ServerResponse, status: number, type: string, text: string): void {

@@ -18,7 +18,7 @@ import { contentTypeToStore } from "./media.js";
 import { badRequest, Problem } from "./problem.js";
 import { type KeyQuery, parseQuery } from "./query.js";
 import { sendFailure } from "./read.js";
-import { send } from "./respond.js";
+import { sendTogether } from "./respond.js";
 
 /** Takes the request on, or says why not. */
 export function put(
@@ -87,7 +87,7 @@ function write(
 }
 
 function answer(edge: Edge, response: ServerResponse, outcome: WriteOutcome): void {
-  if (outcome.ok) send(edge, response, 204, keyHeaders(outcome.context, outcome.replicas, true).list);
+  if (outcome.ok) sendTogether(edge, response, 204, keyHeaders(outcome.context, outcome.replicas, true).list);
   else sendFailure(edge, response, outcome.failure);
 }
 
