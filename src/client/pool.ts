@@ -147,14 +147,13 @@ function hasLeft(sent: ClientRequest): boolean {
 }
 
 class WatchfulAgent extends Agent {
-  private readonly onUnasked: (this: Socket) => void;
+  private readonly watched = new WeakSet<Socket>();
 
-  constructor({ socketsMax, idleSocketMs }: PoolLimits, onUnasked: () => void) {
+  constructor(
+    { socketsMax, idleSocketMs }: PoolLimits,
+    private readonly onUnasked: () => void,
+  ) {
     super({ keepAlive: true, maxSockets: socketsMax, maxFreeSockets: socketsMax, timeout: idleSocketMs });
-    this.onUnasked = function onData() {
-      this.destroy();
-      onUnasked();
-    };
   }
 
   /** All go to one address: nothing to tell apart. */
@@ -164,17 +163,27 @@ class WatchfulAgent extends Agent {
 
   override keepSocketAlive(socket: Socket): boolean {
     const isKept = super.keepSocketAlive(socket) as unknown as boolean;
-    if (isKept) socket.on("data", this.onUnasked);
+    if (isKept && !this.watched.has(socket)) this.watch(socket);
     return isKept;
-  }
-
-  override reuseSocket(socket: Socket, sent: ClientRequest): void {
-    socket.off("data", this.onUnasked);
-    super.reuseSocket(socket, sent);
   }
 
   retire(): void {
     this.maxFreeSockets = 0;
     for (const sockets of Object.values(this.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
   }
+
+  /** Once per connection and not once per idle moment: listeners that come and go cost more than the question. */
+  private watch(socket: Socket): void {
+    this.watched.add(socket);
+    socket.on("data", () => {
+      if (isAsked(socket)) return;
+      socket.destroy();
+      this.onUnasked();
+    });
+  }
+}
+
+/** node:http keeps the request that a connection serves under this name. */
+function isAsked(socket: Socket): boolean {
+  return (socket as { _httpMessage?: ClientRequest | null })._httpMessage != null;
 }
