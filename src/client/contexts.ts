@@ -11,7 +11,7 @@ import { decodeContext, highestTimeUs } from "../lattice/stamp.js";
 import { badRequest } from "./errors.js";
 
 export class Contexts {
-  private readonly byKey = new Map<string, string>();
+  private readonly byKey = new Map<string, Seen>();
 
   /** `typeOf` a bucket is undefined while the cluster is not known. */
   constructor(
@@ -24,15 +24,15 @@ export class Contexts {
     if (given !== undefined && !/^[A-Za-z0-9_-]*$/.test(given)) throw badRequest("that is not a context of a cluster");
     if (this.typeOf(bucket) !== "register") return given;
     const known = this.byKey.get(idOf(bucket, key));
-    if (known === undefined || given === undefined) return known ?? given;
-    return higher(known, given);
+    if (known === undefined || given === undefined) return known?.context ?? given;
+    return higher(known, given).context;
   }
 
   onSeen(bucket: string, key: string, context: string): void {
     const id = idOf(bucket, key);
     const known = this.byKey.get(id);
     if (known !== undefined) this.byKey.delete(id);
-    this.byKey.set(id, known === undefined ? context : higher(known, context));
+    this.byKey.set(id, known === undefined ? seenOf(context) : higher(known, context));
     if (this.byKey.size > this.keysMax) this.forgetOldest();
   }
 
@@ -49,12 +49,19 @@ function idOf(bucket: string, key: string): string {
   return `${bucket}/${key}`;
 }
 
-/** Answers may overtake each other: what came last is not always the latest. */
-function higher(known: string, seen: string): string {
-  return known === seen || timeUs(known) > timeUs(seen) ? known : seen;
+interface Seen {
+  readonly context: string;
+  readonly timeUs: number;
 }
 
-function timeUs(context: string): number {
+/** Answers may overtake each other: what came last is not always the latest. */
+function higher(known: Seen, context: string): Seen {
+  if (known.context === context) return known;
+  const seen = seenOf(context);
+  return known.timeUs > seen.timeUs ? known : seen;
+}
+
+function seenOf(context: string): Seen {
   const decoded = decodeContext(Buffer.from(context, "base64url"));
-  return decoded === undefined ? 0 : highestTimeUs(decoded);
+  return { context, timeUs: decoded === undefined ? 0 : highestTimeUs(decoded) };
 }
