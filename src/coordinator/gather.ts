@@ -28,13 +28,25 @@ import type { Recall } from "../wire/rpc.js";
 import type { Asker } from "./asker.js";
 
 /** A question about one item, on its way into a message. */
-interface Question {
-  readonly item: Item;
-  readonly untilMs: number;
-  readonly onReply: (reply: Reply | undefined) => void;
+class Question {
   /** The message that carries it, once there is one. */
   message: Message | undefined;
-  isWanted: boolean;
+  isWanted = true;
+
+  constructor(
+    readonly item: Item,
+    readonly untilMs: number,
+    readonly onReply: (reply: Reply | undefined) => void,
+  ) {}
+
+  /** A message is recalled when none of its answers is wanted any more. */
+  recall(): void {
+    if (!this.isWanted) return;
+    this.isWanted = false;
+    if (this.message === undefined) return;
+    this.message.wanted--;
+    if (this.message.wanted === 0) this.message.recall();
+  }
 }
 
 /** A message on its way, and how many of its answers somebody still wants. */
@@ -73,16 +85,15 @@ export class Gather implements Asker {
     onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
   ): Recall {
     const plural: Request = request;
-    const [item, ...more] = isPlural(plural) ? itemsOf(plural) : [];
-    if (!isPlural(plural) || item === undefined || more.length > 0) {
+    const items = isPlural(plural) ? itemsOf(plural) : NOTHING;
+    const [item] = items;
+    if (!isPlural(plural) || item === undefined || items.length > 1) {
       return this.host.rpc.call(to, request, timeoutMs, onReply);
     }
-    const question: Question = {
-      ...{ item, untilMs: this.host.clock.nowMs() + timeoutMs, onReply: onReply as Question["onReply"] },
-      ...{ message: undefined, isWanted: true },
-    };
+    const untilMs = this.host.clock.nowMs() + timeoutMs;
+    const question = new Question(item, untilMs, onReply as Question["onReply"]);
     this.queueFor(to, plural).questions.push(question);
-    return () => recall(question);
+    return () => question.recall();
   }
 
   /** What a reply leaves out is not asked again: nobody wants it any more. */
@@ -125,14 +136,16 @@ export class Gather implements Asker {
 
   private send(queue: Queue): void {
     const { rpc, clock } = this.host;
-    const items = queue.questions.map(({ item }) => item);
-    const untilMs = queue.questions.reduce((latest, question) => Math.max(latest, question.untilMs), 0);
-    const timeoutMs = Math.max(LEAST_TIMEOUT_MS, untilMs - clock.nowMs());
+    const items: Item[] = [];
     const message: Message = { recall: () => {}, wanted: 0 };
+    let untilMs = 0;
     for (const question of queue.questions) {
+      items.push(question.item);
+      untilMs = Math.max(untilMs, question.untilMs);
       question.message = message;
       if (question.isWanted) message.wanted++;
     }
+    const timeoutMs = Math.max(LEAST_TIMEOUT_MS, untilMs - clock.nowMs());
     message.recall = rpc.call<Plural["kind"]>(queue.to, withItems(queue.like, items), timeoutMs, (reply) =>
       this.onReply(queue, reply),
     );
@@ -149,11 +162,4 @@ export class Gather implements Asker {
   }
 }
 
-/** A message is recalled when none of its answers is wanted any more. */
-function recall(question: Question): void {
-  if (!question.isWanted) return;
-  question.isWanted = false;
-  if (question.message === undefined) return;
-  question.message.wanted--;
-  if (question.message.wanted === 0) question.message.recall();
-}
+const NOTHING: readonly Item[] = [];

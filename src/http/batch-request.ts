@@ -147,9 +147,11 @@ class BatchParser {
     return stored;
   }
 
-  private ttlMs({ ttl }: Fields, place: string, { ...query }: KeyQuery): number | undefined {
-    if (ttl !== undefined) this.take("put", "ttl", ttl, query, `${place}.`);
-    return query.ttlMs;
+  private ttlMs({ ttl }: Fields, place: string, query: KeyQuery): number | undefined {
+    if (ttl === undefined) return query.ttlMs;
+    const own = { ...query };
+    this.take("put", "ttl", ttl, own, `${place}.`);
+    return own.ttlMs;
   }
 
   private address(fields: Fields, place: string): Address {
