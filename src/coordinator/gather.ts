@@ -64,7 +64,7 @@ interface Queue {
 
 export interface GatherHost {
   readonly rpc: Asker;
-  readonly clock: Pick<Clock, "nowMs">;
+  readonly clock: Pick<Clock, "nowMs" | "after">;
   readonly limits: Pick<Limits, "gatherItemsMax" | "gatherBytesMax">;
   /** Runs a step later in this turn; see turn.ts. */
   readonly later: (step: () => void) => void;
@@ -153,12 +153,15 @@ export class Gather implements Asker {
 
   private onReply({ to, like, questions }: Queue, reply: Reply | undefined): void {
     const answers = reply === undefined ? [] : splitReply(reply);
+    const left: Question[] = [];
     for (const [index, question] of questions.entries()) {
       if (answers.length === 0) question.onReply(reply);
       else if (index < answers.length) question.onReply(answers[index]);
       else if (this.isStopped) question.onReply(undefined);
-      else this.queueFor(to, like).questions.push(question);
+      else left.push(question);
     }
+    // In a later turn: oneself answers at once, and others are to be served in between.
+    if (left.length > 0) this.host.clock.after(0, () => this.queueFor(to, like).questions.push(...left));
   }
 }
 

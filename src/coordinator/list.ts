@@ -161,7 +161,8 @@ class ListPath {
 
   /** A failure further on is the next page's: this one has something to say. */
   private goOn(failure: Failure | undefined): void {
-    if (failure === undefined) this.nextWave();
+    // In a later turn: where oneself owns everything, a listing would be one long turn else.
+    if (failure === undefined) this.parts.clock.after(0, () => this.nextWave());
     else if (this.hasAdvanced) this.answer();
     else this.done({ ok: false, failure });
   }

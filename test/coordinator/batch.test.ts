@@ -70,7 +70,7 @@ test("an empty batch is done at once", () => {
 
 test("a batch costs messages per node, not per key", () => {
   const cluster = clusterOf({ nodes: 5 });
-  const keys = keysNamed(200);
+  const keys = keysNamed(100);
   const write = () => cluster.batch("n1", { reads: [], writes: keys.map((key) => writing(key, "x")) });
   const read = () => cluster.batch("n1", { reads: keys.map((key) => reading(key)), writes: [] });
   // Four peers, a question and an answer each.

@@ -33,7 +33,13 @@ function gatherOf(limits = { gatherItemsMax: 3, gatherBytesMax: 1000 }): Gather 
         };
       },
     },
-    clock: { nowMs: () => nowMs },
+    clock: {
+      nowMs: () => nowMs,
+      after(_delayMs, fn) {
+        queue.push(fn);
+        return () => {};
+      },
+    },
     limits,
     later: (step) => queue.push(step),
   });

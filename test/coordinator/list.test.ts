@@ -197,6 +197,32 @@ test("a bucket with a few keys among thousands of others' gets short pages, and 
   assert.ok(pages > 2 && pages < 30, `${pages} pages`);
 });
 
+test("no turn of a listing looks at more rows than one scan may, even where one node owns everything", () => {
+  const scanRowsMax = 32;
+  const cluster = clusterOf({ nodes: 1, partitions: 64, limits: { scanRowsMax } });
+  const keys = keysNamed(500);
+  put(cluster, "n1", keys);
+  const storage = cluster.storage("n1");
+  const scan = storage.scan.bind(storage);
+  let rows = 0;
+  storage.scan = (...bounds) => {
+    const found = scan(...bounds);
+    rows += found.length;
+    return found;
+  };
+  let outcome: ListOutcome | undefined;
+  const request = { bucket: "b", keysMax: 1000, level: "ONE", after: undefined, deadlineMs: DEADLINE_MS } as const;
+  cluster.member("n1").list({ ...request, hedge: DEFAULT_HEDGE }, (result) => {
+    outcome = result;
+  });
+  for (let turns = 1; outcome === undefined; turns++) {
+    assert.ok(rows <= scanRowsMax, `${rows} rows in turn ${turns}`);
+    rows = 0;
+    assert.ok(cluster.clock.step());
+  }
+  assert.ok(outcome.ok && outcome.keys.length === keys.length);
+});
+
 test("keys that are there throughout are listed once each, while others come and go", () => {
   const value = { kind: "put", contentType: "", value: utf8("y"), expiresAtMs: undefined } as const;
   fc.assert(
