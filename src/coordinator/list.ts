@@ -202,7 +202,7 @@ class ListPath {
   private isTired(): boolean {
     const elapsedMs = this.parts.clock.nowMs() - this.startedMs;
     const isLate = elapsedMs >= this.request.deadlineMs * WORKING_SHARE;
-    return this.hasAdvanced && (isLate || this.rowsSeen >= this.parts.limits.listRowsMax);
+    return isLate || this.rowsSeen >= this.parts.limits.listRowsMax;
   }
 
   private remainingMs(): number {

@@ -51,6 +51,18 @@ function framesOf(cluster: SimCluster, work: () => BatchOutcome): number {
   return cluster.network.statistics.sent - before;
 }
 
+/** Counts the rows that a node reads from now on. */
+function rowsReadAt(cluster: SimCluster, id: string): () => number {
+  const storage = cluster.storage(id);
+  const durable = storage.durable.bind(storage);
+  let rows = 0;
+  storage.durable = (key) => {
+    rows++;
+    return durable(key);
+  };
+  return () => rows;
+}
+
 test("every item has its own outcome, in the order of the request", () => {
   const cluster = clusterOf();
   const keys = keysNamed(40);
@@ -147,6 +159,11 @@ test("values beyond one message are asked for again; values beyond one answer ar
   const outcomes = reads.map(found);
   assert.equal(outcomes.filter((outcome) => outcome === large).length, 17);
   assert.ok(outcomes.every((outcome) => outcome === large || outcome === "failed: too-large"));
+  // Nor is anything more fetched for it: what is under way ends, and that is all.
+  const rowsRead = ["n1", "n3"].map((id) => rowsReadAt(cluster, id));
+  cluster.run(100);
+  const counts = rowsRead.map((count) => count());
+  assert.ok(Math.max(...counts) <= 4, `${counts.join(" and ")} rows`);
 });
 
 test("a large batch begins over several turns, with the same outcomes", () => {
