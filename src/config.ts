@@ -48,7 +48,7 @@ export const LIMITS = {
     256 * MIB,
     "values in one answer, in memory at once; what is more is 413 for its item and may be read alone",
   ),
-  batchTurnItemsMax: limit(250, 1, 10_000, "items that one turn begins with: others are served between two such turns"),
+  batchTurnItemsMax: limit(128, 1, 10_000, "items that one turn begins with: others are served between two such turns"),
   gatherItemsMax: limit(128, 1, 10_000, "items of one message to a peer: others' questions get in between"),
   gatherBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "the same in bytes; one value of any size travels alone"),
   listKeysMax: limit(1000, 1, 10_000, "keys of one page: an answer of about a megabyte at most"),
