@@ -185,7 +185,7 @@ export class TestCluster implements AsyncDisposable {
       const isWhole = asked.length === this.members.length && asked.every(({ cutFrom }) => cutFrom.size === 0);
       return lackingViews(views, hear, isWhole);
     };
-    await untilNone(this.deadlineMs, ask);
+    await untilNone(this.deadlineMs, ask, () => this.members.map(({ lastLines }) => lastLines).join("\n"));
   }
 
   private report(): void {

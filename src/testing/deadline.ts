@@ -9,17 +9,20 @@ import { setTimeout as wait } from "node:timers/promises";
 const REPEAT_MS = 10;
 
 /**
- * What `work` comes to, or an error of `complaint` when that takes longer. The
- * timer also keeps the process alive meanwhile: nothing else of a cluster does.
+ * What `work` comes to, or an error when that takes longer: the complaint, and
+ * below it the lines that may say why. The timer also keeps the process alive
+ * meanwhile: nothing else of a cluster does.
  */
 export async function within<Result>(
   deadlineMs: number,
   work: Promise<Result>,
   complaint: () => string,
+  lines: () => string = () => "",
 ): Promise<Result> {
   let timer: NodeJS.Timeout | undefined;
   const overdue = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${complaint()} (after ${deadlineMs} ms)`)), deadlineMs);
+    const onOverdue = () => reject(new Error(`${complaint()}: given up after ${deadlineMs} ms\n${lines()}`.trimEnd()));
+    timer = setTimeout(onOverdue, deadlineMs);
   });
   try {
     return await Promise.race([work, overdue]);
@@ -29,7 +32,11 @@ export async function within<Result>(
 }
 
 /** Asks again until there is nothing left to complain of. */
-export async function untilNone(deadlineMs: number, ask: () => Promise<readonly string[]>): Promise<void> {
+export async function untilNone(
+  deadlineMs: number,
+  ask: () => Promise<readonly string[]>,
+  lines: () => string,
+): Promise<void> {
   let complaints: readonly string[] = [];
   let isOver = false;
   const asking = async () => {
@@ -40,7 +47,7 @@ export async function untilNone(deadlineMs: number, ask: () => Promise<readonly 
     }
   };
   try {
-    await within(deadlineMs, asking(), () => complaints.join("; "));
+    await within(deadlineMs, asking(), () => complaints.join("; "), lines);
   } finally {
     isOver = true;
   }

@@ -59,7 +59,7 @@ function look(httpUrl: string, onViews: (views: readonly View[]) => void): void 
     response.setEncoding("utf8").on("data", (chunk: string) => {
       text += chunk;
     });
-    response.on("end", () => onViews(response.statusCode === 200 ? JSON.parse(text).nodes : []));
+    response.on("close", () => onViews(response.statusCode === 200 && response.complete ? JSON.parse(text).nodes : []));
   });
   asked.on("error", () => onViews([]));
 }

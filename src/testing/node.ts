@@ -70,7 +70,7 @@ export class TestNode implements ClusterNode {
     return this.slowness.percent === 0;
   }
 
-  /** The end of its log, for an error about it. */
+  /** The end of its log, which may say why. */
   get lastLines(): string {
     return this.forked?.lastLines ?? "";
   }
@@ -91,7 +91,7 @@ export class TestNode implements ClusterNode {
       if (first.kind === "failed") throw new Error(`${this.id} cannot start: ${first.message}`);
     } catch (error) {
       await forked.kill();
-      throw new Error(`${(error as Error).message}\n${forked.lastLines}`);
+      throw new Error(`${(error as Error).message}\n${forked.lastLines}`.trimEnd());
     }
     forked.onMessage((message) => this.onMessage(message as NodeMessage));
   }
@@ -106,7 +106,13 @@ export class TestNode implements ClusterNode {
   async drain(): Promise<void> {
     this.expect("running");
     this.send({ kind: "drain" });
-    await within(this.deadlineMs, (this.forked as Forked).ended, () => `${this.id} does not end\n${this.lastLines}`);
+    const { ended } = this.forked as Forked;
+    await within(
+      this.deadlineMs,
+      ended,
+      () => `${this.id} does not end`,
+      () => this.lastLines,
+    );
   }
 
   /** When the signal is sent, no code of the process runs any more. */
@@ -153,9 +159,9 @@ export class TestNode implements ClusterNode {
     const number = this.send(command);
     const answer = new Promise<readonly View[]>((resolve) => this.acknowledged.set(number, resolve));
     const ended = (this.forked as Forked).ended.then((): readonly View[] => []);
-    const complaint = () => `${this.id} does not acknowledge a command\n${this.lastLines}`;
+    const complaint = () => `${this.id} does not acknowledge a command`;
     try {
-      return await within(this.deadlineMs, Promise.race([answer, ended]), complaint);
+      return await within(this.deadlineMs, Promise.race([answer, ended]), complaint, () => this.lastLines);
     } finally {
       this.acknowledged.delete(number);
     }

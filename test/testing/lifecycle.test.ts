@@ -129,5 +129,5 @@ test("options that make no sense are refused as in a cluster file, before anythi
 });
 
 test("what does not start in time is told, with the node and the time", async () => {
-  await assert.rejects(startCluster({ nodes: 1, deadlineMs: 1 }), /n1 does not get ready \(after 1 ms\)/);
+  await assert.rejects(startCluster({ nodes: 1, deadlineMs: 1 }), /n1 does not get ready: given up after 1 ms/);
 });
