@@ -23,7 +23,8 @@ export function samples(): Map<string, string> {
   for (const page of pages.filter((name) => name.endsWith(".md"))) {
     const text = readFileSync(join(ROOT, page), "utf8");
     for (const [, name, code] of text.matchAll(SAMPLE)) {
-      if (found.has(name as string)) throw new Error(`${page}: there is another sample ${name}`);
+      // One sample may stand on several pages, the same on each.
+      if ((found.get(name as string) ?? code) !== code) throw new Error(`${page}: another page has another ${name}`);
       found.set(name as string, code as string);
     }
     const known = new Set(found.values());
