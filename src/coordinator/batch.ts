@@ -61,6 +61,7 @@ class BatchRun {
     this.reads = new Array(request.reads.length);
     this.writes = new Array(request.writes.length);
     this.left = this.reads.length + this.writes.length;
+    parts.rpc.onFull = () => this.refuseReads();
   }
 
   /** Begins with so many items from the `first` on, reads before writes, and with the others in a later turn. */

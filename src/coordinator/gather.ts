@@ -8,8 +8,10 @@
  * single request by construction.
  *
  * A reply may speak of the first items only (Replica.read stops at a number of
- * bytes): the others are asked again, within the time that their askers still
- * have. Every asker is called back exactly once, as by Rpc itself.
+ * bytes): the others are asked again, in a later turn and within the time that
+ * their askers still have. Of one node no more is heard than an answer has room
+ * for: else a node would fetch all its own values while the others are late.
+ * Every asker is called back exactly once, as by Rpc itself.
  */
 import type { Limits } from "../config.js";
 import type { Clock, NodeId } from "../ports.js";
@@ -22,6 +24,7 @@ import {
   mayShare,
   type Plural,
   splitReply,
+  stateBytesOf,
   withItems,
 } from "../wire/plural.js";
 import type { Recall } from "../wire/rpc.js";
@@ -38,15 +41,6 @@ class Question {
     readonly untilMs: number,
     readonly onReply: (reply: Reply | undefined) => void,
   ) {}
-
-  /** A message is recalled when none of its answers is wanted any more. */
-  recall(): void {
-    if (!this.isWanted) return;
-    this.isWanted = false;
-    if (this.message === undefined) return;
-    this.message.wanted--;
-    if (this.message.wanted === 0) this.message.recall();
-  }
 }
 
 /** A message on its way, and how many of its answers somebody still wants. */
@@ -65,16 +59,25 @@ interface Queue {
 export interface GatherHost {
   readonly rpc: Asker;
   readonly clock: Pick<Clock, "nowMs" | "after">;
-  readonly limits: Pick<Limits, "gatherItemsMax" | "gatherBytesMax">;
+  readonly limits: Pick<Limits, "gatherItemsMax" | "gatherBytesMax" | "batchAnswerBytesMax">;
   /** Runs a step later in this turn; see turn.ts. */
   readonly later: (step: () => void) => void;
 }
 
 const LEAST_TIMEOUT_MS = 1;
+/** So many times what an answer has room for is heard of one node: states are larger than values, and some are stale. */
+const HEARD_FACTOR = 2;
 
 export class Gather implements Asker {
+  /** Told when a node had more to say than there is room for, and whatever was asked has come to its end. */
+  onFull: () => void = () => {};
   private queues: Queue[] = [];
   private isStopped = false;
+  private isFull = false;
+  /** Questions without an answer that somebody wants. */
+  private wanted = 0;
+  /** Bytes of states, by node. */
+  private readonly heard = new Map<NodeId, number>();
 
   constructor(private readonly host: GatherHost) {}
 
@@ -92,8 +95,9 @@ export class Gather implements Asker {
     }
     const untilMs = this.host.clock.nowMs() + timeoutMs;
     const question = new Question(item, untilMs, onReply as Question["onReply"]);
+    this.wanted++;
     this.queueFor(to, plural).questions.push(question);
-    return () => question.recall();
+    return () => this.recall(question);
   }
 
   /** What a reply leaves out is not asked again: nobody wants it any more. */
@@ -151,17 +155,46 @@ export class Gather implements Asker {
     );
   }
 
-  private onReply({ to, like, questions }: Queue, reply: Reply | undefined): void {
+  private onReply(queue: Queue, reply: Reply | undefined): void {
     const answers = reply === undefined ? [] : splitReply(reply);
+    const { to, questions } = queue;
+    this.heard.set(to, (this.heard.get(to) ?? 0) + stateBytesOf(reply));
     const left: Question[] = [];
     for (const [index, question] of questions.entries()) {
-      if (answers.length === 0) question.onReply(reply);
-      else if (index < answers.length) question.onReply(answers[index]);
-      else if (this.isStopped) question.onReply(undefined);
-      else left.push(question);
+      if (answers.length === 0) this.settle(question, reply);
+      else if (index < answers.length) this.settle(question, answers[index]);
+      else if (this.mayAskAgain(to, question)) left.push(question);
+      else this.settle(question, undefined);
     }
     // In a later turn: oneself answers at once, and others are to be served in between.
-    if (left.length > 0) this.host.clock.after(0, () => this.queueFor(to, like).questions.push(...left));
+    if (left.length > 0) this.host.clock.after(0, () => this.queueFor(to, queue.like).questions.push(...left));
+    if (this.isFull && this.wanted === 0) this.onFull();
+  }
+
+  private mayAskAgain(to: NodeId, { isWanted, untilMs }: Question): boolean {
+    const { clock, limits } = this.host;
+    const hasRoom = (this.heard.get(to) ?? 0) <= HEARD_FACTOR * limits.batchAnswerBytesMax;
+    this.isFull ||= !hasRoom;
+    return hasRoom && isWanted && !this.isStopped && untilMs > clock.nowMs();
+  }
+
+  private settle(question: Question, reply: Reply | undefined): void {
+    this.forget(question);
+    question.onReply(reply);
+  }
+
+  /** A message is recalled when none of its answers is wanted any more. */
+  private recall(question: Question): void {
+    const { message, isWanted } = question;
+    this.forget(question);
+    if (message === undefined || !isWanted) return;
+    message.wanted--;
+    if (message.wanted === 0) message.recall();
+  }
+
+  private forget(question: Question): void {
+    if (question.isWanted) this.wanted--;
+    question.isWanted = false;
   }
 }
 

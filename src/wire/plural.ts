@@ -59,6 +59,12 @@ export function bytesOfItem(item: Item): number {
   return "row" in item ? item.row.length + item.state.length : item.length;
 }
 
+/** What the states in a reply come to. */
+export function stateBytesOf(reply: Reply | undefined): number {
+  if (reply?.kind !== "read-reply") return 0;
+  return reply.answers.reduce((sum, { state }) => sum + (state?.length ?? 0), 0);
+}
+
 /** One reply for each item that was answered, in order. */
 export function splitReply(reply: Reply): Reply[] {
   switch (reply.kind) {

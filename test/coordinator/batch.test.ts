@@ -166,6 +166,19 @@ test("values beyond one message are asked for again; values beyond one answer ar
   assert.ok(Math.max(...counts) <= 4, `${counts.join(" and ")} rows`);
 });
 
+test("a node does not fetch all its own values while others are late", () => {
+  const limits = { batchAnswerBytesMax: 2 ** 20, syncBatchBytesMax: 2 ** 16, gatherBytesMax: 2 ** 16 };
+  const cluster = clusterOf({ limits });
+  const large = "x".repeat(60_000);
+  const keys = keysNamed(200);
+  cluster.batch("n1", { reads: [], writes: keys.map((key) => writing(key, large, "ALL")) });
+  cluster.network.partition([["n1"], ["n2", "n3"]]);
+  const rowsRead = rowsReadAt(cluster, "n1");
+  const { reads } = cluster.batch("n1", { reads: keys.map((key) => reading(key)), writes: [] });
+  assert.ok(reads.every((outcome) => found(outcome) === "failed: timeout"));
+  assert.ok(rowsRead() < 50, `${rowsRead()} values fetched`);
+});
+
 test("a large batch begins over several turns, with the same outcomes", () => {
   const cluster = clusterOf({ limits: { batchTurnItemsMax: 7, gatherItemsMax: 3 } });
   const keys = keysNamed(50);

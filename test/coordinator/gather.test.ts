@@ -22,7 +22,9 @@ beforeEach(() => {
   [nowMs, sent, queue] = [0, [], []];
 });
 
-function gatherOf(limits = { gatherItemsMax: 3, gatherBytesMax: 1000 }): Gather {
+const LIMITS = { gatherItemsMax: 3, gatherBytesMax: 1000, batchAnswerBytesMax: 1000 };
+
+function gatherOf(limits: Partial<typeof LIMITS> = {}): Gather {
   return new Gather({
     rpc: {
       call(to, request, timeoutMs, onReply) {
@@ -40,7 +42,7 @@ function gatherOf(limits = { gatherItemsMax: 3, gatherBytesMax: 1000 }): Gather 
         return () => {};
       },
     },
-    limits,
+    limits: { ...LIMITS, ...limits },
     later: (step) => queue.push(step),
   });
 }
@@ -172,6 +174,40 @@ test("once stopped, what a reply leaves out is not asked again", () => {
     [1, [1]],
     [2, undefined],
   ]);
+});
+
+test("what nobody wants any more, or cannot come in time, is not asked again", () => {
+  const [gather, answers] = [gatherOf(), [] as unknown[]];
+  const recalls = [1, 2, 3].map((row) => ask(gather, "n1", row, answers, row === 3 ? 10 : 100));
+  endTurn();
+  recalls[1]?.();
+  nowMs = 10;
+  (sent[0] as Sent).onReply(reply(sent[0] as Sent, 1));
+  endTurn();
+  assert.equal(sent.length, 1);
+  assert.deepEqual(answers, [
+    [1, [1]],
+    [2, undefined],
+    [3, undefined],
+  ]);
+});
+
+test("of one node no more is heard than there is room for; when all is at its end, that is told", () => {
+  const [gather, answers] = [gatherOf({ batchAnswerBytesMax: 1 }), [] as unknown[]];
+  let told = 0;
+  gather.onFull = () => told++;
+  for (const row of [1, 2, 3]) for (const to of ["n1", "n2"]) ask(gather, to, row, answers);
+  endTurn();
+  const [first, second] = sent as [Sent, Sent];
+  first.onReply(reply(first, 2));
+  endTurn();
+  const last = sent[2] as Sent;
+  assert.deepEqual([last.to, rowsOf(last)], ["n1", [3]]);
+  second.onReply({ kind: "read-reply", answers: [{ status: "found", votes: true, state: new Uint8Array(3) }] });
+  endTurn();
+  assert.deepEqual([sent.length, told], [3, 0]);
+  last.onReply(reply(last));
+  assert.deepEqual([answers.length, told], [6, 1]);
 });
 
 test("a message is recalled when none of its answers is wanted any more, and once", () => {
