@@ -16,10 +16,9 @@ import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import { partitionTokens } from "../replica/merkle.js";
 import { encodeRow, keyOfRow, partitionOfRow, positionAfter, positionAt, tokenOfRow } from "../replica/rows.js";
-import { together } from "./batch.js";
+import { batch, type TogetherParts, together } from "./batch.js";
 import type { Failure, ReadOutcome } from "./outcome.js";
 import { type CoordinatorParts, refusedUnsent } from "./parts.js";
-import { read } from "./read.js";
 import { type Candidate, type ScanOutcome, scan } from "./scan.js";
 
 /** Behind `key`, or where the token begins when that is empty. */
@@ -46,7 +45,7 @@ export type ListOutcome =
 /** Lists one page; `done` comes exactly once. */
 export function list(parts: CoordinatorParts, request: ListRequest, done: (outcome: ListOutcome) => void): void {
   const refusal = parts.refusal();
-  if (refusal === undefined) new ListPath(together(parts), request, done).nextWave();
+  if (refusal === undefined) new ListPath(parts, request, done).nextWave();
   else done({ ok: false, failure: refusedUnsent("clock-skew", request.level, refusal) });
 }
 
@@ -59,6 +58,7 @@ const LEAST_DEADLINE_MS = 1;
 const SPARE_KEYS = 16;
 
 class ListPath {
+  private readonly parts: TogetherParts;
   private readonly placement: number;
   private readonly startedMs: number;
   private readonly keys: Uint8Array[] = [];
@@ -69,11 +69,13 @@ class ListPath {
   private width = 1;
 
   constructor(
-    private readonly parts: CoordinatorParts,
+    private readonly alone: CoordinatorParts,
     private readonly request: ListRequest,
     private readonly done: (outcome: ListOutcome) => void,
   ) {
     const { bucket, after } = request;
+    const parts = together(alone);
+    this.parts = parts;
     this.placement = parts.ring.placementOf(bucket);
     this.startedMs = parts.clock.nowMs();
     this.cursor =
@@ -128,19 +130,16 @@ class ListPath {
     this.width = Math.max(1, Math.min(needed, this.width * WAVE_GROWTH, this.parts.limits.listRangesMax));
   }
 
-  /** Reads the keys on which the owners differ, all at once. */
+  /** Reads the keys on which the owners differ, in one batch: no more of their values than it has room for. */
   private resolve(candidates: readonly Candidate[], cursor: Uint8Array | undefined, failure?: Failure): void {
     const { bucket, level, hedge } = this.request;
     const disputed = candidates.filter(({ isAgreed }) => !isAgreed);
-    const outcomes = new Map<Candidate, ReadOutcome>();
-    if (disputed.length === 0) return this.take(candidates, outcomes, cursor, failure);
-    for (const candidate of disputed) {
-      const [key, deadlineMs] = [keyOfRow(candidate.row), this.remainingMs()];
-      read(this.parts, { bucket, level, hedge, key, deadlineMs, mend: true }, (outcome) => {
-        outcomes.set(candidate, outcome);
-        if (outcomes.size === disputed.length) this.take(candidates, outcomes, cursor, failure);
-      });
-    }
+    const rest = { bucket, level, hedge, deadlineMs: this.remainingMs(), mend: true };
+    const reads = disputed.map(({ row }) => ({ ...rest, key: keyOfRow(row) }));
+    batch(this.alone, { reads, writes: [] }, (outcome) => {
+      const outcomes = new Map(disputed.map((candidate, index) => [candidate, outcome.reads[index] as ReadOutcome]));
+      this.take(candidates, outcomes, cursor, failure);
+    });
   }
 
   private take(

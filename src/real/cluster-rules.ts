@@ -187,6 +187,7 @@ const PAIRS: readonly (readonly [keyof typeof LIMITS, keyof typeof LIMITS, numbe
   ["dialRetryMsMin", "dialRetryMsMax", 1, "waits only grow"],
   ["pingIntervalMs", "peerSilenceMsMax", 2, "one lost ping is no silence"],
   ["valueBytesMax", "frameBytesMax", 2, "a frame carries a value and more"],
+  ["valueBytesMax", "batchAnswerBytesMax", 1, "a listing reads in batches what owners differ on"],
 ];
 
 function checkLimits(limits: Draft<NonNullable<ClusterShape["limits"]>>, refuse: Refuse): void {

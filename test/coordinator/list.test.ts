@@ -129,6 +129,29 @@ test("what one owner missed is listed, and mended by the listing; what it missed
   assert.deepEqual(listAll(cluster, "n3", { level: "ONE" }), inTokenOrder(missed));
 });
 
+test("values on which owners differ are not fetched all at once, however large the page", () => {
+  const cluster = clusterOf({
+    limits: { batchAnswerBytesMax: 2 ** 20, syncBatchBytesMax: 2 ** 16, gatherBytesMax: 2 ** 16 },
+  });
+  const keys = keysNamed(200);
+  cluster.network.partition([["n1", "n2"], ["n3"]]);
+  const large = { kind: "put", contentType: "", value: new Uint8Array(60_000), expiresAtMs: undefined } as const;
+  change(cluster, "n1", keys, "b", large);
+  cluster.run(3000);
+  cluster.network.heal();
+  cluster.runUntil(() => cluster.member("n3").opinionOf("n1").alive);
+  const storage = cluster.storage("n1");
+  const durable = storage.durable.bind(storage);
+  let fetched = 0;
+  storage.durable = (key) => {
+    fetched++;
+    return durable(key);
+  };
+  const first = page(cluster, "n3", { keysMax: 1000 });
+  assert.ok(first.ok && first.keys.length < 100 && fetched < 100, `${fetched} values fetched`);
+  assert.deepEqual(listAll(cluster, "n3", { keysMax: 1000 }), inTokenOrder(keys));
+});
+
 test("with an owner dead, before and after anyone noticed, a listing is complete", () => {
   const cluster = clusterOf({ nodes: 5 });
   const keys = keysNamed(100);
