@@ -172,6 +172,12 @@ export const LIMITS = {
     4096 * MIB,
     "bodies that are arriving or being stored, in sum; one more is 503 overloaded",
   ),
+  answerBytesPendingMax: limit(
+    256 * MIB,
+    MIB,
+    4096 * MIB,
+    "answers that are not read, in sum; beyond it whoever has had the longest time is cut off",
+  ),
   headersDeadlineMs: limit(10 * SECOND_MS, 100, 10 * MINUTE_MS, "a slow trickle of headers must not hold a connection"),
   bodyDeadlineMs: limit(60 * SECOND_MS, 100, 60 * MINUTE_MS, "a whole request: 1 MiB over a thin line"),
   keepAliveMs: limit(

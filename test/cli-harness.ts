@@ -11,7 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
+export const MAIN: string = fileURLToPath(new URL("../src/cli/main.js", import.meta.url));
 
 export interface Ran {
   readonly code: number | null;

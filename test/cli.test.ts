@@ -3,10 +3,11 @@
  * to stdout and what to stderr, and what is sent to a node.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
-import { clusterFile, FakeNode, murmur, problem, reply, start, temporaryFolder } from "./cli-harness.js";
+import { clusterFile, FakeNode, MAIN, murmur, problem, reply, start, temporaryFolder } from "./cli-harness.js";
 
 const folder = temporaryFolder();
 let node: FakeNode;
@@ -295,6 +296,14 @@ describe("help and config", () => {
       "help",
     ]);
     assert.match((await murmur(["put", "--help"])).stdout, /^Examples:\n {2}murmur put users ada/);
+  });
+
+  test("a full disk behind stdout is told", { skip: !existsSync("/dev/full") }, () => {
+    const full = openSync("/dev/full", "w");
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, "--help"], { stdio: ["ignore", full, "pipe"] });
+    closeSync(full);
+    assert.equal(status, 1);
+    assert.match(stderr.toString(), /^murmur: stdout: ENOSPC/);
   });
 
   test("config check prints what the file says, or every mistake", async () => {

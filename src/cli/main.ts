@@ -10,7 +10,9 @@ import { printJson, say, sayFailure } from "./terminal.js";
 
 /** `murmur ring | head`: who has read enough is not an error. */
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  process.exit(error.code === "EPIPE" ? EXIT.ok : EXIT.failure);
+  if (error.code === "EPIPE") process.exit(EXIT.ok);
+  sayFailure(`stdout: ${error.message}`);
+  process.exit(EXIT.failure);
 });
 
 const outcome: Outcome = { exitCode: EXIT.ok, json: false };

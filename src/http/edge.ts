@@ -8,6 +8,7 @@ import type { Labels, Meter } from "../ports.js";
 import { Outbox } from "./outbox.js";
 import { overloaded, type Problem } from "./problem.js";
 import type { Store } from "./store.js";
+import { Unread } from "./unread.js";
 
 /** One counter or gauge with its labels. */
 export interface Reading {
@@ -30,7 +31,8 @@ export class Edge {
   readonly readingBody = new WeakSet<ServerResponse>();
   /** Told of each request that was answered, while somebody wants to know. */
   onRecorded: ((durationMs: number) => void) | undefined;
-  readonly outbox = new Outbox();
+  readonly unread: Unread;
+  readonly outbox: Outbox;
   private requestsPending = 0;
   private bodyBytesPending = 0;
 
@@ -40,7 +42,10 @@ export class Edge {
     readonly limits: Limits,
     readonly meter: Meter,
     readonly wallMs: () => number,
-  ) {}
+  ) {
+    this.unread = new Unread(meter, limits);
+    this.outbox = new Outbox(this.unread);
+  }
 
   bucket(name: string): BucketConfig {
     return this.config.buckets.get(name) ?? this.config.defaults;

@@ -7,6 +7,7 @@
  * writes many. Of a lone request nothing is delayed: the check phase is next.
  */
 import type { ServerResponse } from "node:http";
+import type { Unread } from "./unread.js";
 
 interface Ending {
   readonly response: ServerResponse;
@@ -15,6 +16,8 @@ interface Ending {
 
 export class Outbox {
   private endings: Ending[] = [];
+
+  constructor(private readonly unread: Unread) {}
 
   /** Ends the answer in this turn of the loop. */
   end(response: ServerResponse, body: Uint8Array | string | undefined): void {
@@ -25,6 +28,9 @@ export class Outbox {
   private release(): void {
     const { endings } = this;
     this.endings = [];
-    for (const { response, body } of endings) response.end(body);
+    for (const { response, body } of endings) {
+      response.end(body);
+      this.unread.add(response);
+    }
   }
 }

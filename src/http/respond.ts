@@ -20,7 +20,9 @@ export function send(
   headers: string[],
   body?: Uint8Array | string,
 ): void {
-  if (begin(edge, response, status, headers)) response.end(body);
+  if (!begin(edge, response, status, headers)) return;
+  response.end(body);
+  edge.unread.add(response);
 }
 
 /** As `send`, for a request that was read to its end: its answer leaves together with others. */
@@ -43,7 +45,9 @@ function begin(edge: Edge, response: ServerResponse, status: number, headers: st
 }
 
 export function sendText(edge: Edge, response: ServerResponse, status: number, type: string, text: string): void {
-  send(edge, response, status, textHeaders(type, text), text);
+  // As bytes: a long text would be held twice until it is read.
+  const body = Buffer.from(text);
+  send(edge, response, status, textHeaders(type, body), body);
 }
 
 export function sendJson(edge: Edge, response: ServerResponse, status: number, value: unknown): void {
@@ -109,7 +113,7 @@ function discard(edge: Edge, request: IncomingMessage, bytesMax: number, done: (
 }
 
 /** Texts of ours are never sniffed into something else, and never older than the question. */
-function textHeaders(type: string, text: string): string[] {
+function textHeaders(type: string, text: string | Uint8Array): string[] {
   const length = String(Buffer.byteLength(text));
   return [
     "Content-Type",
