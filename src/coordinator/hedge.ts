@@ -44,6 +44,7 @@ export class Hedges {
   watch(node: NodeId): void {
     if (node === this.parts.self) return;
     const { clock, latencies } = this.parts;
+    latencies.onChosen(node, clock.nowMs());
     const delayMs = hedgeAfterMs(this.hedge.after, (share) => latencies.usualMs(node, share, clock.nowMs()));
     if (delayMs === undefined) return;
     if (delayMs > 0) this.wait(node, delayMs);

@@ -43,7 +43,7 @@ interface Replica {
   readonly estimates: Map<number, Estimate>;
   /** The last question was never answered. */
   lost: boolean;
-  lastAskedMs: number;
+  lastChosenMs: number;
 }
 
 /** What is known of one replica, for people. Times are undefined while too little was seen. */
@@ -76,11 +76,18 @@ export class Latencies {
     private readonly others?: Latencies,
   ) {}
 
+  /**
+   * It will be asked in this turn. A batch asks when all its keys have their plans:
+   * without this word each of them would take itself for the one probe that is due.
+   */
+  onChosen(node: NodeId, nowMs: number): void {
+    this.replicaOf(node).lastChosenMs = nowMs;
+  }
+
   onAsked(node: NodeId, nowMs: number): Question {
     const question = { node, askedMs: nowMs, recalledAtAgeMs: undefined };
-    const replica = this.replicaOf(node);
-    replica.unanswered.add(question);
-    replica.lastAskedMs = nowMs;
+    this.replicaOf(node).unanswered.add(question);
+    this.onChosen(node, nowMs);
     return question;
   }
 
@@ -113,10 +120,10 @@ export class Latencies {
     return this.estimate(node, share, nowMs).usualMs;
   }
 
-  /** Whether others should be asked first. True of a replica whose time for a probe has come only if it was asked since. */
+  /** Whether others should be asked first. True of a replica whose time for a probe has come only if it was chosen since. */
   isAvoided(node: NodeId, nowMs: number): boolean {
     if (this.others?.isAvoided(node, nowMs)) return true;
-    return this.isLate(node, nowMs) && nowMs - this.replicaOf(node).lastAskedMs < this.limits.peerProbeIntervalMs;
+    return this.isLate(node, nowMs) && nowMs - this.replicaOf(node).lastChosenMs < this.limits.peerProbeIntervalMs;
   }
 
   describe(node: NodeId, nowMs: number): LatencyStatus {
@@ -181,7 +188,7 @@ export class Latencies {
       unanswered: new Set(),
       estimates: new Map(),
       lost: false,
-      lastAskedMs: Number.NEGATIVE_INFINITY,
+      lastChosenMs: Number.NEGATIVE_INFINITY,
     };
     this.replicas.set(node, replica);
     return replica;

@@ -168,6 +168,24 @@ test("an owner that is overdue is not asked first, and is again once it answers"
   assert.ok(nodesAsked(cluster).includes(preferred));
 });
 
+test("one key of a batch probes who is late, not all of them: their spares would empty the budget", () => {
+  const cluster = clusterOf();
+  const reads = Array.from({ length: 100 }, (_, index) => requestOf(`key ${index}`, DEFAULT_HEDGE));
+  const ask = () => {
+    const askedMs = cluster.clock.nowMs();
+    cluster.batch("n1", { reads, writes: [] });
+    const tookMs = cluster.clock.nowMs() - askedMs;
+    // By then the next probe is due.
+    cluster.run(200);
+    return tookMs;
+  };
+  for (let batch = 0; batch < 30; batch++) ask();
+  cluster.network.slow("n2", 300);
+  const tookMs = Array.from({ length: 50 }, ask);
+  assert.ok(Math.max(...tookMs) < 20, `${Math.max(...tookMs)} ms`);
+  assert.equal(hedgesOf(cluster, "refused"), 0);
+});
+
 test("hedging waits while our own loop lags: the answers lie in our sockets", () => {
   const cluster = clusterOf();
   load(cluster, { reads: 200, everyMs: 1, hedge: hedgeOf("2ms") });
