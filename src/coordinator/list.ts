@@ -67,6 +67,8 @@ class ListPath {
   private hasAdvanced = false;
   private rowsSeen = 0;
   private width = 1;
+  /** Keys on which the owners differ that are read at once. */
+  private disputedMax = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly alone: CoordinatorParts,
@@ -134,6 +136,11 @@ class ListPath {
   private resolve(candidates: readonly Candidate[], cursor: Uint8Array | undefined, failure?: Failure): void {
     const { bucket, level, hedge } = this.request;
     const disputed = candidates.filter(({ isAgreed }) => !isAgreed);
+    const over = candidates.indexOf(disputed[this.disputedMax] as Candidate);
+    if (over > 0) {
+      const last = candidates[over - 1] as Candidate;
+      return this.resolve(candidates.slice(0, over), positionAfter(last.row));
+    }
     const rest = { bucket, level, hedge, deadlineMs: this.remainingMs(), mend: true };
     const reads = disputed.map(({ row }) => ({ ...rest, key: keyOfRow(row) }));
     batch(this.alone, { reads, writes: [] }, (outcome) => {
@@ -150,12 +157,21 @@ class ListPath {
   ): void {
     for (const candidate of candidates) {
       const outcome = outcomes.get(candidate);
-      if (outcome?.ok === false) return this.goOn(outcome.failure);
+      if (outcome?.ok === false) return this.goOn(this.mayReadFewer(outcome.failure) ? undefined : outcome.failure);
       if (outcome === undefined || outcome.view.contents.length > 0) this.keys.push(keyOfRow(candidate.row));
       this.moveTo(positionAfter(candidate.row));
     }
     this.moveTo(cursor);
     this.goOn(failure);
+  }
+
+  /** Whatever had room in the batch is not always what the page needs first: so many values have room in any case. */
+  private mayReadFewer({ kind }: Failure): boolean {
+    const { batchAnswerBytesMax, valueBytesMax } = this.parts.limits;
+    const fitting = Math.max(1, Math.floor(batchAnswerBytesMax / valueBytesMax));
+    const mayRead = kind === "too-large" && this.disputedMax > fitting;
+    if (mayRead) this.disputedMax = fitting;
+    return mayRead;
   }
 
   /** A failure further on is the next page's: this one has something to say. */
@@ -201,7 +217,7 @@ class ListPath {
   private isTired(): boolean {
     const elapsedMs = this.parts.clock.nowMs() - this.startedMs;
     const isLate = elapsedMs >= this.request.deadlineMs * WORKING_SHARE;
-    return isLate || this.rowsSeen >= this.parts.limits.listRowsMax;
+    return this.hasAdvanced && (isLate || this.rowsSeen >= this.parts.limits.listRowsMax);
   }
 
   private remainingMs(): number {

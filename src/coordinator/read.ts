@@ -165,7 +165,7 @@ class ReadPath {
     this.ask.finish();
     const { required, alive } = this.plan;
     const { received } = this.tally;
-    const detail = `${received} of ${required} owners answered in ${this.request.deadlineMs} ms`;
+    const detail = `${received} of ${required} owners answered in ${Math.round(this.request.deadlineMs)} ms`;
     const counts = { required, received, alive };
     const failure: Failure = {
       kind,

@@ -133,7 +133,7 @@ class WritePath {
     const { required, alive } = this.plan;
     const { received } = this.tally;
     const reasons = [...this.reasons].map(([node, reason]) => `${node} ${reason}`).join(", ");
-    const silent = `${received} of ${required} owners acknowledged in ${this.request.deadlineMs} ms`;
+    const silent = `${received} of ${required} owners acknowledged in ${Math.round(this.request.deadlineMs)} ms`;
     this.done({
       ok: false,
       failure: {
