@@ -6,6 +6,7 @@
 import { LoadProcess } from "../src/load/load-process.js";
 import type { LoadPlan } from "../src/load/plan.js";
 import { between, scrape } from "../src/load/scrape.js";
+import { AwakeCores } from "./awake.js";
 import type { Closable } from "./closing.js";
 import { cpuMicros } from "./processes.js";
 import type { BenchOptions } from "./report.js";
@@ -49,6 +50,7 @@ export class TailBench {
     await bench.fill();
     say("warming up, and measuring the most it takes");
     await bench.warmUp(tiny ? 100 : quick ? 3 : 1);
+    if (!tiny) keep(new AwakeCores());
     return bench;
   }
 

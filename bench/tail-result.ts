@@ -62,6 +62,7 @@ export function tailResult(arms: readonly Arm[], plan: TailPlan, keys: number): 
       "only those with ten samples above. The ratio: median (least - most) of the rounds, or, where one has too few samples, of all but one.",
       "Timed from when a request was due. The nodes at fault are replicas only: clients ask the others. With hedging off, a replica",
       `that is overdue is still asked last. Each coordinator may have saved up ${DEFAULT_LIMITS.hedgeTokensMax} spare questions when a round begins.`,
+      "A process of the lowest priority per core kept the cores awake (bench/awake.ts).",
       ...REFERENCES,
     ],
   };
