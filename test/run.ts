@@ -6,6 +6,7 @@
  */
 import { spawn } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -22,7 +23,9 @@ if (files.length === 0 || missing !== undefined) {
   process.stderr.write(`no compiled test ${missing ?? `for ${only.join(" ")}`}: run npm run build\n`);
   process.exit(1);
 }
-const runner = spawn(process.execPath, ["--test", ...files], { cwd: root, stdio: "inherit" });
+// Node's own default leaves one core out: of two, that is half.
+const concurrency = `--test-concurrency=${availableParallelism()}`;
+const runner = spawn(process.execPath, ["--test", concurrency, ...files], { cwd: root, stdio: "inherit" });
 runner.on("exit", (code) => {
   process.exitCode = code ?? 1;
 });
