@@ -24,9 +24,13 @@ export class HedgeBudget {
     this.saved = Math.min(this.tokensMax, this.saved + percent / 100);
   }
 
+  get canSpend(): boolean {
+    return this.saved >= 1;
+  }
+
   /** Whether one spare question may be asked; then it is paid for. */
   spend(): boolean {
-    if (this.saved < 1) return false;
+    if (!this.canSpend) return false;
     this.saved -= 1;
     return true;
   }

@@ -63,6 +63,8 @@ const NEIGHBOURS_FACTOR = 3;
 /** The share by which replicas are compared. */
 const RANK_SHARE = 0.95;
 const MEDIAN = 0.5;
+/** So many times as long until the next probe when it cannot be hedged. */
+const BARE_PROBE_FACTOR = 30;
 /** Walking through the buckets takes a microsecond: too long for every read, and needless. */
 const ESTIMATE_LIFE_MS = 50;
 
@@ -120,10 +122,15 @@ export class Latencies {
     return this.estimate(node, share, nowMs).usualMs;
   }
 
-  /** Whether others should be asked first. True of a replica whose time for a probe has come only if it was chosen since. */
-  isAvoided(node: NodeId, nowMs: number): boolean {
-    if (this.others?.isAvoided(node, nowMs)) return true;
-    return this.isLate(node, nowMs) && nowMs - this.replicaOf(node).lastChosenMs < this.limits.peerProbeIntervalMs;
+  /**
+   * Whether others should be asked first. Not of a late replica whose time for a probe has come. Where nothing is saved up
+   * for hedges, nothing shields the read that probes, and so there are fewer.
+   */
+  isAvoided(node: NodeId, nowMs: number, canHedge: boolean): boolean {
+    if (this.others?.isAvoided(node, nowMs, canHedge)) return true;
+    if (!this.isLate(node, nowMs)) return false;
+    const intervalMs = this.limits.peerProbeIntervalMs * (canHedge ? 1 : BARE_PROBE_FACTOR);
+    return nowMs - this.replicaOf(node).lastChosenMs < intervalMs;
   }
 
   describe(node: NodeId, nowMs: number): LatencyStatus {

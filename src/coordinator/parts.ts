@@ -50,11 +50,12 @@ export function locate(parts: CoordinatorParts, bucket: string, key: Uint8Array)
 export function ownersAt(parts: CoordinatorParts, row: Uint8Array): Owner[] {
   const { ring } = parts;
   const nowMs = parts.clock.nowMs();
+  const canHedge = parts.budget.canSpend;
   return ring.ownersOf(placementOfRow(row), partitionOfRow(row, ring.partitions)).map((node) => ({
     node,
     datacenter: ring.datacenterOf(node),
     alive: parts.isAlive(node),
-    avoided: node !== parts.self && parts.latencies.isAvoided(node, nowMs),
+    avoided: node !== parts.self && parts.latencies.isAvoided(node, nowMs, canHedge),
   }));
 }
 

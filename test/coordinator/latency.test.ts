@@ -53,7 +53,7 @@ test("the neighbours are those of the same datacenter: the far are not late for 
   answer(latencies, "b1", 80);
   const nowMs = answer(latencies, "b2", 80);
   assert.ok(latencies.usualMs("b2", 0.95, nowMs) >= 80);
-  assert.equal(latencies.isAvoided("b2", nowMs), false);
+  assert.equal(latencies.isAvoided("b2", nowMs, true), false);
 });
 
 test("a replica with a question older than usual is avoided, and its answer restores it", () => {
@@ -61,11 +61,11 @@ test("a replica with a question older than usual is avoided, and its answer rest
   answer(latencies, "a1", 2);
   const nowMs = answer(latencies, "a2", 2);
   const question = latencies.onAsked("a1", nowMs);
-  assert.equal(latencies.isAvoided("a1", nowMs + 1), false);
-  assert.equal(latencies.isAvoided("a1", nowMs + 10), true);
-  assert.equal(latencies.isAvoided("a2", nowMs + 10), false);
+  assert.equal(latencies.isAvoided("a1", nowMs + 1, true), false);
+  assert.equal(latencies.isAvoided("a1", nowMs + 10, true), true);
+  assert.equal(latencies.isAvoided("a2", nowMs + 10, true), false);
   latencies.onAnswered(question, nowMs + 50);
-  assert.equal(latencies.isAvoided("a1", nowMs + 50), false);
+  assert.equal(latencies.isAvoided("a1", nowMs + 50, true), false);
 });
 
 test("a replica that never answered is avoided until it does, but asked again now and then", () => {
@@ -73,12 +73,21 @@ test("a replica that never answered is avoided until it does, but asked again no
   const nowMs = answer(latencies, "a1", 2);
   const lost = latencies.onAsked("a1", nowMs);
   latencies.onLost(lost, nowMs + 2000);
-  assert.equal(latencies.isAvoided("a1", nowMs + 2000), false, "a probe is due");
+  assert.equal(latencies.isAvoided("a1", nowMs + 2000, true), false, "a probe is due");
   const probe = latencies.onAsked("a1", nowMs + 2000);
-  assert.equal(latencies.isAvoided("a1", nowMs + 2001), true);
-  assert.equal(latencies.isAvoided("a1", nowMs + 2000 + peerProbeIntervalMs), false, "the next probe");
+  assert.equal(latencies.isAvoided("a1", nowMs + 2001, true), true);
+  assert.equal(latencies.isAvoided("a1", nowMs + 2000 + peerProbeIntervalMs, true), false, "the next probe");
   latencies.onAnswered(probe, nowMs + 2003);
-  assert.equal(latencies.isAvoided("a1", nowMs + 2003), false);
+  assert.equal(latencies.isAvoided("a1", nowMs + 2003, true), false);
+});
+
+test("without a token to hedge it, a probe is rarer", () => {
+  const latencies = latenciesOf();
+  const nowMs = answer(latencies, "a1", 2);
+  latencies.onLost(latencies.onAsked("a1", nowMs), nowMs + 1);
+  assert.equal(latencies.isAvoided("a1", nowMs + peerProbeIntervalMs, true), false);
+  assert.equal(latencies.isAvoided("a1", nowMs + 10 * peerProbeIntervalMs, false), true);
+  assert.equal(latencies.isAvoided("a1", nowMs + 100 * peerProbeIntervalMs, false), false);
 });
 
 test("a refusal shows that a replica is there, but not how long its answers take", () => {
@@ -95,7 +104,7 @@ test("a replica much slower than its neighbours is avoided, and restored when it
   answer(latencies, "a1", 2);
   answer(latencies, "a2", 2);
   const nowMs = answer(latencies, "a3", 30);
-  assert.equal(latencies.isAvoided("a3", nowMs), true);
+  assert.equal(latencies.isAvoided("a3", nowMs, true), true);
   // Probes alone restore it, in some half-lives.
   let probeMs = nowMs;
   while (latencies.describe("a3", probeMs).overdue) {
