@@ -161,14 +161,20 @@ export class Latencies {
     const { hedgeMsMin, hedgeUnmeasuredMs } = this.limits;
     const ownMs = replica.quantiles.quantile(share);
     const usualMs = Math.min(ownMs ?? hedgeUnmeasuredMs, NEIGHBOURS_FACTOR * this.neighboursMs(node, MEDIAN));
-    const slowMs = Math.max(hedgeMsMin, NEIGHBOURS_FACTOR * this.neighboursMs(node, share));
     const estimate = {
       usualMs: Math.max(hedgeMsMin, usualMs),
-      isSlow: ownMs !== undefined && ownMs > slowMs,
+      isSlow: this.isSlow(replica, share) ?? this.isSlow(replica, MEDIAN) ?? false,
       untilMs: nowMs + ESTIMATE_LIFE_MS,
     };
     replica.estimates.set(share, estimate);
     return estimate;
+  }
+
+  /** Whether it is late even when it is as usual, by this quantile; undefined while too little was seen of it. */
+  private isSlow({ node, quantiles }: Replica, share: number): boolean | undefined {
+    const ownMs = quantiles.quantile(share);
+    if (ownMs === undefined) return undefined;
+    return ownMs > Math.max(this.limits.hedgeMsMin, NEIGHBOURS_FACTOR * this.neighboursMs(node, share));
   }
 
   /** The median of this quantile over the measured replicas of its datacenter, the lower one of two. */
