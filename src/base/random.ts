@@ -20,6 +20,21 @@ export function below(random: Random, bound: number): number {
   return Math.floor(fraction(random) * bound);
 }
 
+/** A uniform whole number from `least` to `most`. */
+export function between(random: Random, least: number, most: number): number {
+  return least + below(random, most - least + 1);
+}
+
+/** True with this chance, from 0 to 1. */
+export function happens(random: Random, chance: number): boolean {
+  return fraction(random) < chance;
+}
+
+/** One of several, all alike. */
+export function pick<Item>(random: Random, items: readonly Item[]): Item {
+  return items[below(random, items.length)] as Item;
+}
+
 /** `baseMs` spread evenly by `spread` to either side: 100 with 0.2 is 80 to 120. */
 export function jitter(random: Random, baseMs: number, spread: number): number {
   return baseMs * (1 - spread + 2 * spread * fraction(random));

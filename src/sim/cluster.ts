@@ -3,7 +3,13 @@
  * production, on simulated ports. A run is a function of its seed.
  */
 import { assert } from "../base/assert.js";
-import { type BucketConfig, type ClusterConfig, DEFAULT_HEDGE, type NodeConfig } from "../cluster-config.js";
+import {
+  type BucketConfig,
+  type ClusterConfig,
+  DEFAULT_HEDGE,
+  type NodeConfig,
+  type Replication,
+} from "../cluster-config.js";
 import { DEFAULT_LIMITS, type Limits } from "../config.js";
 import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../coordinator/list.js";
@@ -12,7 +18,7 @@ import { computeLayout, isRefusal, type Layout } from "../membership/layout.js";
 import { layoutSpecOf } from "../membership/ring.js";
 import { Member } from "../node.js";
 import type { Log, NodeId } from "../ports.js";
-import { type NodeClock, SimClock } from "./clock.js";
+import { type ClockError, type NodeClock, SimClock } from "./clock.js";
 import { SimMeter } from "./meter.js";
 import { SimRandom } from "./random.js";
 import { SimDisk, SimStorage } from "./storage.js";
@@ -22,12 +28,18 @@ export interface SimClusterOptions {
   readonly seed: number | string;
   readonly nodes?: number;
   readonly partitions?: number;
-  readonly replication?: number;
+  readonly replication?: Replication;
   /** Datacenter and rack of the nodes by index; all in dc1, each in its own rack, by default. */
   readonly place?: (index: number) => { datacenter: string; rack: string };
   readonly bucket?: Partial<BucketConfig>;
   readonly limits?: Partial<Limits>;
   readonly durability?: ClusterConfig["durability"];
+  /** How long a group commit takes. */
+  readonly commitMs?: number;
+  /** How a node's clock is wrong, by index. */
+  readonly clock?: (index: number) => ClockError;
+  /** Hears what the nodes say. */
+  readonly onSaid?: (node: NodeId, sentence: string) => void;
 }
 
 interface Running {
@@ -56,7 +68,7 @@ export class SimCluster {
   private readonly random: SimRandom;
   private readonly nodes = new Map<NodeId, SimNode>();
 
-  constructor(options: SimClusterOptions) {
+  constructor(private readonly options: SimClusterOptions) {
     this.random = new SimRandom(options.seed);
     this.network = new SimNetwork(this.clock, this.random.fork("network"));
     this.config = configOf(options);
@@ -78,12 +90,13 @@ export class SimCluster {
     this.run(settleMs);
   }
 
-  start(id: NodeId, wallOffsetMs = 0): void {
+  start(id: NodeId, wallOffsetMs?: number): void {
     const node = this.nodeOf(id);
     assert(node.running === undefined, `${id} runs already`);
     node.starts++;
-    const clock = this.clock.nodeClock({ offsetMs: wallOffsetMs });
-    const storage = new SimStorage({ clock, disk: node.disk, commitMs: COMMIT_MS });
+    const wrong = this.options.clock?.(this.ids.indexOf(id)) ?? {};
+    const clock = this.clock.nodeClock(wallOffsetMs === undefined ? wrong : { ...wrong, offsetMs: wallOffsetMs });
+    const storage = new SimStorage({ clock, disk: node.disk, commitMs: this.options.commitMs ?? COMMIT_MS });
     const world = {
       ...{ clock, storage, meter: node.meter, log: this.logOf(id), bootId: `boot-${node.bootId}` },
       random: this.random.fork(`${id}/${node.starts}`),
@@ -94,13 +107,27 @@ export class SimCluster {
     member.start(() => {});
   }
 
-  /** kill -9: what was not durable is gone, and so is what was on its way. */
-  crash(id: NodeId): void {
+  /** kill -9: what was not durable is gone; a commit on its way to the disk is lost or kept. */
+  crash(id: NodeId, tail: "lost" | "kept" = "lost"): void {
     const running = this.runningOf(id);
     running.clock.stop();
-    running.storage.crash();
+    running.storage.crash(tail);
     this.network.detach(id);
     this.nodeOf(id).running = undefined;
+  }
+
+  /** An orderly stop: the node notes it on disk, and is gone when `onStopped` comes. */
+  stop(id: NodeId, onStopped: () => void): void {
+    const running = this.runningOf(id);
+    running.member.stop(() => {
+      if (this.nodeOf(id).running !== running) return;
+      this.crash(id, "kept");
+      onStopped();
+    });
+  }
+
+  runs(id: NodeId): boolean {
+    return this.nodeOf(id).running !== undefined;
   }
 
   /** The disk of a node that does not run is replaced by an empty one. */
@@ -187,7 +214,10 @@ export class SimCluster {
   }
 
   private logOf(id: NodeId): Log {
-    const say = (sentence: string) => this.said.push(`${this.clock.nowMs().toFixed(3)} ${id} ${sentence}`);
+    const say = (sentence: string) => {
+      this.said.push(`${this.clock.nowMs().toFixed(3)} ${id} ${sentence}`);
+      this.options.onSaid?.(id, sentence);
+    };
     return { info: say, warn: say };
   }
 }

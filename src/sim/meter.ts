@@ -21,6 +21,17 @@ export class SimMeter implements Meter {
     this.count(`${name}_sum`, labels, durationMs);
   }
 
+  /** All series of a name that have these labels, added up. */
+  sum(name: string, labels: Labels = {}): number {
+    const wanted = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+    let sum = 0;
+    for (const [series, value] of this.values) {
+      const isNamed = series === name || series.startsWith(`${name}{`);
+      if (isNamed && wanted.every((pair) => series.includes(pair))) sum += value;
+    }
+    return sum;
+  }
+
   /** A counter's or a gauge's value; of a timed name, how often it was timed. 0 when it never was. */
   value(name: string, labels?: Labels): number {
     return this.values.get(seriesOf(name, labels)) ?? 0;

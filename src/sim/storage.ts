@@ -31,6 +31,16 @@ export class SimDisk {
     this.damaged.add(bytesToMapKey(key));
   }
 
+  /** One bit of a stored value turns round, and the disk does not notice. */
+  flip(key: Uint8Array, bit: number): void {
+    const row = this.rows.get(bytesToMapKey(key));
+    assert(row !== undefined && row.value.length > 0, "there is something to flip");
+    const value = Uint8Array.from(row.value);
+    const index = Math.floor(bit / 8) % value.length;
+    value[index] = (value[index] as number) ^ (1 << (bit % 8));
+    this.rows.set(bytesToMapKey(key), { key: row.key, value });
+  }
+
   /** The disk is replaced by an empty, sound one. Only while nobody has it open. */
   wipe(): void {
     assert(!this.isOpen, "a disk in use is not replaced");
@@ -43,6 +53,12 @@ export class SimDisk {
     if (this.damaged.has(mapKey))
       throw new StorageDamage(`damaged row ${Buffer.from(mapKey, "latin1").toString("hex")}`);
     return this.rows.get(mapKey);
+  }
+
+  /** The keys of a range, readable or not. */
+  keys(from: Uint8Array, to: Uint8Array, rowsMax: number): Uint8Array[] {
+    const keys = this.rows.keys(bytesToMapKey(from), bytesToMapKey(to), rowsMax);
+    return keys.map((mapKey) => (this.rows.get(mapKey) as Row).key);
   }
 
   scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {

@@ -1,0 +1,158 @@
+/**
+ * What a client may hold a cluster to, checked against every answer.
+ *
+ * For each key the checker keeps, per count of owners, the highest stamp known
+ * to be held by so many. A read of `r` of N owners must see every stamp that
+ * more than N - r owners held when it began (R + W > N: Gifford 1979), whether
+ * a write put it there or an earlier read (monotonic reads). A write counts the
+ * same way, for who writes after an acknowledged write must win over it. One stamp
+ * has one value, and a value was written by somebody.
+ */
+
+import type { Replication } from "../cluster-config.js";
+import type { Level } from "../config.js";
+import type { ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
+import { quorumOf } from "../coordinator/plan.js";
+import { compareStamps, type Stamp } from "../lattice/stamp.js";
+
+/** What an operation must see, taken when it begins. */
+export interface Ticket {
+  readonly key: number;
+  readonly name: string;
+  /** How many owners answer at its level, at least. */
+  readonly count: number;
+  readonly floor: Stamp | undefined;
+}
+
+interface KeyHistory {
+  /** By count of owners: the highest stamp that so many are known to hold. */
+  readonly held: (Stamp | undefined)[];
+  readonly values: Map<string, string>;
+  readonly attempted: Set<string>;
+  /** Values that may be gone by themselves. */
+  readonly expiring: Set<string>;
+}
+
+const GONE = "-";
+
+export class Checker {
+  readonly violations: string[] = [];
+  private readonly owners: number;
+  private readonly keys = new Map<number, KeyHistory>();
+
+  /** `losesCopies`: disks are wiped or rot, so that only what a majority held must survive. */
+  constructor(
+    private readonly replication: Replication,
+    private readonly losesCopies: boolean,
+  ) {
+    this.owners = ownersOf(replication);
+  }
+
+  /** An operation begins. */
+  begin(key: number, name: string, level: Level): Ticket {
+    const count = countOf(level, this.replication);
+    return { key, name, count, floor: this.floorOf(key, count) };
+  }
+
+  /** A value is about to be written: from now on somebody may read it. */
+  onAttempt(key: number, value: string, isExpiring: boolean): void {
+    const history = this.historyOf(key);
+    history.attempted.add(value);
+    if (isExpiring) history.expiring.add(value);
+  }
+
+  onWritten(ticket: Ticket, value: string | undefined, outcome: Extract<WriteOutcome, { ok: true }>): void {
+    const stamp = outcome.context[0] as Stamp;
+    this.onValue(ticket, stamp, value ?? GONE);
+    if (isBelow(stamp, ticket.floor)) this.violate(ticket, "acknowledged below what was there", stamp);
+    this.onHeld(ticket, stamp);
+  }
+
+  /** `isMended`: who was behind was mended before the answer, so that so many hold it. */
+  onRead(ticket: Ticket, outcome: Extract<ReadOutcome, { ok: true }>, isMended: boolean): void {
+    const [stamp] = outcome.view.context;
+    if (isBelow(stamp, ticket.floor)) this.violate(ticket, "read less than was held", stamp);
+    if (stamp === undefined) return;
+    const [content] = outcome.view.contents;
+    this.onValue(ticket, stamp, content === undefined ? GONE : Buffer.from(content.value).toString());
+    if (isMended) this.onHeld(ticket, stamp);
+  }
+
+  /** What a client that saw everything would send along. */
+  lastSeen(key: number): Stamp | undefined {
+    return this.floorOf(key, this.owners);
+  }
+
+  /** The highest stamp that some of any `count` owners must hold. */
+  private floorOf(key: number, count: number): Stamp | undefined {
+    const least = this.owners - count + 1;
+    const surviving = this.losesCopies ? Math.max(least, quorumOf(this.owners)) : least;
+    return this.historyOf(key).held.slice(surviving).reduce(later, undefined);
+  }
+
+  private onHeld({ key, count }: Ticket, stamp: Stamp): void {
+    const { held } = this.historyOf(key);
+    held[count] = later(held[count], stamp);
+  }
+
+  private onValue(ticket: Ticket, stamp: Stamp, value: string): void {
+    const { values, attempted, expiring } = this.historyOf(ticket.key);
+    const id = `${stamp.timeUs}/${stamp.actor}`;
+    const known = values.get(id);
+    if (value !== GONE && !attempted.has(value)) this.violate(ticket, `read what nobody wrote: ${value}`, stamp);
+    if (known === undefined) {
+      if (value !== GONE || ticket.name.startsWith("delete")) values.set(id, value);
+    } else if (known !== value && !(value === GONE && expiring.has(known))) {
+      this.violate(ticket, `one stamp has two values: ${known} and ${value}`, stamp);
+    }
+  }
+
+  private violate(ticket: Ticket, what: string, stamp: Stamp | undefined): void {
+    this.violations.push(`${ticket.name}: ${what} (${textOf(stamp)}, expected at least ${textOf(ticket.floor)})`);
+  }
+
+  private historyOf(key: number): KeyHistory {
+    const known = this.keys.get(key);
+    if (known !== undefined) return known;
+    const held = new Array<Stamp | undefined>(this.owners + 1).fill(undefined);
+    const history = { held, values: new Map(), attempted: new Set<string>(), expiring: new Set<string>() };
+    this.keys.set(key, history);
+    return history;
+  }
+}
+
+function ownersOf(replication: Replication): number {
+  return typeof replication === "number" ? replication : Object.values(replication).reduce((sum, count) => sum + count);
+}
+
+/** How many owners a level means at the least, wherever they are. */
+function countOf(level: Level, replication: Replication): number {
+  const owners = ownersOf(replication);
+  if (typeof level === "number") return Math.min(level, owners);
+  switch (level) {
+    case "ALL":
+      return owners;
+    case "THREE":
+      return Math.min(3, owners);
+    case "TWO":
+      return Math.min(2, owners);
+    // The sum of the majorities is never less than the majority of the sum.
+    case "QUORUM":
+    case "EACH_QUORUM":
+      return quorumOf(owners);
+    default:
+      return 1;
+  }
+}
+
+function later(a: Stamp | undefined, b: Stamp | undefined): Stamp | undefined {
+  return isBelow(a, b) ? b : a;
+}
+
+function isBelow(a: Stamp | undefined, b: Stamp | undefined): boolean {
+  return b !== undefined && (a === undefined || compareStamps(a, b) < 0);
+}
+
+function textOf(stamp: Stamp | undefined): string {
+  return stamp === undefined ? "nothing" : `${stamp.timeUs} by ${stamp.actor.toString(16)}`;
+}

@@ -1,0 +1,43 @@
+/**
+ * Probes: the rare paths that a run should come along sometimes.
+ *
+ * A checker that finds nothing says little if the paths where something could
+ * be found were never taken. Each probe is read from the meters that
+ * operators read, so the core has nothing in it for the simulator's sake.
+ */
+import type { Failure } from "../coordinator/outcome.js";
+import type { SimCluster } from "./cluster.js";
+
+/** What was metered, in sum over all nodes. */
+type Metered = (name: string, labels?: Record<string, string>) => number;
+
+const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => boolean])[] = [
+  ["a read mended a replica", (metered) => metered("murmur_mends_total") > 0],
+  ["a write was beaten", (metered) => metered("murmur_beaten_total") > 0],
+  ["a hedge won", (metered) => metered("murmur_hedges_total", { outcome: "won" }) > 0],
+  ["a hedge was wasted", (metered) => metered("murmur_hedges_total", { outcome: "wasted" }) > 0],
+  ["the budget refused a hedge", (metered) => metered("murmur_hedges_total", { outcome: "refused" }) > 0],
+  ["a peer fell silent", (metered) => metered("murmur_peers_lost_total") > 0],
+  ["a store began a new life", (metered) => metered("murmur_incarnations_total") > 0],
+  ["a damaged row was met", (metered) => metered("murmur_damaged_rows_total") > 0],
+  ["a damaged row was healed", (metered) => metered("murmur_healed_rows_total") > 0],
+  ["a stamp was insane", (metered) => metered("murmur_insane_stamps_total") > 0],
+  ["a sync moved rows", (metered) => metered("murmur_sync_rows_total") > 0],
+];
+
+const FAILURES: readonly Failure["kind"][] = ["unavailable", "timeout", "failed", "disk-full", "clock-skew"];
+
+/** Every probe there is. */
+export const PROBES: readonly string[] = [...METERED.map(([probe]) => probe), ...FAILURES.map(failureProbe)];
+
+/** Those that a run hit. */
+export function probesOf(cluster: SimCluster, failures: ReadonlyMap<Failure["kind"], number>): string[] {
+  const metered: Metered = (name, labels) =>
+    cluster.ids.reduce((sum, node) => sum + cluster.meter(node).sum(name, labels), 0);
+  const hit = METERED.filter(([, isHit]) => isHit(metered)).map(([probe]) => probe);
+  return [...hit, ...FAILURES.filter((kind) => failures.has(kind)).map(failureProbe)];
+}
+
+function failureProbe(kind: Failure["kind"]): string {
+  return `an operation failed: ${kind}`;
+}

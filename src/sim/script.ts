@@ -1,0 +1,83 @@
+/**
+ * A script: everything that is done to a simulated cluster, written down before it begins.
+ *
+ * The seed draws the script (swarm.ts) and the script alone decides the run. So a
+ * run can be replayed, printed, and made smaller by leaving steps out: a step
+ * that makes no sense when its time comes (to start what runs already) is passed
+ * over, and any part of a script is a script.
+ */
+import type { HedgePolicy, Replication } from "../cluster-config.js";
+import type { Level, Limits } from "../config.js";
+import type { StorageError } from "../ports.js";
+import type { Weather } from "./transport.js";
+
+/** What the cluster is made of. */
+export interface Shape {
+  readonly nodes: number;
+  readonly datacenters: number;
+  readonly replication: Replication;
+  readonly partitions: number;
+  readonly limits: Partial<Limits>;
+  /** How long a group commit takes. */
+  readonly commitMs: number;
+  /** By node: how far its wall clock is ahead, and how fast it runs. */
+  readonly clocks: readonly NodeTime[];
+}
+
+export interface NodeTime {
+  readonly offsetMs: number;
+  readonly driftPpm: number;
+}
+
+/** Nodes are numbered from 0. */
+export type Fault =
+  | { readonly kind: "weather"; readonly weather: Weather }
+  /** Nothing passes from these to those. */
+  | { readonly kind: "cut"; readonly from: readonly number[]; readonly to: readonly number[] }
+  | { readonly kind: "heal" }
+  /** kill -9. What was on its way to the disk is lost or kept. `reboot`: the machine went down with it. */
+  | { readonly kind: "crash"; readonly node: number; readonly tail: "lost" | "kept"; readonly reboot: boolean }
+  | { readonly kind: "stop"; readonly node: number }
+  | { readonly kind: "start"; readonly node: number }
+  | { readonly kind: "wipe"; readonly node: number }
+  | { readonly kind: "pause"; readonly node: number }
+  | { readonly kind: "resume"; readonly node: number }
+  /** Everything to and from it takes so many times as long. */
+  | { readonly kind: "slow"; readonly node: number; readonly factor: number }
+  | { readonly kind: "jump"; readonly node: number; readonly byMs: number }
+  /** So many of the next commits fail; none: the disk is sound again. */
+  | { readonly kind: "disk"; readonly node: number; readonly groups: number; readonly error: StorageError["kind"] }
+  /** One stored row, chosen by a number, cannot be read; or has a bit turned round. */
+  | { readonly kind: "unreadable"; readonly node: number; readonly pick: number }
+  | { readonly kind: "flip"; readonly node: number; readonly pick: number };
+
+/** What a client does. */
+export interface Operation {
+  readonly kind: "read" | "put" | "delete";
+  /** Whom it asks, and after a failure the next, so many times. */
+  readonly node: number;
+  readonly retries: number;
+  readonly key: number;
+  readonly level: Level;
+  readonly deadlineMs: number;
+  /** Whether a write carries the context that its client saw last. */
+  readonly isAware: boolean;
+  /** Of a put: after how long the value is gone. */
+  readonly ttlMs: number | undefined;
+}
+
+/** Something done at a time, in milliseconds since the cluster was ready. */
+export interface Step {
+  readonly atMs: number;
+  readonly deed: { readonly operation: Operation } | { readonly fault: Fault };
+}
+
+export interface Script {
+  readonly seed: number;
+  readonly shape: Shape;
+  readonly hedge: HedgePolicy;
+  /** The kinds of fault that this run enables. */
+  readonly swarm: readonly string[];
+  /** In order of time. */
+  readonly steps: readonly Step[];
+}

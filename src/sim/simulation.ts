@@ -1,0 +1,192 @@
+/**
+ * One run: a cluster, its clients and its faults, from the first start to the
+ * proof that nothing was lost.
+ *
+ * First safety: while everything goes wrong, no answer may be wrong. Then all
+ * faults end, and liveness is demanded: every owner votes, all replicas are
+ * equal byte for byte, and every key can be read and holds what it must. (The
+ * two phases are TigerBeetle's.)
+ */
+import { equalBytes } from "../base/bytes.js";
+import type { NodeId } from "../ports.js";
+import { partitionOfRow, placementOfRow, SPACE } from "../replica/rows.js";
+import { Checker } from "./checker.js";
+import { SimCluster } from "./cluster.js";
+import { Faults } from "./faults.js";
+import { probesOf } from "./probes.js";
+import type { Fault, Script, Step } from "./script.js";
+import { Trace } from "./trace.js";
+import { keyOf, type Tally, Workload } from "./workload.js";
+
+/** What a seed determines, and nothing else. */
+export interface RunResult {
+  readonly seed: number;
+  readonly ok: boolean;
+  readonly traceHash: string;
+  readonly simulatedMs: number;
+  readonly operations: Tally;
+  readonly faults: Readonly<Record<string, number>>;
+  /** The rare paths that this run came along. */
+  readonly probes: readonly string[];
+  readonly failure?: string;
+}
+
+const HEDGE_BUDGET_PERCENT = 10;
+const START_MS = 1000;
+/** Longer than any operation may take. */
+const LAST_ANSWER_MS = 11_000;
+const CONVERGE_MS_MAX = 60_000;
+const CONVERGE_STEP_MS = 500;
+const ROWS_MAX = 1_000_000;
+const READ_DEADLINE_MS = 2000;
+
+/** Runs a script to its end. `say` is given a line for everything that happens. */
+export function simulate(script: Script, say?: (line: string) => void): RunResult {
+  return new Simulation(script, say).run();
+}
+
+class Simulation {
+  private readonly trace: Trace;
+  private readonly cluster: SimCluster;
+  private readonly checker: Checker;
+  private readonly faults: Faults;
+  private readonly workload: Workload;
+
+  constructor(
+    private readonly script: Script,
+    say: ((line: string) => void) | undefined,
+  ) {
+    const { shape } = script;
+    this.trace = new Trace(say);
+    this.cluster = clusterOf(script, (node, sentence) => this.say(`${node} says: ${sentence}`));
+    this.checker = new Checker(
+      shape.replication,
+      script.swarm.some((kind) => kind === "wipe" || kind === "damage"),
+    );
+    this.workload = new Workload({
+      ...{ cluster: this.cluster, checker: this.checker },
+      hedge: { after: script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT },
+      serves: (node) => this.faults.serves(node),
+      say: (line) => this.say(line),
+    });
+    this.faults = new Faults(
+      this.cluster,
+      () => this.workload.isQuiet,
+      (node) => this.workload.onGone(node),
+    );
+  }
+
+  run(): RunResult {
+    const failure = this.failureOf();
+    const { seed } = this.script;
+    return {
+      ...{ seed, ok: failure === undefined, traceHash: this.trace.hash },
+      simulatedMs: Math.round(this.cluster.clock.nowMs()),
+      operations: this.workload.tally,
+      faults: Object.fromEntries([...this.faults.counts].sort()),
+      probes: probesOf(this.cluster, this.workload.failures),
+      ...(failure === undefined ? {} : { failure }),
+    };
+  }
+
+  /** Whatever is thrown inside is a finding too: an assertion of the core has failed. */
+  private failureOf(): string | undefined {
+    try {
+      return this.endanger() ?? this.recover();
+    } catch (error) {
+      return `crash: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`;
+    }
+  }
+
+  private endanger(): string | undefined {
+    const { cluster, script } = this;
+    cluster.startAll(START_MS);
+    const fromMs = cluster.clock.nowMs();
+    for (const step of script.steps) {
+      cluster.clock.runUntil(Math.max(cluster.clock.nowMs(), fromMs + step.atMs));
+      this.take(step);
+      const [violation] = this.checker.violations;
+      if (violation !== undefined) return violation;
+    }
+    return undefined;
+  }
+
+  private take({ deed }: Step): void {
+    if ("operation" in deed) this.workload.run(deed.operation);
+    else if (this.faults.strike(deed.fault)) this.say(faultText(deed.fault));
+  }
+
+  private recover(): string | undefined {
+    const { cluster } = this;
+    this.say("all faults end");
+    this.faults.heal();
+    cluster.run(LAST_ANSWER_MS);
+    const [unanswered] = this.workload.unanswered;
+    if (unanswered !== undefined) return `${unanswered}: never answered`;
+    const untilMs = cluster.clock.nowMs() + CONVERGE_MS_MAX;
+    for (let apart = this.apart(); apart !== undefined; apart = this.apart()) {
+      if (cluster.clock.nowMs() > untilMs) return apart;
+      cluster.run(CONVERGE_STEP_MS);
+    }
+    this.say("all replicas are equal");
+    return this.readAll() ?? this.checker.violations[0];
+  }
+
+  /** Why the replicas are not yet one, or undefined. */
+  private apart(): string | undefined {
+    const { cluster } = this;
+    const rows = new Map<string, Map<NodeId, Uint8Array>>();
+    for (const node of cluster.ids) {
+      const { rebuilding, rows: counted } = cluster.member(node).describe();
+      if (rebuilding > 0) return `${node} still rebuilds ${rebuilding} partitions`;
+      const stored = cluster
+        .disk(node)
+        .scan(Uint8Array.of(SPACE.rows), Uint8Array.of(SPACE.rows + 1), ROWS_MAX, Infinity);
+      if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
+      for (const { key, value } of stored) {
+        const name = Buffer.from(key).toString("hex");
+        rows.set(name, (rows.get(name) ?? new Map()).set(node, value));
+      }
+    }
+    for (const [name, held] of rows) {
+      const row = Buffer.from(name, "hex");
+      const owners = cluster.layout.owners[placementOfRow(row)]?.[partitionOfRow(row, cluster.layout.partitions)] ?? [];
+      const [first, ...others] = owners.map((owner) => held.get(owner));
+      const isEqual = first !== undefined && others.every((other) => other !== undefined && equalBytes(first, other));
+      if (!isEqual) return `row ${name} differs among ${owners.join(", ")}`;
+    }
+    return undefined;
+  }
+
+  private readAll(): string | undefined {
+    const keys = new Set(this.script.steps.flatMap(({ deed }) => ("operation" in deed ? deed.operation.key : [])));
+    for (const key of keys) {
+      const node = this.cluster.ids[key % this.cluster.ids.length] as NodeId;
+      const ticket = this.checker.begin(key, `last read of key ${key} at ${node}`, "ALL");
+      const outcome = this.cluster.read(node, {
+        ...{ bucket: "b", key: keyOf({ key }), level: "ALL", deadlineMs: READ_DEADLINE_MS, mend: true },
+        hedge: { after: this.script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT },
+      });
+      if (!outcome.ok) return `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
+      this.checker.onRead(ticket, outcome, true);
+    }
+    return undefined;
+  }
+
+  private say(line: string): void {
+    this.trace.add(this.cluster.clock.nowMs(), line);
+  }
+}
+
+function clusterOf({ seed, shape }: Script, onSaid: (node: NodeId, sentence: string) => void): SimCluster {
+  return new SimCluster({
+    ...{ seed, onSaid, nodes: shape.nodes, partitions: shape.partitions, limits: shape.limits },
+    ...{ replication: shape.replication, commitMs: shape.commitMs },
+    place: (index) => ({ datacenter: `dc${1 + (index % shape.datacenters)}`, rack: `r${index + 1}` }),
+    clock: (index) => shape.clocks[index] ?? {},
+  });
+}
+
+function faultText({ kind, ...rest }: Fault): string {
+  return `FAULT ${kind} ${JSON.stringify(rest)}`;
+}

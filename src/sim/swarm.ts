@@ -1,0 +1,121 @@
+/**
+ * Swarm testing (Groce and others 2012): each seed enables its own few faults, at
+ * its own rates, on a cluster of its own shape. With all of them on at once,
+ * each would hide what the others could find.
+ */
+import { below, between, fraction, happens, pick, type Random } from "../base/random.js";
+import type { HedgePolicy } from "../cluster-config.js";
+import type { Level, Limits } from "../config.js";
+import { SimRandom } from "./random.js";
+import type { Operation, Script, Shape, Step } from "./script.js";
+import { drawFaults } from "./swarm-faults.js";
+
+const SECOND_MS = 1000;
+/** How often a kind of fault is enabled. */
+const FAULT_CHANCE = 0.3;
+
+/** The script of a seed. */
+export function drawScript(seed: number): Script {
+  const random = new SimRandom(seed);
+  const shape = drawShape(random.fork("shape"));
+  const durationMs = between(random, 8 * SECOND_MS, 30 * SECOND_MS);
+  const { swarm, faults } = drawFaults(random.fork("faults"), shape, durationMs, FAULT_CHANCE);
+  const operations = drawOperations(random.fork("operations"), shape, durationMs, swarm.includes("overload"));
+  const steps = [...faults, ...operations].sort((a, b) => a.atMs - b.atMs);
+  return { seed, shape, hedge: pick(random.fork("hedge"), HEDGES), swarm, steps };
+}
+
+const HEDGES: readonly HedgePolicy[] = [
+  { kind: "never" },
+  { kind: "always" },
+  { kind: "after", ms: 1 },
+  { kind: "after", ms: 20 },
+  { kind: "quantile", share: 0.5 },
+  {
+    kind: "max",
+    of: [
+      { kind: "quantile", share: 0.95 },
+      { kind: "after", ms: 2 },
+    ],
+  },
+];
+
+function drawShape(random: Random): Shape {
+  const nodes = pick(random, [3, 3, 3, 4, 5, 5, 6, 7, 9, happens(random, 0.2) ? 25 : 5]);
+  const datacenters = nodes >= 5 && happens(random, 0.3) ? 2 : 1;
+  const replication = datacenters === 2 ? pick(random, [3, 5, { dc1: 3, dc2: 2 }]) : pick(random, [1, 2, 3, 3, 3, 3]);
+  const isSkewed = happens(random, FAULT_CHANCE);
+  const offsetMsMax = pick(random, [100, 1000, 4000]);
+  const clocks = Array.from({ length: nodes }, () => ({
+    offsetMs: isSkewed ? between(random, -offsetMsMax, offsetMsMax) : 0,
+    driftPpm: isSkewed ? between(random, -500, 500) : 0,
+  }));
+  const partitions = pick(random, [1, 2, 16, 64]);
+  const commitMs = happens(random, FAULT_CHANCE) ? pick(random, [20, 200]) : 1;
+  return { nodes, datacenters, replication, partitions, limits: drawLimits(random), commitMs, clocks };
+}
+
+/** Small limits are reached soon. */
+function drawLimits(random: Random): Partial<Limits> {
+  const limits: { -readonly [Name in keyof Limits]?: number } = {};
+  if (happens(random, 0.5)) Object.assign(limits, { syncRangeRowsMax: 8, syncRangesMax: 4, scanRowsMax: 16 });
+  if (happens(random, 0.3)) limits.settleMs = pick(random, [0, 100, 5000]);
+  if (happens(random, 0.2)) limits.pendingCommitBytesMax = 1024 * 1024;
+  if (happens(random, 0.3)) limits.hedgeTokensMax = 2;
+  return limits;
+}
+
+function drawOperations(random: Random, shape: Shape, durationMs: number, hasBursts: boolean): Step[] {
+  const gapMs = pick(random, [20, 60, 200]);
+  const mix: Mix = {
+    keys: pick(random, [1, 3, 30]),
+    levels: drawLevels(random, shape),
+    readShare: pick(random, [0.3, 0.5, 0.8]),
+    deleteShare: pick(random, [0, 0.1, 0.3]),
+    ttlShare: pick(random, [0, 0, 0.3]),
+    awareShare: pick(random, [0, 0.5, 1]),
+    retries: pick(random, [0, 0, 1, 3]),
+  };
+  const operations: Step[] = [];
+  for (let atMs = 0; atMs < durationMs; atMs += 2 * gapMs * fraction(random)) {
+    const isBurst = hasBursts && happens(random, 0.01);
+    for (let count = isBurst ? 200 : 1; count > 0; count--) {
+      operations.push({ atMs, deed: { operation: drawOperation(random, shape, mix) } });
+    }
+  }
+  return operations;
+}
+
+interface Mix {
+  readonly keys: number;
+  readonly levels: readonly Level[];
+  readonly readShare: number;
+  readonly deleteShare: number;
+  readonly ttlShare: number;
+  readonly awareShare: number;
+  readonly retries: number;
+}
+
+function drawOperation(random: Random, shape: Shape, mix: Mix): Operation {
+  const isRead = happens(random, mix.readShare);
+  const kind = isRead ? "read" : happens(random, mix.deleteShare) ? "delete" : "put";
+  return {
+    kind,
+    node: below(random, shape.nodes),
+    retries: mix.retries,
+    key: below(random, mix.keys),
+    level: pick(random, mix.levels),
+    deadlineMs: pick(random, [100, 1000, 2000, 2000]),
+    isAware: happens(random, mix.awareShare),
+    ttlMs: kind === "put" && happens(random, mix.ttlShare) ? between(random, 100, 5 * SECOND_MS) : undefined,
+  };
+}
+
+/** Mostly levels that promise something together; at times any of them. */
+function drawLevels(random: Random, { datacenters, replication }: Shape): readonly Level[] {
+  const owners = typeof replication === "number" ? replication : 5;
+  if (datacenters > 1 && happens(random, 0.5)) return ["EACH_QUORUM", "QUORUM", "LOCAL_QUORUM", "LOCAL_ONE"];
+  if (happens(random, 0.6)) return ["QUORUM"];
+  if (happens(random, 0.3)) return ["QUORUM", "ALL"];
+  return ["ONE", "QUORUM", "ALL", 1 + below(random, owners)];
+}
