@@ -79,10 +79,15 @@ export class Merkle {
   /** A damaged row was replaced, or removed: what it weighed is unknown, so its partition is summed up again. */
   onReplaced(row: Uint8Array, isRemoved: boolean): void {
     if (this.cursor !== undefined && compareBytes(row, this.cursor) >= 0) return;
-    const partition = partitionOfRow(row, this.partitions);
-    const { digest } = this.fingerprint(placementOfRow(row), partitionTokens(this.partitions, partition));
-    this.root(placementOfRow(row), partition).set(digest);
     if (isRemoved) this.rowCount--;
+    const partition = partitionOfRow(row, this.partitions);
+    try {
+      const { digest } = this.fingerprint(placementOfRow(row), partitionTokens(this.partitions, partition));
+      this.root(placementOfRow(row), partition).set(digest);
+    } catch (error) {
+      // Another of its rows is damaged too: whoever replaces the last one sums up.
+      if (!(error instanceof StorageDamage)) throw error;
+    }
   }
 
   /** Digest and count of the durable rows in a range. */
