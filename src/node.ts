@@ -130,6 +130,7 @@ export class Member {
     this.turn.run(() => {
       this.parts.peers.stop();
       this.parts.sync.stop();
+      this.parts.merkle.stop();
       this.parts.rpc.close();
       this.parts.mint.stop(() => this.turn.answer(onStopped));
     });

@@ -16,7 +16,7 @@ import { assert } from "../base/assert.js";
 import { bytesToMapKey, compareBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import type { Limits } from "../config.js";
-import { StorageDamage, type World } from "../ports.js";
+import { type Cancel, StorageDamage, type World } from "../ports.js";
 import type { ListedRow, SyncRange, TokenRange } from "../wire/messages.js";
 import { digestOfRecord, partitionOfRow, placementOfRow, rowBounds, SPACE, TOKEN_MAX } from "./rows.js";
 
@@ -27,6 +27,8 @@ export class Merkle {
   /** All rows below this are in the roots; undefined when every row is. */
   private cursor: Uint8Array | undefined = Uint8Array.of(SPACE.rows);
   private rowCount = 0;
+  private cancelBuild: Cancel | undefined;
+  private wasDamaged = false;
 
   constructor(
     private readonly world: World,
@@ -41,21 +43,25 @@ export class Merkle {
 
   /**
    * Sums up what is stored, a slice per turn. A store too damaged to be scanned
-   * stays without trees: it serves what it can, and compares itself with nobody.
+   * has no trees: it serves what it can, and compares itself with nobody. Rows
+   * that somebody meets are healed, so it is tried again from time to time.
    */
   build(onBuilt: () => void): void {
     try {
       this.cursor = this.slice(this.cursor as Uint8Array, ROWS_END, (row, record) => this.add(row, undefined, record));
     } catch (error) {
       if (!(error instanceof StorageDamage)) throw error;
-      this.world.log.warn(
-        "the store is damaged and cannot be compared with the peers'; stop this node, move its folder away and start it: it rebuilds from them",
-        { damage: error.message },
-      );
+      this.cancelBuild = this.world.clock.after(this.limits.syncIntervalMs, () => this.build(() => {}));
+      if (!this.wasDamaged) this.warn(error);
       return onBuilt();
     }
     if (this.cursor === undefined) onBuilt();
-    else this.world.clock.after(0, () => this.build(onBuilt));
+    else this.cancelBuild = this.world.clock.after(0, () => this.build(onBuilt));
+  }
+
+  /** Nothing is read any more. */
+  stop(): void {
+    this.cancelBuild?.();
   }
 
   /** False until the roots speak of all rows. */
@@ -113,6 +119,14 @@ export class Merkle {
       listed.set(bytesToMapKey(row), { row, digest, young: isYoung(row, record) });
     });
     return listed;
+  }
+
+  private warn({ message }: StorageDamage): void {
+    this.wasDamaged = true;
+    this.world.log.warn(
+      "the store is damaged and cannot be compared with the peers'; what is read is healed, the rest is not: better stop this node, move its folder away and start it: it rebuilds from them",
+      { damage: message },
+    );
   }
 
   private forEachRow(placement: number, range: TokenRange, visit: (row: Uint8Array, record: Uint8Array) => void): void {

@@ -49,20 +49,12 @@ export class Faults {
     cluster.network.weather = CALM;
     for (const node of cluster.ids) {
       if (this.stopping.has(node)) this.crash(node, "kept");
-      this.replaceRotten(node);
       cluster.network.slow(node, 1);
       cluster.disk(node).fail(0, "full");
       if (!cluster.runs(node)) this.start(node);
       const clock = cluster.nodeClock(node);
       clock.jump(cluster.clock.wallMs() - clock.wallMs());
     }
-  }
-
-  /** What the log of a node with an unreadable disk asks its operator for. */
-  private replaceRotten(node: NodeId): void {
-    if (!this.cluster.disk(node).isDamaged) return;
-    if (this.cluster.runs(node)) this.crash(node, "lost");
-    this.cluster.wipe(node);
   }
 
   private apply(fault: Fault): boolean {

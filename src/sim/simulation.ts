@@ -123,6 +123,8 @@ class Simulation {
     cluster.run(LAST_ANSWER_MS);
     const [unanswered] = this.workload.unanswered;
     if (unanswered !== undefined) return `${unanswered}: never answered`;
+    // Damage is healed when somebody meets it, and here everybody is asked for everything.
+    this.readAll();
     const untilMs = cluster.clock.nowMs() + CONVERGE_MS_MAX;
     for (let apart = this.apart(); apart !== undefined; apart = this.apart()) {
       if (cluster.clock.nowMs() > untilMs) return apart;
@@ -158,7 +160,9 @@ class Simulation {
     return undefined;
   }
 
+  /** Reads every key at ALL; the first failure, if any. */
   private readAll(): string | undefined {
+    let failure: string | undefined;
     const keys = new Set(this.script.steps.flatMap(({ deed }) => ("operation" in deed ? deed.operation.key : [])));
     for (const key of keys) {
       const node = this.cluster.ids[key % this.cluster.ids.length] as NodeId;
@@ -167,10 +171,10 @@ class Simulation {
         ...{ bucket: "b", key: keyOf({ key }), level: "ALL", deadlineMs: READ_DEADLINE_MS, mend: true },
         hedge: { after: this.script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT },
       });
-      if (!outcome.ok) return `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
-      this.checker.onRead(ticket, outcome, true);
+      if (outcome.ok) this.checker.onRead(ticket, outcome, true);
+      else failure ??= `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
     }
-    return undefined;
+    return failure;
   }
 
   private say(line: string): void {

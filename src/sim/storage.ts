@@ -26,11 +26,6 @@ export class SimDisk {
     this.failing = { groups, kind };
   }
 
-  /** Whether some rows cannot be read. */
-  get isDamaged(): boolean {
-    return this.damaged.size > 0;
-  }
-
   /** Reads of this key throw until it is written again. */
   damage(key: Uint8Array): void {
     this.damaged.add(bytesToMapKey(key));
