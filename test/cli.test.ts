@@ -292,6 +292,7 @@ describe("help and config", () => {
       "owners",
       "import",
       "bench",
+      "simulate",
       "config",
       "help",
     ]);

@@ -54,6 +54,7 @@ export function buildProgram(outcome: Outcome): Command {
   addClusterCommands(program, onExit);
   addImportCommand(program, onExit);
   addBenchCommand(program, onExit);
+  addSimulateCommand(program, onExit);
   addConfigCommands(program, onExit);
   return program;
 }
@@ -232,6 +233,20 @@ function addBenchCommand(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./bench.js")).bench(options)));
+}
+
+function addSimulateCommand(program: Command, onExit: OnExit): void {
+  declare(program, "simulate", "run whole clusters on virtual time, with the faults that a seed draws", [
+    "murmur simulate --seeds 100",
+    "murmur simulate --seed 7 --trace",
+    "murmur simulate --seed 7 --shrink",
+  ])
+    .option("--seed <first>", "the seed, or the first of several", "1")
+    .option("--seeds <count>", "how many seeds, each run twice", "1")
+    .option("--trace", "print all that happened to one seed")
+    .option("--shrink", "look for the same failure in fewer steps, and print those")
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./simulate.js")).simulate(options)));
 }
 
 function addConfigCommands(program: Command, onExit: OnExit): void {

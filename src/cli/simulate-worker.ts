@@ -1,4 +1,6 @@
-/** One of the threads of `murmur simulate`: it is given a seed and answers with the result. */
+/**
+ * One of the threads of `murmur simulate`: it is given a seed and answers with the result.
+ */
 import { parentPort } from "node:worker_threads";
 import { replayTwice } from "../sim/replay.js";
 import { drawScript } from "../sim/swarm.js";

@@ -8,7 +8,7 @@
  * two phases are TigerBeetle's.)
  */
 import { equalBytes } from "../base/bytes.js";
-import type { NodeId } from "../ports.js";
+import { type NodeId, type Row, StorageDamage } from "../ports.js";
 import { partitionOfRow, placementOfRow, SPACE } from "../replica/rows.js";
 import { Checker } from "./checker.js";
 import { SimCluster } from "./cluster.js";
@@ -38,6 +38,7 @@ const LAST_ANSWER_MS = 11_000;
 const CONVERGE_MS_MAX = 60_000;
 const CONVERGE_STEP_MS = 500;
 const ROWS_MAX = 1_000_000;
+const ALL_ROWS = [Uint8Array.of(SPACE.rows), Uint8Array.of(SPACE.rows + 1)] as const;
 const READ_DEADLINE_MS = 2000;
 
 /** Runs a script to its end. `say` is given a line for everything that happens. */
@@ -123,11 +124,11 @@ class Simulation {
     cluster.run(LAST_ANSWER_MS);
     const [unanswered] = this.workload.unanswered;
     if (unanswered !== undefined) return `${unanswered}: never answered`;
-    // Damage is healed when somebody meets it, and here everybody is asked for everything.
-    this.readAll();
     const untilMs = cluster.clock.nowMs() + CONVERGE_MS_MAX;
     for (let apart = this.apart(); apart !== undefined; apart = this.apart()) {
       if (cluster.clock.nowMs() > untilMs) return apart;
+      // Damage is healed when somebody meets it, and here everybody is asked for everything.
+      if (this.script.swarm.includes("damage")) this.readAll();
       cluster.run(CONVERGE_STEP_MS);
     }
     this.say("all replicas are equal");
@@ -141,9 +142,8 @@ class Simulation {
     for (const node of cluster.ids) {
       const { rebuilding, rows: counted } = cluster.member(node).describe();
       if (rebuilding > 0) return `${node} still rebuilds ${rebuilding} partitions`;
-      const stored = cluster
-        .disk(node)
-        .scan(Uint8Array.of(SPACE.rows), Uint8Array.of(SPACE.rows + 1), ROWS_MAX, Infinity);
+      const stored = this.storedAt(node);
+      if (stored === undefined) return `${node} still has a row that cannot be read`;
       if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
       for (const { key, value } of stored) {
         const name = Buffer.from(key).toString("hex");
@@ -158,6 +158,15 @@ class Simulation {
       if (!isEqual) return `row ${name} differs among ${owners.join(", ")}`;
     }
     return undefined;
+  }
+
+  private storedAt(node: NodeId): Row[] | undefined {
+    try {
+      return this.cluster.disk(node).scan(...ALL_ROWS, ROWS_MAX, Number.POSITIVE_INFINITY);
+    } catch (error) {
+      if (!(error instanceof StorageDamage)) throw error;
+      return undefined;
+    }
   }
 
   /** Reads every key at ALL; the first failure, if any. */

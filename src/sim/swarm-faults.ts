@@ -63,8 +63,8 @@ export function drawFaults(
   chance: number,
 ): { swarm: string[]; faults: Step[] } {
   const enabled = KINDS.filter(() => happens(random, chance)).filter(
-    // A wiped node and a damaged one may together be all that held a row.
-    ([name], _index, all) => name !== "damage" || !all.some(([other]) => other === "wipe"),
+    // A wiped node and a damaged one may together be all that held a row; and so may a damaged one alone.
+    ([name], _index, all) => name !== "damage" || (shape.replication !== 1 && !all.some(([other]) => other === "wipe")),
   );
   const drawn = enabled.flatMap(([, draw]) => draw(random, shape, durationMs));
   const faults = drawn.map(({ atMs, ...fault }): Step => ({ atMs, deed: { fault: fault as Fault } }));

@@ -42,7 +42,8 @@ export class Heal {
     const others = this.ownersOf(row).filter((owner) => owner !== ring.self);
     const answers = new Map<NodeId, RowAnswer>();
     let left = others.length;
-    if (left === 0) onAnswers(answers);
+    // The only owner has nobody to ask: its row stays an error, for "absent" would be a lie.
+    if (left === 0) return this.done(row);
     for (const owner of others) {
       rpc.call(owner, { kind: "read", rows: [row] }, limits.syncDeadlineMs, (reply) => {
         const answer = reply?.kind === "read-reply" ? reply.answers[0] : undefined;

@@ -7,7 +7,7 @@ import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../../src/coordinator/outcome.js";
 import type { Context } from "../../src/lattice/stamp.js";
-import { encodeRow, orderedToken } from "../../src/replica/rows.js";
+import { encodeRow, orderedToken, SPACE } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
 const KEY = utf8("ada");
@@ -284,6 +284,31 @@ test("an unreadable row is never absent: a spare answers, and without one the re
   cluster.disk("n1").damage(placeOf(cluster).row);
   assert.equal(textOf(get(cluster, "n1", "QUORUM")), "x");
   assert.equal(failureOf(get(cluster, "n1", "ALL")).kind, "failed");
+});
+
+test("the only owner of a damaged row has nobody to fetch it from: it stays an error and never becomes absent", () => {
+  const cluster = clusterOf({ replication: 1 });
+  put(cluster, "n1", "x", "ONE");
+  const { row, owners } = placeOf(cluster);
+  cluster.disk(owners[0] as string).flip(row, 77);
+  for (let round = 0; round < 3; round++) {
+    assert.equal(failureOf(get(cluster, "n2", "ONE")).kind, "failed");
+    cluster.run(10_000);
+  }
+});
+
+test("two damaged rows of one partition are healed one after the other", () => {
+  const cluster = clusterOf({ partitions: 1 });
+  const request = { bucket: "b", context: [], level: "ALL", deadlineMs: DEADLINE_MS } as const;
+  const op = { kind: "put", contentType: "", value: utf8("x"), expiresAtMs: undefined } as const;
+  for (const key of ["k1", "k2"]) assert.ok(cluster.write("n1", { ...request, key: utf8(key), op }).ok);
+  const rows = cluster.disk("n1").keys(Uint8Array.of(SPACE.rows), Uint8Array.of(SPACE.rows + 1), 10);
+  assert.equal(rows.length, 2);
+  for (const row of rows) cluster.disk("n1").damage(row);
+  const read = { bucket: "b", level: "ALL", deadlineMs: DEADLINE_MS, hedge: DEFAULT_HEDGE, mend: true } as const;
+  for (const key of ["k1", "k2"]) cluster.read("n1", { ...read, key: utf8(key) });
+  cluster.run(1000);
+  for (const key of ["k1", "k2"]) assert.ok(cluster.read("n1", { ...read, key: utf8(key) }).ok);
 });
 
 test("an acknowledged QUORUM write survives the crash of everybody", () => {
