@@ -65,11 +65,29 @@ export class Replica {
 
   /** Puts a sound state, or none, in the place of a damaged one. `onDone` tells whether it is durable. */
   replaceDamaged(row: Uint8Array, state: Uint8Array | undefined, onDone: (isHealed: boolean) => void): void {
+    // A write on its way to the disk has replaced the damage already, and may be newer than what the others hold.
+    if (this.isSound(row)) {
+      const entries = state === undefined ? [] : [{ row, state }];
+      this.merge("sync", entries, (results) => onDone(results.every(({ status }) => status === "ok")));
+      return;
+    }
     const value = state === undefined ? undefined : encodeRecord(row, state);
     this.parts.world.storage.commit([{ key: row, value }], (error) => {
       if (error === undefined) this.parts.merkle.onReplaced(row, value === undefined);
       onDone(error === undefined);
     });
+  }
+
+  /** Whether the newest record can be read. */
+  private isSound(row: Uint8Array): boolean {
+    try {
+      const record = this.parts.world.storage.latest(row);
+      if (record !== undefined) stateOfRecord(row, record);
+      return true;
+    } catch (error) {
+      if (!(error instanceof StorageDamage)) throw error;
+      return false;
+    }
   }
 
   private readRow(row: Uint8Array): RowAnswer {
