@@ -2,6 +2,7 @@
  * `--trace`: one request as a timeline of the replicas that were asked, so
  * that one sees who was waited for and who was behind.
  */
+import { parseServerTiming } from "../client/server-timing.js";
 import { bar, paint, say, shown } from "./terminal.js";
 
 /** One replica's part. `endMs` is undefined while it is silent. */
@@ -59,14 +60,9 @@ function milliseconds(durationMs: number): string {
   return `${durationMs.toFixed(durationMs < 10 ? 2 : 1)} ms`;
 }
 
-/** The replicas as Server-Timing names them: `n1;dur=1.2;desc="first same", n2;desc="first failed"`. */
+/** The replicas as the Server-Timing of an answer names them: of a write it does not tell when each was asked. */
 export function serverTimingLines(header: string): TraceLine[] {
-  const lines: TraceLine[] = [];
-  for (const [, node = "", parameters = ""] of header.matchAll(/([^\s,;]+)((?:;[^\s,;="]+=(?:"[^"]*"|[^\s,;"]*))*)/g)) {
-    const duration = /;dur=([\d.]+)/.exec(parameters)?.[1];
-    const told = /;desc="([^"]*)"/.exec(parameters)?.[1] ?? "";
-    const endMs = duration === undefined ? undefined : Number(duration);
-    lines.push({ node, startMs: 0, endMs, isHedge: false, told });
-  }
-  return lines;
+  return parseServerTiming(header).map(({ node, ms, role, state }) => {
+    return { node, startMs: 0, endMs: ms, isHedge: false, told: `${role} ${state}` };
+  });
 }

@@ -20,6 +20,13 @@ const KEYS_SUFFIX = "/keys";
 const BUCKET_CHARACTERS_MAX = 64;
 const BUCKET_NAME_EXPECTED = "a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -";
 
+/** The path and the query of a request line's target, both as they came. */
+export function splitTarget(target: string): { readonly path: string; readonly queryText: string } {
+  const queryAt = target.indexOf("?");
+  if (queryAt < 0) return { path: target, queryText: "" };
+  return { path: target.slice(0, queryAt), queryText: target.slice(queryAt + 1) };
+}
+
 /** The key of `/v1/buckets/{bucket}/keys/{key}` or its `keys64` form; undefined when the path has neither form. */
 export function keyAddress(path: string, keyBytesMax: number): Address | Problem | undefined {
   if (!path.startsWith(BUCKETS_PREFIX)) return undefined;

@@ -12,7 +12,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Express } from "express";
 import type { Log } from "../ports.js";
-import { ownersAddress } from "./address.js";
+import { ownersAddress, splitTarget } from "./address.js";
 import type { Edge, Scraped } from "./edge.js";
 import type { Events } from "./events.js";
 import { openApi } from "./openapi.js";
@@ -94,7 +94,7 @@ function routes({ edge, events, meter, ready }: AdminOptions): readonly (readonl
 }
 
 function answerOwners(edge: Edge, request: IncomingMessage, response: ServerResponse): void {
-  const [path] = (request.url as string).split("?", 1) as [string];
+  const { path } = splitTarget(request.url as string);
   const address = ownersAddress(path, edge.limits.keyBytesMax);
   if (address === undefined) refuse(edge, request, response, NO_SUCH_PATH);
   else if (address instanceof Problem) refuse(edge, request, response, address);

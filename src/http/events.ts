@@ -10,6 +10,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
+import { splitTarget } from "./address.js";
 import type { Edge, Scraped } from "./edge.js";
 import { badRequest, overloaded, type Problem } from "./problem.js";
 import { refuse } from "./respond.js";
@@ -184,8 +185,7 @@ export class Events {
 
 /** Whether stats are wanted: the one parameter is `stats=never`. */
 function parseStats(target: string): boolean | Problem {
-  const mark = target.indexOf("?");
-  const query = mark < 0 ? "" : target.slice(mark + 1);
-  if (query === "") return true;
-  return query === "stats=never" ? false : badRequest("the stream of events takes no parameter but stats=never");
+  const { queryText } = splitTarget(target);
+  if (queryText === "") return true;
+  return queryText === "stats=never" ? false : badRequest("the stream of events takes no parameter but stats=never");
 }

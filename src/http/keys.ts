@@ -5,7 +5,7 @@
  * and for an order of magnitude in speed.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Address, keyAddress } from "./address.js";
+import { type Address, keyAddress, splitTarget } from "./address.js";
 import type { Edge } from "./edge.js";
 import { methodNotAllowed, Problem } from "./problem.js";
 import { read } from "./read.js";
@@ -16,11 +16,9 @@ export const KEY_METHODS = "GET, HEAD, PUT, DELETE, POST";
 
 /** Answers, now or later, if the request's path is that of a key; says whether it is. */
 export function handleKey(edge: Edge, request: IncomingMessage, response: ServerResponse): boolean {
-  const target = request.url as string;
-  const queryAt = target.indexOf("?");
-  const address = keyAddress(queryAt < 0 ? target : target.slice(0, queryAt), edge.limits.keyBytesMax);
+  const { path, queryText } = splitTarget(request.url as string);
+  const address = keyAddress(path, edge.limits.keyBytesMax);
   if (address === undefined) return false;
-  const queryText = queryAt < 0 ? "" : target.slice(queryAt + 1);
   const problem = address instanceof Problem ? address : dispatch(edge, request, response, address, queryText);
   if (problem !== undefined) refuse(edge, request, response, problem);
   return true;

@@ -3,7 +3,7 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { asBuffer } from "../base/bytes.js";
-import { bucketAddress } from "./address.js";
+import { bucketAddress, splitTarget } from "./address.js";
 import type { Edge } from "./edge.js";
 import { pageToken, readPageToken } from "./page-token.js";
 import { badRequest, methodNotAllowed, Problem } from "./problem.js";
@@ -13,7 +13,7 @@ import { refuse, sendText } from "./respond.js";
 
 /** Answers, now or later, if the request's path is that of a listing; says whether it is. */
 export function handleList(edge: Edge, request: IncomingMessage, response: ServerResponse): boolean {
-  const [path, queryText = ""] = splitTarget(request.url as string);
+  const { path, queryText } = splitTarget(request.url as string);
   const bucket = bucketAddress(path);
   if (bucket === undefined) return false;
   const problem = bucket instanceof Problem ? bucket : take(edge, request, response, bucket, queryText);
@@ -50,9 +50,4 @@ function take(
     sendText(edge, response, 200, "application/json", JSON.stringify({ keys, next }));
   });
   return undefined;
-}
-
-function splitTarget(target: string): [path: string, query?: string] {
-  const queryAt = target.indexOf("?");
-  return queryAt < 0 ? [target] : [target.slice(0, queryAt), target.slice(queryAt + 1)];
 }
