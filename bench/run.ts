@@ -1,5 +1,5 @@
 /**
- * `npm run bench`: every bench in turn, in about five minutes; `npm run bench --
+ * `npm run bench`: every bench in turn; `npm run bench --
  * levels --quick`: the named ones, quickly. Tables go to stdout, progress to
  * stderr, JSON and pictures to bench/results/.
  */

@@ -4,7 +4,7 @@
 import type { Histogram } from "../load/histogram.js";
 import { allErrors, type LoadReport, merged, PERCENTILES } from "../load/report.js";
 import { extraReadsPercent, type HedgeCounts, summed } from "../load/scrape.js";
-import { counted, grouped, print, printJson, table } from "./terminal.js";
+import { counted, figure, grouped, print, printJson, table } from "./terminal.js";
 
 /** Rounds with one hedging policy. */
 export interface BenchSide {
@@ -103,10 +103,4 @@ function knownCounts(counts: BenchSide["counts"]): HedgeCounts | undefined {
 
 function sumOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0);
-}
-
-/** Three figures; a dash where too few samples could tell. */
-function figure(value: number | undefined): string {
-  if (value === undefined || !Number.isFinite(value)) return "-";
-  return value.toFixed(value >= 100 ? 0 : value >= 10 ? 1 : 2);
 }

@@ -12,7 +12,7 @@ import { allErrors } from "../load/report.js";
 import { between, type HedgeCounts, scrape } from "../load/scrape.js";
 import { checkBucket } from "./addresses.js";
 import { type BenchSide, printBench } from "./bench-report.js";
-import { askJson, authority, type ClusterOptions, openCluster, problemFailure } from "./cluster.js";
+import { askJson, type Cluster, type ClusterOptions, openCluster, problemFailure, urlOf } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { ProgressLine } from "./progress.js";
 import { onStopSignals } from "./signals.js";
@@ -42,8 +42,6 @@ const TIMEOUT_MS = 10_000;
 /** What `--compare` puts beside the cluster's own policy. */
 const NEVER = "never";
 const DEFAULT = "default";
-
-type Cluster = Awaited<ReturnType<typeof openCluster>>;
 
 export async function bench(options: BenchOptions): Promise<ExitCode> {
   const plan = planOf(options);
@@ -175,7 +173,7 @@ function numberOf(option: string, text: string, most: number): number {
 async function urlsOf(cluster: Cluster, options: BenchOptions): Promise<readonly string[]> {
   const { nodes } = await askJson<ClusterStatus>(cluster, "/v1/cluster");
   if (options.node !== undefined) return cluster.urls;
-  return nodes.filter(({ state }) => state === "up").map(({ host, http }) => `http://${authority(host, http)}`);
+  return nodes.filter(({ state }) => state === "up").map(urlOf);
 }
 
 /** One write and one read: what is refused by itself is told in the cluster's words, not as ten thousand errors. */

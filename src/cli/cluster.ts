@@ -130,7 +130,8 @@ async function configOf(options: ClusterOptions): Promise<ClusterConfig> {
   return loadConfig(configPath(options.config));
 }
 
-function urlOf({ host, http }: Pick<NodeConfig, "host" | "http">): string {
+/** The base URL of a node. */
+export function urlOf({ host, http }: Pick<NodeConfig, "host" | "http">): string {
   return `http://${authority(host, http)}`;
 }
 

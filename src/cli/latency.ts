@@ -6,7 +6,7 @@
 import type { LatencyReport } from "../http/store.js";
 import { askEach, type ClusterOptions, type Said } from "./cluster.js";
 import { EXIT, type ExitCode } from "./exit.js";
-import { figureMs, grouped, paint, print, printJson, say, table } from "./terminal.js";
+import { figure, grouped, paint, print, printJson, say, table } from "./terminal.js";
 
 type Peer = LatencyReport["peers"][number];
 
@@ -20,9 +20,7 @@ export async function latency(options: ClusterOptions): Promise<ExitCode> {
   print(paint("bold", "p50 / p99 in ms of the answers to reads: who asks down, who answers across"));
   print(matrix(said, nodes, answerTime));
   print(`\n${paint("bold", `ms until a spare is asked${policyOf(said)}`)}`);
-  print(
-    matrix(said, nodes, ({ hedgeAfterMs }) => (hedgeAfterMs === undefined ? "never" : figureMs(hedgeAfterMs)), bank),
-  );
+  print(matrix(said, nodes, ({ hedgeAfterMs }) => (hedgeAfterMs === undefined ? "never" : figure(hedgeAfterMs)), bank));
   say(
     paint(
       "dim",
@@ -59,7 +57,7 @@ function matrix(
 }
 
 function answerTime({ p50Ms, p99Ms, overdue, unanswered }: Peer): string {
-  const times = [p50Ms, p99Ms].map((each) => (each === undefined ? "-" : figureMs(each))).join(" / ");
+  const times = [p50Ms, p99Ms].map(figure).join(" / ");
   const awaited = unanswered === 0 ? "" : ` (${unanswered})`;
   return overdue ? `${paint("red", `${times} !`)}${awaited}` : `${times}${awaited}`;
 }

@@ -67,9 +67,10 @@ export function grouped(count: number): string {
   return String(Math.round(count)).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Milliseconds to three digits: `0.42`, `12.3`, `1,234`. */
-export function figureMs(durationMs: number): string {
-  return durationMs < 100 ? durationMs.toFixed(durationMs < 10 ? 2 : 1) : grouped(durationMs);
+/** Milliseconds, or another measure, to three digits: `0.42`, `12.3`, `1,234`; a dash where nothing was measured. */
+export function figure(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return "-";
+  return value < 100 ? value.toFixed(value < 10 ? 2 : 1) : grouped(value);
 }
 
 /** `1 row`, `1,234 rows`. */

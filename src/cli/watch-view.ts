@@ -6,7 +6,7 @@
  * nodes' medians, each weighed by its requests, and p99 is that of the worst node.
  */
 import type { Rates, StatsEvent } from "../http/stats.js";
-import { figureMs, grouped, paint } from "./terminal.js";
+import { figure, grouped, paint } from "./terminal.js";
 
 /** How a node's stream stands, and its last figures while they are fresh. */
 export interface Watched {
@@ -61,9 +61,9 @@ const COLUMNS: readonly (readonly [head: string, cell: (totals: Totals) => strin
   ["failed/s", (totals) => few(totals.failedPerSecond)],
   ["hedges/s", (totals) => few(totals.hedgesPerSecond)],
   ["mends/s", (totals) => few(totals.mendsPerSecond)],
-  ["p50 ms", (totals) => timeOf(totals.p50Ms)],
-  ["p99 ms", (totals) => timeOf(totals.worstP99Ms)],
-  ["lag ms", (totals) => figureMs(totals.worstLoopLagMs)],
+  ["p50 ms", (totals) => figure(totals.p50Ms)],
+  ["p99 ms", (totals) => figure(totals.worstP99Ms)],
+  ["lag ms", (totals) => figure(totals.worstLoopLagMs)],
   ["replica rows", (totals) => grouped(totals.rows)],
   ["rss MiB", (totals) => grouped(totals.rssBytes / 1024 / 1024)],
 ];
@@ -122,8 +122,4 @@ function weighedMedian(all: readonly StatsEvent[]): number | undefined {
 /** A rate that is mostly small: one event in ten seconds shows. */
 function few(perSecond: number): string {
   return perSecond === 0 || perSecond >= 10 ? grouped(perSecond) : perSecond.toFixed(1);
-}
-
-function timeOf(durationMs: number | undefined): string {
-  return durationMs === undefined ? "-" : figureMs(durationMs);
 }
