@@ -22,11 +22,16 @@ export interface KeyHeaders {
 /** `isExact` unless answers of one context may differ in their bytes: then the tag is marked weak. */
 export function keyHeaders(context: Context, replicas: readonly Asked[], isExact: boolean): KeyHeaders {
   const bytes = encodeContext(context);
-  const text = asBuffer(bytes).toString("base64url");
+  const text = base64url(bytes);
   const tag = `"${hash("sha256", bytes, "base64url").slice(0, ETAG_CHARACTERS)}"`;
   const list = ["Murmur-Context", text, "ETag", isExact ? tag : `W/${tag}`];
   addTiming(list, replicas);
   return { context: text, tag, list };
+}
+
+/** A context as it travels: in `Murmur-Context`, and in the results of a batch. */
+export function contextText(context: Context): string {
+  return base64url(encodeContext(context));
 }
 
 /** One entry per replica asked: its name, how long it took unless it is silent, its role and its state. */
@@ -43,4 +48,8 @@ function timing(asked: Asked): string {
   const ms = tookMs(asked);
   const duration = ms === undefined ? "" : `;dur=${ms}`;
   return `${asked.node}${duration};desc="${asked.role} ${asked.state}"`;
+}
+
+function base64url(bytes: Uint8Array): string {
+  return asBuffer(bytes).toString("base64url");
 }

@@ -5,9 +5,9 @@
  * are taken by the same code. A mistake is told with its place, such as
  * `reads[3].key`, and refuses the whole batch: nothing was asked of anybody.
  */
-import { isUtf8 } from "node:buffer";
 import { asBuffer, bytesToMapKey, textOf, utf8 } from "../base/bytes.js";
 import { nearestName } from "../base/names.js";
+import type { BucketConfig } from "../cluster-config.js";
 import type { BatchRequest } from "../coordinator/batch.js";
 import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
 import type { Op } from "../lattice/lattice.js";
@@ -18,7 +18,7 @@ import { base64Decoded, base64urlDecoded } from "./decode.js";
 import type { Edge } from "./edge.js";
 import { contentTypeToStore } from "./media.js";
 import { badRequest, Problem } from "./problem.js";
-import { defaultQuery, type KeyQuery, type Operation, PARAMETERS } from "./query.js";
+import { defaultQuery, type KeyQuery, type Operation, PARAMETERS, quoted } from "./query.js";
 
 export interface ParsedBatch {
   readonly request: BatchRequest;
@@ -150,7 +150,7 @@ class BatchParser {
   private ttlMs({ ttl }: Fields, place: string, query: KeyQuery): number | undefined {
     if (ttl === undefined) return query.ttlMs;
     const own = { ...query };
-    this.take("put", "ttl", ttl, own, `${place}.`);
+    this.take("put", "ttl", ttl, own, this.edge.config.defaults, `${place}.`);
     return own.ttlMs;
   }
 
@@ -178,7 +178,7 @@ class BatchParser {
     const query = defaultQuery(operation, config, this.edge.limits);
     for (const wish of WISHES[operation]) {
       const value = this.fields[wish];
-      if (value !== undefined) this.take(operation, wish, value, query, "", bucket);
+      if (value !== undefined) this.take(operation, wish, value, query, config);
     }
     this.queries.set(name, query);
     return query;
@@ -189,12 +189,11 @@ class BatchParser {
     name: string,
     value: unknown,
     query: KeyQuery,
-    place: string,
-    bucket?: string,
+    bucket: BucketConfig,
+    place = "",
   ): void {
     if (typeof value !== "string" && typeof value !== "number") throw refusal(`${place}${name}`, "takes a text");
-    const config = bucket === undefined ? this.edge.config.defaults : this.edge.bucket(bucket);
-    const problem = PARAMETERS[operation].get(name)?.(query, String(value), config, this.edge.limits);
+    const problem = PARAMETERS[operation].get(name)?.(query, String(value), bucket, this.edge.limits);
     if (problem !== undefined) throw new Refusal(badRequest(`${place}${problem.detail}`));
   }
 
@@ -232,8 +231,7 @@ function checkNames(place: string, fields: Fields, names: readonly string[]): vo
     if (names.includes(name)) continue;
     const nearest = nearestName(name, names);
     const remedy = nearest === undefined ? `it takes ${names.join(", ")}` : `did you mean ${nearest}?`;
-    const shown = name.slice(0, ECHO_CHARACTERS_MAX);
-    throw refusal(place === "" ? "the body" : place, `unknown field ${JSON.stringify(shown)}; ${remedy}`);
+    throw refusal(place === "" ? "the body" : place, `unknown field ${quoted(name)}; ${remedy}`);
   }
 }
 
@@ -254,11 +252,9 @@ function checkOnce(writes: readonly WriteRequest[]): void {
 function keyOfText(key: unknown): Uint8Array | undefined {
   if (typeof key !== "string") return undefined;
   const bytes = utf8(key);
-  return isUtf8(bytes) && asBuffer(bytes).toString() === key ? bytes : undefined;
+  return asBuffer(bytes).toString() === key ? bytes : undefined;
 }
 
 function keyOfBase64(key64: unknown): Uint8Array | undefined {
   return typeof key64 === "string" ? base64urlDecoded(key64) : undefined;
 }
-
-const ECHO_CHARACTERS_MAX = 40;

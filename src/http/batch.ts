@@ -10,7 +10,7 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { asBuffer } from "../base/bytes.js";
 import type { BatchOutcome } from "../coordinator/batch.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
-import { type Context, encodeContext } from "../lattice/stamp.js";
+import { contextText } from "./answer.js";
 import { type ParsedBatch, parseBatch } from "./batch-request.js";
 import { expectedBytes, readBody } from "./body.js";
 import type { Edge } from "./edge.js";
@@ -121,10 +121,6 @@ function worst(failures: readonly (Failure | undefined)[], writes: readonly Writ
   if (found === undefined) return undefined;
   const detail = `${count} of ${failures.length} items failed, such as results[${at}]: ${found.detail}`;
   return new Problem(found.code, detail, found.headers, found.counts);
-}
-
-function contextText(context: Context): string {
-  return asBuffer(encodeContext(context)).toString("base64url");
 }
 
 function typeRefusal(headers: IncomingHttpHeaders): Problem | undefined {

@@ -187,7 +187,7 @@ function takeHedge(query: KeyQuery, value: string, bucket: BucketConfig): Proble
 }
 
 /** What a client wrote, short enough to repeat. */
-function quoted(text: string): string {
+export function quoted(text: string): string {
   return JSON.stringify(text.length <= ECHO_CHARACTERS_MAX ? text : `${text.slice(0, ECHO_CHARACTERS_MAX)}…`);
 }
 

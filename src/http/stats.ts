@@ -95,6 +95,7 @@ export class Stats {
     const intervalMs = Math.max(1, performance.now() - this.sinceMs);
     const counted = this.countAll();
     const { rows, rebuilding, refusing } = store.condition();
+    const { rss, heapUsed } = process.memoryUsage();
     const event = {
       at: this.edge.wallMs(),
       intervalMs: Math.round(intervalMs),
@@ -104,8 +105,8 @@ export class Stats {
       ...{ rows, hintsPending: this.sum("murmur_hints_pending"), rebuilding },
       ...(refusing === undefined ? {} : { refusing }),
       loopLagMs: round(this.loopLagMs),
-      rssBytes: process.memoryUsage.rss(),
-      heapBytes: process.memoryUsage().heapUsed,
+      rssBytes: rss,
+      heapBytes: heapUsed,
     };
     this.begin(counted);
     return event;
