@@ -18,7 +18,7 @@ import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import type { Limits } from "../config.js";
 import { type Cancel, StorageDamage, type World } from "../ports.js";
 import type { ListedRow, SyncRange, TokenRange } from "../wire/messages.js";
-import { digestOfRecord, partitionOfRow, placementOfRow, rowBounds, SPACE, TOKEN_MAX } from "./rows.js";
+import { digestOfRecord, partitionOfRow, placementOfRow, positionAfter, rowBounds, SPACE, TOKEN_MAX } from "./rows.js";
 
 const ROWS_END: Uint8Array = Uint8Array.of(SPACE.rows + 1);
 
@@ -144,7 +144,7 @@ export class Merkle {
     const rows = this.world.storage.scan(from, to, this.limits.scanRowsMax, this.limits.scanBytesMax);
     for (const { key, value } of rows) visit(key, value);
     const last = rows.at(-1);
-    return last === undefined ? undefined : Buffer.concat([last.key, Uint8Array.of(0)]);
+    return last === undefined ? undefined : positionAfter(last.key);
   }
 
   private add(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array): void {

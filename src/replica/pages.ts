@@ -26,6 +26,7 @@ import {
   TOKEN_MAX,
   tokenOfRow,
 } from "./rows.js";
+import { ownsAt } from "./votes.js";
 
 /** Rows and bytes that one message may still look at. */
 interface Allowance {
@@ -117,10 +118,8 @@ export class Pages {
 
   private votesFor(position: Uint8Array): boolean {
     const { owners, votes } = this.parts;
-    if (!isPosition(position) || placementOfRow(position) >= owners.placements) return false;
-    const placement = placementOfRow(position);
-    const partition = partitionOfRow(position, owners.partitions);
-    return owners.ownersOf(placement, partition).includes(owners.self) && votes.has(placement, partition);
+    if (!isPosition(position) || !ownsAt(owners, position)) return false;
+    return votes.has(placementOfRow(position), partitionOfRow(position, owners.partitions));
   }
 
   private endOfPartition(position: Uint8Array): Uint8Array {

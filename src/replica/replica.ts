@@ -16,7 +16,7 @@ import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/
 import type { Merkle } from "./merkle.js";
 import type { Mint } from "./mint.js";
 import { bucketOfRow, encodeRecord, isRow, partitionOfRow, placementOfRow, stateOfRecord } from "./rows.js";
-import type { Owners, Votes } from "./votes.js";
+import { type Owners, ownsAt, type Votes } from "./votes.js";
 
 export interface ReplicaParts {
   readonly world: World;
@@ -27,6 +27,8 @@ export interface ReplicaParts {
   readonly votes: Votes;
   readonly merkle: Merkle;
 }
+
+const NOT_MINE: RowAnswer = { status: "absent", votes: false, state: undefined };
 
 type OnResult = (status: MergeStatus, stamp?: Stamp) => void;
 
@@ -56,7 +58,7 @@ export class Replica {
     if (left === 0) onDone(results);
     entries.forEach((entry, index) => {
       this.mergeEntry(cause, entry, (status, stamp) => {
-        results[index] = { status, votes: this.votesFor(entry.row), stamp };
+        results[index] = { status, votes: this.owns(entry.row) && this.votesFor(entry.row), stamp };
         left--;
         if (left === 0) onDone(results);
       });
@@ -91,8 +93,8 @@ export class Replica {
   }
 
   private readRow(row: Uint8Array): RowAnswer {
+    if (!this.owns(row)) return NOT_MINE;
     const votes = this.votesFor(row);
-    if (!this.owns(row)) return { status: "absent", votes, state: undefined };
     try {
       const record = this.parts.world.storage.durable(row);
       if (record === undefined) return { status: "absent", votes, state: undefined };
@@ -150,16 +152,13 @@ export class Replica {
     });
   }
 
+  /** Of a row that is ours. */
   private votesFor(row: Uint8Array): boolean {
-    if (!this.owns(row)) return false;
     return this.parts.votes.has(placementOfRow(row), partitionOfRow(row, this.parts.owners.partitions));
   }
 
   private owns(row: Uint8Array): boolean {
-    const { owners } = this.parts;
-    if (!isRow(row) || placementOfRow(row) >= owners.placements) return false;
-    const partition = partitionOfRow(row, owners.partitions);
-    return owners.ownersOf(placementOfRow(row), partition).includes(owners.self);
+    return isRow(row) && ownsAt(this.parts.owners, row);
   }
 
   /** An unreadable row is an error, never "absent". */

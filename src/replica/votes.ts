@@ -16,7 +16,7 @@ import { MalformedBytes, NO_BYTES, Reader, Writer } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import type { Actor } from "../lattice/stamp.js";
 import type { NodeId, World } from "../ports.js";
-import { ownRecord, readOwnRecord, SPACE } from "./rows.js";
+import { ownRecord, partitionOfRow, placementOfRow, readOwnRecord, SPACE } from "./rows.js";
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("votes").finish();
 const RECORD_FORMAT = 1;
@@ -31,6 +31,13 @@ export interface Owners {
   /** The partitions of a placement that `node` owns, in ascending order. */
   ownedBy(node: NodeId, placement: number): readonly number[];
   datacenterOf(node: NodeId): string;
+}
+
+/** Whether the layout names this node an owner of a row, or of a position, whatever placement that claims. */
+export function ownsAt(owners: Owners, row: Uint8Array): boolean {
+  const placement = placementOfRow(row);
+  if (placement >= owners.placements) return false;
+  return owners.ownersOf(placement, partitionOfRow(row, owners.partitions)).includes(owners.self);
 }
 
 /** With whom a partition was synced in this life, and who of them voted at that time. */

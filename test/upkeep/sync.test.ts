@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { below } from "../../src/base/random.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
+import { keyOfRow } from "../../src/replica/rows.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 import { SimRandom } from "../../src/sim/random.js";
 
@@ -129,7 +130,7 @@ for (const kind of ["unreadable", "changed"] as const) {
     cluster.storage("n2").release();
     cluster.run(10);
     if (kind === "unreadable") cluster.disk("n2").damage(victim.key);
-    const keyOf = decodedKey(victim.key);
+    const keyOf = keyOfRow(victim.key);
     const readAll = () =>
       cluster.read("n1", { bucket: "b", key: keyOf, level: "ALL", deadlineMs: 1000, hedge: DEFAULT_HEDGE, mend: true })
         .ok;
@@ -146,10 +147,4 @@ for (const kind of ["unreadable", "changed"] as const) {
     cluster.run(20_000);
     assert.equal(cluster.meter("n2").value("murmur_sync_rows_total", { direction: "pulled" }), 0);
   });
-}
-
-/** The partition key in a row's address: after space, placement, token, bucket and its own length. */
-function decodedKey(row: Uint8Array): Uint8Array {
-  const bucketBytes = row[10] as number;
-  return row.subarray(11 + bucketBytes + 2);
 }
