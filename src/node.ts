@@ -131,6 +131,7 @@ export class Member {
       this.parts.peers.stop();
       this.parts.sync.stop();
       this.parts.merkle.stop();
+      this.parts.votes.stop();
       this.parts.rpc.close();
       this.parts.mint.stop(() => this.turn.answer(onStopped));
     });

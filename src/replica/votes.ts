@@ -15,7 +15,7 @@
 import { MalformedBytes, NO_BYTES, Reader, Writer } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import type { Actor } from "../lattice/stamp.js";
-import type { NodeId, World } from "../ports.js";
+import type { Cancel, NodeId, World } from "../ports.js";
 import { ownRecord, partitionOfRow, placementOfRow, readOwnRecord, SPACE } from "./rows.js";
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("votes").finish();
@@ -53,7 +53,8 @@ export class Votes {
   private readonly granted: Uint8Array[];
   private durable: Uint8Array[];
   private readonly progress: Map<number, Progress>[];
-  private writing = false;
+  private cancelPersist: Cancel | undefined;
+  private isStopped = false;
   private missing = 0;
 
   constructor(
@@ -120,6 +121,12 @@ export class Votes {
     this.grantLoneOwners();
   }
 
+  /** Nothing is written any more: the store may be closed. */
+  stop(): void {
+    this.isStopped = true;
+    this.cancelPersist?.();
+  }
+
   /** Whether everything that this owner ever acknowledged is among what these others hold. */
   isCovered(placement: number, partition: number, progress: Progress): boolean {
     const { self } = this.owners;
@@ -153,13 +160,11 @@ export class Votes {
   }
 
   private schedulePersist(delayMs: number): void {
-    if (this.writing) return;
-    this.writing = true;
-    this.world.clock.after(delayMs, () => this.persist());
+    if (!this.isStopped) this.cancelPersist ??= this.world.clock.after(delayMs, () => this.persist());
   }
 
   private persist(): void {
-    this.writing = false;
+    this.cancelPersist = undefined;
     const actor = this.actor();
     const bits = this.granted.map((each) => each.slice());
     const writer = new Writer().u8(RECORD_FORMAT).u64(actor).u8(bits.length);

@@ -69,9 +69,9 @@ class Booth {
     this.run(() => this.turn.world.storage.commit([{ key: record.key, value: flipped }], () => {}));
   }
 
-  run(work: () => void): void {
+  run(work: () => void, forMs = 10): void {
     this.turn.run(work);
-    this.clock.runUntil(this.clock.nowMs() + 10);
+    this.clock.runUntil(this.clock.nowMs() + forMs);
   }
 }
 
@@ -137,6 +137,24 @@ for (const owners of ["a1", "a1 a2 a3"]) {
     assert.ok(!booth.sync("a2 a3"));
     booth.clock.runUntil(booth.clock.nowMs() + 1000);
     assert.ok(booth.votes.has(0, 0));
+  });
+}
+
+for (const [state, forMs] of [
+  ["waits for its turn", undefined],
+  ["is on its way", 0],
+  ["is tried again", 10],
+] as const) {
+  test(`a record of votes that ${state} when the node stops is not tried any more: the store may be closed`, () => {
+    const booth = new Booth("a1 a2 a3");
+    if (forMs !== undefined) booth.disk.fail(5, "full");
+    booth.run(() => {
+      for (const peer of ["a2", "a3"]) booth.votes.markSynced(0, 0, peer, true);
+      if (forMs === undefined) booth.votes.stop();
+    }, forMs);
+    booth.run(() => booth.votes.stop());
+    assert.ok(!booth.clock.step());
+    assert.ok(!booth.votes.has(0, 0));
   });
 }
 
