@@ -13,6 +13,7 @@ import { ClosedError, ConnectionError, errorOf, type MurmurError, TimeoutError }
 import type { Fleet } from "./fleet.js";
 import type { Learner } from "./learner.js";
 import type { ClientLimits } from "./limits.js";
+import { nodeTimeoutMs } from "./node-timeout.js";
 import type { Abort } from "./options.js";
 import type { HttpAnswer, HttpOutcome } from "./pool.js";
 import { failureOf, type Told } from "./problem.js";
@@ -99,8 +100,7 @@ export class Operation {
     const { limits, world } = this.parts;
     const { method, path, query, headers, body } = this.request;
     const leftMs = this.deadlineMs - world.nowMs();
-    const timeoutMs = Math.min(limits.serverTimeoutMsMax, leftMs - Math.min(limits.answerMarginMs, leftMs / 10));
-    const target = `${path}${query}timeout=${Math.max(1, Math.floor(timeoutMs))}ms`;
+    const target = `${path}${query}timeout=${nodeTimeoutMs(leftMs, limits)}ms`;
     this.tried.push(endpoint);
     const question = { method, path: target, headers, body };
     const flight = endpoint.send(question, (outcome) => this.onOutcome(flight, outcome));

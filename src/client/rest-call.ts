@@ -5,6 +5,7 @@
 import { checkedTimeout } from "./arguments.js";
 import type { Endpoint } from "./endpoint.js";
 import { ClosedError, ConnectionError, errorOf, type MurmurError, TimeoutError } from "./errors.js";
+import { nodeTimeoutMs } from "./node-timeout.js";
 import type { Abort } from "./options.js";
 import { failureOf, refusalOf, type Told } from "./problem.js";
 import { type RestAnswer, RestFailure } from "./rest.js";
@@ -92,7 +93,7 @@ class RestCall {
     const { method, path, json, isWrite } = this.call;
     const { url: node } = endpoint;
     const leftMs = Math.max(1, this.deadlineMs - world.nowMs());
-    const nodeMs = Math.max(1, Math.floor(leftMs - Math.min(limits.answerMarginMs, leftMs / 10)));
+    const nodeMs = nodeTimeoutMs(leftMs, limits);
     const body = json === undefined ? {} : { json: json(nodeMs) };
     const question = { method, path: path(nodeMs), timeoutMs: leftMs, bytesMax: limits.answerBytesMax, ...body };
     try {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { MurmurClient, type MurmurError } from "../../src/client/client.js";
+import { CLIENT_LIMITS } from "../../src/client/limits.js";
 import { until } from "../ports/until.js";
 import { CONTEXT, FakeCluster, problem, reply } from "./fake-cluster.js";
 
@@ -67,6 +68,18 @@ test("a batch's items come back as values, siblings, absences and errors", async
     r: "ONE",
     w: 2,
   });
+});
+
+test("a call that may take minutes asks no node for more time than a node takes", async () => {
+  answerAll((_asked, response) => reply(response, 200, { results: [{ status: 404, context: CONTEXT }], keys: [] }));
+  await db.batch({ reads: [{ bucket: "b", key: "k" }], timeoutMs: 300_000 });
+  await db.bucket("b").keys({ timeoutMs: 300_000 });
+  answerAll(() => false);
+  await db.bucket("b").get("k", { timeoutMs: 300_000 });
+  const batch = cluster.asked.find(({ method }) => method === "POST");
+  assert.equal(JSON.parse(String(batch?.body)).timeoutMs, CLIENT_LIMITS.serverTimeoutMsMax);
+  const told = cluster.asked.filter(({ method }) => method === "GET").map(({ query }) => query.get("timeout"));
+  assert.deepEqual(told, Array(2).fill(`${CLIENT_LIMITS.serverTimeoutMsMax}ms`));
 });
 
 test("a batch of reads is repeated elsewhere; one that writes only when nothing was done", async () => {
