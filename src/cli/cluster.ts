@@ -9,6 +9,8 @@
 import { Agent } from "node:http";
 import { createRequire } from "node:module";
 import type { AxiosResponse, AxiosStatic } from "axios";
+import { authority } from "../base/authority.js";
+import { NEVER_SENT } from "../base/never-sent.js";
 import type { ClusterConfig, NodeConfig } from "../cluster-config.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 
@@ -40,9 +42,6 @@ export interface Answer {
 /** The node waits for its replicas first; beyond that it is as good as gone. */
 const PATIENCE_BEYOND_DEADLINE_MS = 1000;
 const PATIENCE_MS = 5000;
-
-/** What came before any byte of the request left. */
-const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
 export class Cluster {
   private readonly agent = new Agent({ keepAlive: true });
@@ -133,11 +132,6 @@ async function configOf(options: ClusterOptions): Promise<ClusterConfig> {
 /** The base URL of a node. */
 export function urlOf({ host, http }: Pick<NodeConfig, "host" | "http">): string {
   return `http://${authority(host, http)}`;
-}
-
-/** `host:port`, with the brackets that an IPv6 address needs. */
-export function authority(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** `--node` as a base URL: `127.0.0.1:8101` will do. */

@@ -2,10 +2,11 @@
  * `murmur status`, `ring` and `owners`: the cluster as one of its nodes sees it.
  */
 
+import { authority } from "../base/authority.js";
 import { ownersPath } from "../base/key-path.js";
 import type { ClusterStatus, NodeStatus, OwnersStatus, RingStatus } from "../http/store.js";
 import { checkBucket, checkKey } from "./addresses.js";
-import { askJson, authority, type ClusterOptions, openCluster } from "./cluster.js";
+import { askJson, type ClusterOptions, openCluster } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
 import { bar, counted, grouped, paint, print, printJson, shown, span, table } from "./terminal.js";
 

@@ -5,6 +5,7 @@
  * They stay behind the learned ones for good: what a cluster says of its own
  * addresses may not hold where the client runs.
  */
+import { authority } from "../base/authority.js";
 import { choose } from "./choose.js";
 import { Endpoint, STANDING } from "./endpoint.js";
 import type { ClientLimits } from "./limits.js";
@@ -107,7 +108,6 @@ export class Fleet {
   }
 }
 
-/** `http://host:port`, with the brackets that an IPv6 address needs. */
 function urlOf(host: string, port: number): string {
-  return new URL(host.includes(":") ? `http://[${host}]:${port}` : `http://${host}:${port}`).origin;
+  return new URL(`http://${authority(host, port)}`).origin;
 }

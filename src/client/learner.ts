@@ -4,6 +4,7 @@
  * wrong, for that is when a cluster has changed. It has no timer of its own: a
  * client that is not used asks nothing.
  */
+import { authority } from "../base/authority.js";
 import { jitter } from "../base/random.js";
 import type { Fleet } from "./fleet.js";
 import type { ClientLimits } from "./limits.js";
@@ -83,7 +84,7 @@ function checkedCluster(found: unknown): ClusterFacts {
     Array.isArray(cluster?.nodes) &&
     cluster.nodes.length > 0 &&
     cluster.nodes.every(
-      ({ node, host, http }) => typeof node === "string" && URL.canParse(`http://${bracketed(host)}:${http}`),
+      ({ node, host, http }) => typeof node === "string" && URL.canParse(`http://${authority(String(host), http)}`),
     ) &&
     Array.isArray(cluster.buckets) &&
     typeof cluster.defaults?.type === "string" &&
@@ -95,10 +96,6 @@ function checkedCluster(found: unknown): ClusterFacts {
 /** Equal when nothing has changed that a client goes by. */
 function fingerprint({ layout, nodes, buckets, defaults }: ClusterFacts): string {
   return JSON.stringify([layout.digest, nodes.map(({ node, host, http }) => [node, host, http]), buckets, defaults]);
-}
-
-function bracketed(host: unknown): string {
-  return typeof host === "string" && host.includes(":") ? `[${host}]` : String(host);
 }
 
 function checkedRing(found: unknown): RingFacts {

@@ -11,6 +11,7 @@
 import { Agent, type ClientRequest, type IncomingHttpHeaders, type IncomingMessage, request } from "node:http";
 import type { Socket } from "node:net";
 import { NO_BYTES } from "../base/bytes.js";
+import { NEVER_SENT } from "../base/never-sent.js";
 import type { ClientLimits } from "./limits.js";
 
 export interface HttpQuestion {
@@ -46,9 +47,6 @@ export interface Sent {
 }
 
 type PoolLimits = Pick<ClientLimits, "socketsMax" | "idleSocketMs" | "answerBytesMax">;
-
-/** What comes before any byte of a request leaves. */
-const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "EADDRNOTAVAIL"]);
 
 export class Pool {
   private readonly agent: WatchfulAgent;

@@ -7,6 +7,7 @@
 import { Agent } from "node:http";
 import { createRequire } from "node:module";
 import type { AxiosError, AxiosStatic } from "axios";
+import { NEVER_SENT } from "../base/never-sent.js";
 
 export interface RestQuestion {
   readonly method: "GET" | "POST";
@@ -32,8 +33,6 @@ export class RestFailure extends Error {
     super(reason);
   }
 }
-
-const NEVER_SENT = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
 
 export class Rest {
   private readonly agent: Agent;

@@ -13,6 +13,7 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { assert } from "../base/assert.js";
+import { authority } from "../base/authority.js";
 import { asBuffer, equalBytes } from "../base/bytes.js";
 import type { NodeId } from "../ports.js";
 import { Connection } from "./connection.js";
@@ -122,8 +123,7 @@ function processName(peer: NodeId, instance: Uint8Array): string {
 
 /** What went wrong and what to do about it. */
 function listenSentence(self: NodeId, bind: string, port: number, error: NodeJS.ErrnoException): string {
-  const place = `${bind.includes(":") ? `[${bind}]` : bind}:${port}`;
-  const start = `node ${self} cannot listen for peers on ${place}`;
+  const start = `node ${self} cannot listen for peers on ${authority(bind, port)}`;
   switch (error.code) {
     case "EADDRINUSE":
       return `${start}: the port is in use. Stop the process that has it, or give the node another "peer" port.`;
