@@ -5,11 +5,11 @@
  * from outside is a turn (turn.ts); whatever it calls back comes after that turn.
  */
 import { assert, unreachable } from "./base/assert.js";
+import { TokenBucket } from "./base/token-bucket.js";
 import type { ClusterConfig } from "./cluster-config.js";
 import type { Limits } from "./config.js";
 import { TimedAsker } from "./coordinator/asker.js";
 import { type BatchOutcome, type BatchRequest, batch } from "./coordinator/batch.js";
-import { HedgeBudget } from "./coordinator/budget.js";
 import { hedgeAfterMs } from "./coordinator/hedge-policy.js";
 import { Latencies, type LatencyStatus } from "./coordinator/latency.js";
 import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js";
@@ -204,7 +204,7 @@ export class Member {
     const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
     const heal = new Heal({ ...shared, replica, votes });
     replica.onDamaged = (row) => heal.onDamaged(row);
-    const budget = new HedgeBudget(limits.hedgeTokensMax);
+    const budget = new TokenBucket(limits.hedgeTokensMax);
     const later = (step: () => void) => this.turn.later(step);
     const untimed = { ...shared, self, later, budget, refusal: () => peers.refusal };
     // Messages of one row, of many, and scans: each kind takes a time of its own.

@@ -69,7 +69,7 @@ async function many(first: number, count: number, { json }: SimulateOptions): Pr
   }));
   const waiting = new Map<number, RunResult>();
   let told = first;
-  await inWorkers(first, count, (result) => {
+  const onResult = (result: RunResult) => {
     waiting.set(result.seed, result);
     for (let next = waiting.get(told); next !== undefined; next = waiting.get(told)) {
       waiting.delete(told++);
@@ -77,8 +77,8 @@ async function many(first: number, count: number, { json }: SimulateOptions): Pr
       if (json) printJson(next);
       if (!next.ok) progress.interject(failureText(next));
     }
-  });
-  progress.end();
+  };
+  await inWorkers(first, count, onResult).finally(() => progress.end());
   const speed = summary.speed(progress.elapsedMs, Math.min(count, availableParallelism()));
   if (json) say(speed);
   else print(`${summary.text()}\n${speed}`);

@@ -11,10 +11,10 @@
  * is silent, and stays away from nodes that do not answer.
  */
 import { nearestName } from "../base/names.js";
+import { TokenBucket } from "../base/token-bucket.js";
 import { runBatch } from "./batch.js";
 import type { BatchOptions, BatchResult } from "./batch-options.js";
 import { ClientBucket } from "./bucket.js";
-import { Budget } from "./budget.js";
 import { Contexts } from "./contexts.js";
 import { badRequest, ClosedError, OverloadedError } from "./errors.js";
 import { Fleet } from "./fleet.js";
@@ -83,8 +83,8 @@ export class MurmurClient {
     this.shared = {
       ...{ fleet, limits, world, rest },
       learner: new Learner(fleet, rest, limits, world),
-      retries: new Budget(limits.retryPercent, limits.retryTokensMax),
-      hedges: new Budget(limits.hedgePercent, limits.hedgeTokensMax),
+      retries: new TokenBucket(limits.retryTokensMax),
+      hedges: new TokenBucket(limits.hedgeTokensMax),
       contexts: new Contexts(limits.contextsMax, (bucket) => fleet.typeOf(bucket)),
       timeoutMs: options.timeoutMs ?? limits.timeoutMs,
       mayHedge: options.hedge !== "never",

@@ -7,7 +7,7 @@
  * race are followed to that deadline and no longer: what they tell of their
  * node is worth more than their connection.
  */
-import type { Budget } from "./budget.js";
+import type { TokenBucket } from "../base/token-bucket.js";
 import type { Endpoint, Flight } from "./endpoint.js";
 import { ClosedError, ConnectionError, errorOf, type MurmurError, TimeoutError } from "./errors.js";
 import type { Fleet } from "./fleet.js";
@@ -25,8 +25,8 @@ export interface Parts {
   readonly learner: Learner;
   readonly limits: ClientLimits;
   readonly world: ClientWorld;
-  readonly retries: Budget;
-  readonly hedges: Budget;
+  readonly retries: TokenBucket;
+  readonly hedges: TokenBucket;
 }
 
 export interface KeyRequest {
@@ -71,12 +71,12 @@ export class Operation {
   }
 
   begin(): void {
-    const { world, retries, hedges } = this.parts;
+    const { limits, world, retries, hedges } = this.parts;
     const { timeoutMs, signal, mayHedge } = this.request;
     this.cancelDeadline = world.after(timeoutMs, () => this.onDeadline());
     signal?.addEventListener("abort", this.onAbort);
-    retries.earn();
-    if (mayHedge) hedges.earn();
+    retries.earn(limits.retryPercent);
+    if (mayHedge) hedges.earn(limits.hedgePercent);
     this.attempt();
   }
 

@@ -73,7 +73,7 @@ class RestCall {
 
   async run(): Promise<Answered> {
     const { fleet, limits, retries, learner } = this.shared;
-    retries.earn();
+    retries.earn(limits.retryPercent);
     for (;;) {
       const endpoint = fleet.choose([], this.tried);
       this.tried.push(endpoint);

@@ -3,6 +3,7 @@
  */
 import { NO_BYTES } from "../base/bytes.js";
 import { tokenOf } from "../base/hash.js";
+import type { TokenBucket } from "../base/token-bucket.js";
 import type { Limits } from "../config.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { Clock, Meter, NodeId } from "../ports.js";
@@ -10,7 +11,6 @@ import type { Mint } from "../replica/mint.js";
 import { encodeRow, orderedToken, partitionOfRow, placementOfRow } from "../replica/rows.js";
 import type { Owners } from "../replica/votes.js";
 import type { Asker } from "./asker.js";
-import type { HedgeBudget } from "./budget.js";
 import type { Latencies } from "./latency.js";
 import type { Failure, FailureKind } from "./outcome.js";
 import type { NoPlan, Owner, Plan } from "./plan.js";
@@ -28,7 +28,8 @@ export interface CoordinatorParts {
   readonly limits: Limits;
   readonly mint: Mint;
   readonly latencies: Latencies;
-  readonly budget: HedgeBudget;
+  /** Of spare questions (Dean and Barroso 2013 keep the extra load to a few percent). */
+  readonly budget: TokenBucket;
   readonly ring: Ring;
   readonly latticeOf: (bucket: string) => AnyLattice;
   readonly isAlive: (node: NodeId) => boolean;

@@ -18,14 +18,12 @@ import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import type { Limits } from "../config.js";
 import { type Cancel, StorageDamage, type World } from "../ports.js";
 import type { ListedRow, SyncRange, TokenRange } from "../wire/messages.js";
-import { digestOfRecord, partitionOfRow, placementOfRow, positionAfter, rowBounds, SPACE, TOKEN_MAX } from "./rows.js";
-
-const ROWS_END: Uint8Array = Uint8Array.of(SPACE.rows + 1);
+import { ALL_ROWS, digestOfRecord, partitionOfRow, placementOfRow, positionAfter, rowBounds, TOKEN_MAX } from "./rows.js";
 
 export class Merkle {
   private readonly roots: Uint8Array[][];
   /** All rows below this are in the roots; undefined when every row is. */
-  private cursor: Uint8Array | undefined = Uint8Array.of(SPACE.rows);
+  private cursor: Uint8Array | undefined = ALL_ROWS.from;
   private rowCount = 0;
   private cancelBuild: Cancel | undefined;
   private wasDamaged = false;
@@ -48,7 +46,9 @@ export class Merkle {
    */
   build(onBuilt: () => void): void {
     try {
-      this.cursor = this.slice(this.cursor as Uint8Array, ROWS_END, (row, record) => this.add(row, undefined, record));
+      this.cursor = this.slice(this.cursor as Uint8Array, ALL_ROWS.to, (row, record) =>
+        this.add(row, undefined, record),
+      );
     } catch (error) {
       if (!(error instanceof StorageDamage)) throw error;
       this.cancelBuild = this.world.clock.after(this.limits.syncIntervalMs, () => this.build(() => {}));

@@ -19,6 +19,9 @@ import { type Storage, StorageDamage, type Write } from "../ports.js";
 /** The first byte of every storage key: what a node keeps about itself, and the rows it replicates. */
 export const SPACE = { self: 0, rows: 1 } as const;
 
+/** Where the rows of all placements lie: the second is behind them. */
+export const ALL_ROWS = { from: Uint8Array.of(SPACE.rows), to: Uint8Array.of(SPACE.rows + 1) };
+
 const DIGEST_SEED = 0x6d75726d;
 const TOKEN_OFFSET = 2;
 const BUCKET_OFFSET = TOKEN_OFFSET + 8;

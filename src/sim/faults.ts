@@ -8,13 +8,13 @@
  */
 import { unreachable } from "../base/assert.js";
 import type { NodeId } from "../ports.js";
-import { SPACE } from "../replica/rows.js";
+import { ALL_ROWS } from "../replica/rows.js";
 import type { SimCluster } from "./cluster.js";
 import type { Fault } from "./script.js";
 import { CALM } from "./transport.js";
 
-const ALL_ROWS = { from: Uint8Array.of(SPACE.rows), to: Uint8Array.of(SPACE.rows + 1) };
-const ROWS_MAX = 1_000_000;
+/** More than any script writes. */
+export const SIM_ROWS_MAX = 1_000_000;
 
 export class Faults {
   /** How often each kind struck. */
@@ -171,7 +171,7 @@ export class Faults {
 
   private damage(node: NodeId, kind: "unreadable" | "flip", pick: number): boolean {
     const disk = this.cluster.disk(node);
-    const keys = disk.keys(ALL_ROWS.from, ALL_ROWS.to, ROWS_MAX);
+    const keys = disk.keys(ALL_ROWS.from, ALL_ROWS.to, SIM_ROWS_MAX);
     const key = keys[pick % Math.max(1, keys.length)];
     if (key === undefined) return false;
     if (kind === "flip") disk.flip(key, pick);

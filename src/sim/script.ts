@@ -62,6 +62,8 @@ export interface Operation {
   readonly deadlineMs: number;
   /** Whether a write carries the context that its client saw last. */
   readonly isAware: boolean;
+  /** Whether a read mends who is behind. */
+  readonly mend: boolean;
   /** Of a put: after how long the value is gone. */
   readonly ttlMs: number | undefined;
 }

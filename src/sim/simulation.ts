@@ -9,10 +9,10 @@
  */
 import { equalBytes } from "../base/bytes.js";
 import { type NodeId, type Row, StorageDamage } from "../ports.js";
-import { partitionOfRow, placementOfRow, SPACE } from "../replica/rows.js";
+import { ALL_ROWS, partitionOfRow, placementOfRow } from "../replica/rows.js";
 import { Checker } from "./checker.js";
 import { SimCluster } from "./cluster.js";
-import { Faults } from "./faults.js";
+import { Faults, SIM_ROWS_MAX } from "./faults.js";
 import { probesOf } from "./probes.js";
 import type { Fault, Script, Step } from "./script.js";
 import { Trace } from "./trace.js";
@@ -37,8 +37,6 @@ const START_MS = 1000;
 const LAST_ANSWER_MS = 11_000;
 const CONVERGE_MS_MAX = 60_000;
 const CONVERGE_STEP_MS = 500;
-const ROWS_MAX = 1_000_000;
-const ALL_ROWS = [Uint8Array.of(SPACE.rows), Uint8Array.of(SPACE.rows + 1)] as const;
 const READ_DEADLINE_MS = 2000;
 
 /** Runs a script to its end. `say` is given a line for everything that happens. */
@@ -162,7 +160,7 @@ class Simulation {
 
   private storedAt(node: NodeId): Row[] | undefined {
     try {
-      return this.cluster.disk(node).scan(...ALL_ROWS, ROWS_MAX, Number.POSITIVE_INFINITY);
+      return this.cluster.disk(node).scan(ALL_ROWS.from, ALL_ROWS.to, SIM_ROWS_MAX, Number.POSITIVE_INFINITY);
     } catch (error) {
       if (!(error instanceof StorageDamage)) throw error;
       return undefined;

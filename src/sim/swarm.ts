@@ -73,7 +73,7 @@ function drawOperations(random: Random, shape: Shape, durationMs: number, hasBur
     readShare: pick(random, [0.3, 0.5, 0.8]),
     deleteShare: pick(random, [0, 0.1, 0.3]),
     ttlShare: pick(random, [0, 0, 0.3]),
-    awareShare: pick(random, [0, 0.5, 1]),
+    carefulShare: pick(random, [0, 0.5, 1]),
     retries: pick(random, [0, 0, 1, 3]),
   };
   const operations: Step[] = [];
@@ -92,23 +92,26 @@ interface Mix {
   readonly readShare: number;
   readonly deleteShare: number;
   readonly ttlShare: number;
-  readonly awareShare: number;
+  /** Of the clients: those whose writes carry contexts and whose reads mend. */
+  readonly carefulShare: number;
   readonly retries: number;
 }
 
 function drawOperation(random: Random, shape: Shape, mix: Mix): Operation {
   const isRead = happens(random, mix.readShare);
   const kind = isRead ? "read" : happens(random, mix.deleteShare) ? "delete" : "put";
-  return {
+  const asked = {
     kind,
     node: below(random, shape.nodes),
     retries: mix.retries,
     key: below(random, mix.keys),
     level: pick(random, mix.levels),
     deadlineMs: pick(random, [100, 1000, 2000, 2000]),
-    isAware: happens(random, mix.awareShare),
-    ttlMs: kind === "put" && happens(random, mix.ttlShare) ? between(random, 100, 5 * SECOND_MS) : undefined,
-  };
+  } as const;
+  const isCareful = happens(random, mix.carefulShare);
+  const expires = kind === "put" && happens(random, mix.ttlShare);
+  const ttlMs = expires ? between(random, 100, 5 * SECOND_MS) : undefined;
+  return { ...asked, isAware: isCareful, mend: isCareful, ttlMs };
 }
 
 /** Mostly levels that promise something together; at times any of them. */

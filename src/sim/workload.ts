@@ -77,10 +77,10 @@ export class Workload {
     const { cluster, checker, hedge } = this.host;
     const ticket = checker.begin(operation.key, `${name} at ${node}`, operation.level);
     const { level, deadlineMs } = operation;
-    const request = { bucket: BUCKET, key: keyOf(operation), level, deadlineMs, hedge, mend: operation.isAware };
+    const request = { bucket: BUCKET, key: keyOf(operation), level, deadlineMs, hedge, mend: operation.mend };
     const done = this.expect(operation, ticket, node, time);
     cluster.member(node).read(request, (outcome) => {
-      if (outcome.ok) checker.onRead(ticket, outcome, operation.isAware);
+      if (outcome.ok) checker.onRead(ticket, outcome, operation.mend);
       done(outcome);
     });
   }

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Breaker } from "../../src/client/breaker.js";
-import { Budget } from "../../src/client/budget.js";
 import { choose } from "../../src/client/choose.js";
 import { STANDING, type Standing } from "../../src/client/endpoint.js";
 import { backoffMs, verdictOn } from "../../src/client/retry.js";
@@ -42,16 +41,6 @@ test("waits are random below a bound that doubles up to its own bound", () => {
   const bounds = [0, 1, 2, 3, 4, 20].map((retries) => Math.round(backoffMs(retries, limits, HIGHEST)));
   assert.deepEqual(bounds, [10, 20, 40, 80, 100, 100]);
   assert.equal(backoffMs(0, limits, LOWEST), 0);
-});
-
-test("a budget lends what was saved, then only the agreed share", () => {
-  const budget = new Budget(20, 3);
-  const spent = () => Array.from({ length: 10 }, () => budget.spend()).filter(Boolean).length;
-  assert.equal(spent(), 3);
-  for (let count = 0; count < 6; count++) budget.earn();
-  assert.equal(spent(), 1);
-  for (let count = 0; count < 1000; count++) budget.earn();
-  assert.equal(spent(), 3);
 });
 
 test("a breaker opens at the third break in a row, or at once when it is certain", () => {

@@ -7,7 +7,7 @@ import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../../src/coordinator/outcome.js";
 import type { Context } from "../../src/lattice/stamp.js";
-import { encodeRow, orderedToken, SPACE } from "../../src/replica/rows.js";
+import { ALL_ROWS, encodeRow, orderedToken } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
 const KEY = utf8("ada");
@@ -302,7 +302,7 @@ test("two damaged rows of one partition are healed one after the other", () => {
   const request = { bucket: "b", context: [], level: "ALL", deadlineMs: DEADLINE_MS } as const;
   const op = { kind: "put", contentType: "", value: utf8("x"), expiresAtMs: undefined } as const;
   for (const key of ["k1", "k2"]) assert.ok(cluster.write("n1", { ...request, key: utf8(key), op }).ok);
-  const rows = cluster.disk("n1").keys(Uint8Array.of(SPACE.rows), Uint8Array.of(SPACE.rows + 1), 10);
+  const rows = cluster.disk("n1").keys(ALL_ROWS.from, ALL_ROWS.to, 10);
   assert.equal(rows.length, 2);
   for (const row of rows) cluster.disk("n1").damage(row);
   const read = { bucket: "b", level: "ALL", deadlineMs: DEADLINE_MS, hedge: DEFAULT_HEDGE, mend: true } as const;

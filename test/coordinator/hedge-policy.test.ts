@@ -1,9 +1,8 @@
-/** Hedging: the policy and the budget as tables and properties. */
+/** When a read is hedged: the policy as a table and a property. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import type { HedgePolicy } from "../../src/cluster-config.js";
-import { HedgeBudget } from "../../src/coordinator/budget.js";
 import { hedgeAfterMs, hedgePolicyText, parseHedgePolicy } from "../../src/coordinator/hedge-policy.js";
 
 /** A replica whose median is 1 ms, p95 is 4 ms, p99 is 20 ms. */
@@ -62,31 +61,4 @@ test("a policy's text means that policy", () => {
       assert.equal(JSON.stringify(parseHedgePolicy(hedgePolicyText(each))), JSON.stringify(each)),
     ),
   );
-});
-
-test("however late everybody is, no more is asked twice than the percentage and what was banked", () => {
-  const percent = fc.double({ min: 0, max: 100, noNaN: true });
-  fc.assert(
-    fc.property(fc.integer({ min: 1, max: 500 }), percent, fc.integer({ min: 1, max: 5000 }), (bank, budget, reads) => {
-      const tokens = new HedgeBudget(bank);
-      let hedges = 0;
-      for (let read = 0; read < reads; read++) {
-        tokens.earn(budget);
-        if (tokens.spend()) hedges++;
-      }
-      assert.ok(hedges <= (reads * budget) / 100 + bank + 1e-6);
-      // A bank of one token has no room for the fraction beyond it.
-      if (bank > 1) assert.ok(hedges >= Math.min(reads, Math.floor((reads * budget) / 100)) - 1);
-    }),
-  );
-});
-
-test("quiet times bank no more than the limit", () => {
-  const tokens = new HedgeBudget(3);
-  for (let read = 0; read < 1000; read++) tokens.earn(50);
-  assert.deepEqual([tokens.spend(), tokens.spend(), tokens.spend(), tokens.spend()], [true, true, true, false]);
-  tokens.earn(50);
-  assert.equal(tokens.spend(), false);
-  tokens.earn(50);
-  assert.equal(tokens.spend(), true);
 });
