@@ -12,12 +12,12 @@ import { equalBytes } from "../base/bytes.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { NodeId } from "../ports.js";
 import type { ReadReply, Refused } from "../wire/messages.js";
-import { Ask } from "./ask.js";
-import { Hedges } from "./hedge.js";
+import type { Ask } from "./ask.js";
+import { Inquiry } from "./inquiry.js";
 import { sendMend } from "./mend.js";
 import type { Failure, FailureKind, ReadOutcome, ReadRequest } from "./outcome.js";
 import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
-import { type Group, type Plan, planFor } from "./plan.js";
+import { type Plan, planFor } from "./plan.js";
 import { ReadTally } from "./tally.js";
 
 /** Reads one key; `done` comes exactly once. */
@@ -37,11 +37,10 @@ export function read(parts: CoordinatorParts, request: ReadRequest, done: (outco
 class ReadPath {
   private readonly lattice: AnyLattice;
   private readonly tally: ReadTally;
+  private readonly inquiry: Inquiry;
   private readonly ask: Ask;
-  private readonly hedges: Hedges;
   /** The states seen, with their bytes: equal answers are decoded once, and known to be equal by identity. */
   private readonly seen: Array<{ bytes: Uint8Array; state: unknown }> = [];
-  private readonly failed = new Set<NodeId>();
   private readonly mended = new Map<NodeId, unknown>();
   private mendTimerRuns = false;
 
@@ -54,36 +53,19 @@ class ReadPath {
   ) {
     this.lattice = parts.latticeOf(request.bucket);
     this.tally = new ReadTally(this.lattice, plan.groups);
-    this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
-    this.hedges = new Hedges(parts, this.ask, request.hedge, {
-      spareFor: (late) => this.spareFor(late),
-      askSpare: (spare) => this.askSpare(spare),
+    this.inquiry = new Inquiry(parts, request, plan, {
+      askOwner: (node, role) => this.askOwner(node, role),
+      onDeadline: () => this.fail("timeout"),
     });
+    this.ask = this.inquiry.ask;
   }
 
   askFirst(): void {
-    const first = this.plan.groups.flatMap(({ owners, needed }) => owners.slice(0, needed));
-    for (const { node } of first) this.askOwner(node, "first");
-    for (const { node } of first) this.hedges.watch(node);
+    this.inquiry.askFirst();
   }
 
   private askOwner(node: NodeId, role: "first" | "hedge"): void {
     this.ask.ask(node, role, { kind: "read", rows: [this.row] }, (reply) => this.onAnswer(node, reply));
-  }
-
-  private askSpare(spare: NodeId): void {
-    this.askOwner(spare, "hedge");
-    this.hedges.watch(spare);
-  }
-
-  /** Who may answer in place of an owner: one of its group that was not asked yet. */
-  private spareFor(owner: NodeId): NodeId | undefined {
-    const group = this.plan.groups.find(({ owners }) => owners.some(({ node }) => node === owner));
-    return group === undefined ? undefined : this.spareOf(group);
-  }
-
-  private spareOf(group: Group): NodeId | undefined {
-    return group.owners.find(({ node, alive }) => alive && !this.ask.hasAsked(node))?.node;
   }
 
   private onAnswer(node: NodeId, reply: ReadReply | Refused | undefined): void {
@@ -93,36 +75,20 @@ class ReadPath {
     const isReadable = answer !== undefined && answer.status !== "damaged";
     if (isReadable) this.tally.onAnswered(node, this.stateOf(answer.state), answer.votes);
     else this.ask.note(node, "failed");
-    if (!isReadable || !answer.votes) this.onUncounted(node);
+    if (!isReadable || !answer.votes) this.inquiry.onUncounted(node);
     if (this.request.mend) this.mendBehind();
     this.decide();
-  }
-
-  /** An answer that does not count is as good as none: a spare takes its place at once. */
-  private onUncounted(node: NodeId): void {
-    this.failed.add(node);
-    if (this.ask.isFinished) return;
-    const spare = this.spareFor(node);
-    if (spare !== undefined) this.askSpare(spare);
   }
 
   private decide(): void {
     if (this.ask.isFinished) return;
     if (this.request.mend ? this.tally.isEnough() : this.tally.isAnswered()) this.answer();
-    else if (!this.plan.groups.every((group) => this.canAnswer(group))) this.fail("failed");
-  }
-
-  private canAnswer(group: Group): boolean {
-    const hopeful = group.owners.filter(
-      ({ node, alive }) => !this.failed.has(node) && (alive || this.ask.hasAsked(node)),
-    );
-    return hopeful.length >= group.needed;
+    else if (!this.inquiry.hasHope) this.fail("failed");
   }
 
   private answer(): void {
     this.noteStates();
-    this.hedges.settle(true);
-    this.ask.finish();
+    this.inquiry.finish(true);
     const view = this.lattice.view(this.tally.merged, this.parts.mint.nowMs());
     this.done({ ok: true, view, replicas: this.ask.report(), mended: [...this.mended.keys()] });
   }
@@ -141,7 +107,7 @@ class ReadPath {
       this.mendTimerRuns = false;
       for (const node of this.tally.behind()) this.mended.delete(node);
       for (const group of this.plan.groups) {
-        const spare = this.tally.countHolders(group) < group.needed ? this.spareOf(group) : undefined;
+        const spare = this.tally.countHolders(group) < group.needed ? this.inquiry.spareOf(group) : undefined;
         if (spare !== undefined) this.mend(spare);
       }
       this.mendBehind();
@@ -161,15 +127,14 @@ class ReadPath {
 
   private fail(kind: FailureKind): void {
     this.noteStates();
-    this.hedges.settle(false);
-    this.ask.finish();
+    this.inquiry.finish(false);
     const { required, alive } = this.plan;
     const { received } = this.tally;
     const detail = `${received} of ${required} owners answered in ${Math.round(this.request.deadlineMs)} ms`;
     const counts = { required, received, alive };
     const failure: Failure = {
       kind,
-      detail: kind === "failed" ? `too many owners could not answer: ${[...this.failed].join(", ")}` : detail,
+      detail: kind === "failed" ? this.inquiry.failedText : detail,
       level: this.request.level,
       ...counts,
       mayHaveApplied: false,

@@ -12,8 +12,8 @@ import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import type { NodeId } from "../ports.js";
 import type { Refused, ScanPage, ScanReply } from "../wire/messages.js";
-import { Ask } from "./ask.js";
-import { Hedges } from "./hedge.js";
+import type { Ask } from "./ask.js";
+import { Inquiry } from "./inquiry.js";
 import type { Failure, FailureKind } from "./outcome.js";
 import { type CoordinatorParts, ownersAt, refusedUnsent } from "./parts.js";
 import { type Group, type Plan, planFor } from "./plan.js";
@@ -56,10 +56,9 @@ export function scan(parts: CoordinatorParts, request: ScanRequest, done: (outco
 }
 
 class ScanPath {
+  private readonly inquiry: Inquiry;
   private readonly ask: Ask;
-  private readonly hedges: Hedges;
   private readonly pages = new Map<NodeId, ScanPage>();
-  private readonly failed = new Set<NodeId>();
 
   constructor(
     parts: CoordinatorParts,
@@ -67,17 +66,15 @@ class ScanPath {
     private readonly plan: Plan,
     private readonly done: (outcome: ScanOutcome) => void,
   ) {
-    this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
-    this.hedges = new Hedges(parts, this.ask, request.hedge, {
-      spareFor: (late) => this.spareFor(late),
-      askSpare: (spare) => this.askSpare(spare),
+    this.inquiry = new Inquiry(parts, request, plan, {
+      askOwner: (node, role) => this.askOwner(node, role),
+      onDeadline: () => this.fail("timeout"),
     });
+    this.ask = this.inquiry.ask;
   }
 
   askFirst(): void {
-    const first = this.plan.groups.flatMap(({ owners, needed }) => owners.slice(0, needed));
-    for (const { node } of first) this.askOwner(node, "first");
-    for (const { node } of first) this.hedges.watch(node);
+    this.inquiry.askFirst();
   }
 
   private askOwner(node: NodeId, role: "first" | "hedge"): void {
@@ -87,38 +84,14 @@ class ScanPath {
     );
   }
 
-  private askSpare(spare: NodeId): void {
-    this.askOwner(spare, "hedge");
-    this.hedges.watch(spare);
-  }
-
-  /** Who may answer in place of an owner: one of its group that was not asked yet. */
-  private spareFor(owner: NodeId): NodeId | undefined {
-    const group = this.plan.groups.find(({ owners }) => owners.some(({ node }) => node === owner));
-    return group?.owners.find(({ node, alive }) => alive && !this.ask.hasAsked(node))?.node;
-  }
-
   private onAnswer(node: NodeId, reply: ScanReply | Refused | undefined): void {
     if (reply === undefined || this.ask.isFinished) return;
     const page = reply.kind === "scan-reply" ? reply.pages[0] : undefined;
     if (page?.votes) this.pages.set(node, page);
-    else this.onUncounted(node);
+    else this.inquiry.onUncounted(node);
     const { groups } = this.plan;
     if (groups.every((group) => this.countPages(group) >= group.needed)) this.answer();
-    else if (!groups.every((group) => this.canAnswer(group))) this.fail("failed");
-  }
-
-  private onUncounted(node: NodeId): void {
-    this.failed.add(node);
-    const spare = this.spareFor(node);
-    if (spare !== undefined) this.askSpare(spare);
-  }
-
-  private canAnswer(group: Group): boolean {
-    const hopeful = group.owners.filter(
-      ({ node, alive }) => !this.failed.has(node) && (alive || this.ask.hasAsked(node)),
-    );
-    return hopeful.length >= group.needed;
+    else if (!this.inquiry.hasHope) this.fail("failed");
   }
 
   private countPages(group: Group): number {
@@ -126,21 +99,21 @@ class ScanPath {
   }
 
   private answer(): void {
-    this.hedges.settle(true);
-    this.ask.finish();
+    this.inquiry.finish(true);
     this.done({ ok: true, page: joinPages([...this.pages.values()]) });
   }
 
   private fail(kind: FailureKind): void {
-    this.hedges.settle(false);
-    this.ask.finish();
+    this.inquiry.finish(false);
     const { required, alive } = this.plan;
     const received = this.pages.size;
     const silent = `${received} of ${required} owners answered in ${Math.round(this.request.deadlineMs)} ms`;
-    const failed = `too many owners could not answer: ${[...this.failed].join(", ")}`;
     const counts = { required, alive, received, mayHaveApplied: false, replicas: this.ask.report() };
     const { level } = this.request;
-    this.done({ ok: false, failure: { kind, detail: kind === "failed" ? failed : silent, level, ...counts } });
+    this.done({
+      ok: false,
+      failure: { kind, detail: kind === "failed" ? this.inquiry.failedText : silent, level, ...counts },
+    });
   }
 }
 
