@@ -18,7 +18,15 @@ import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import type { Limits } from "../config.js";
 import { type Cancel, StorageDamage, type World } from "../ports.js";
 import type { ListedRow, SyncRange, TokenRange } from "../wire/messages.js";
-import { ALL_ROWS, digestOfRecord, partitionOfRow, placementOfRow, positionAfter, rowBounds, TOKEN_MAX } from "./rows.js";
+import {
+  ALL_ROWS,
+  digestOfRecord,
+  partitionOfRow,
+  placementOfRow,
+  positionAfter,
+  rowBounds,
+  TOKEN_MAX,
+} from "./rows.js";
 
 export class Merkle {
   private readonly roots: Uint8Array[][];
