@@ -1,0 +1,109 @@
+/**
+ * Limits of what nodes do among themselves and with their disks.
+ */
+import { KIB, type Limit, limit, MIB, MINUTE_MS, SECOND_MS } from "./limit.js";
+
+export const CORE_LIMITS = {
+  // Between nodes.
+  frameBytesMax: limit(
+    32 * MIB,
+    MIB,
+    256 * MIB,
+    "larger than the largest message; a claimed length beyond it closes the connection",
+  ),
+  peerQueueBytesMax: limit(
+    64 * MIB,
+    MIB,
+    1024 * MIB,
+    "frames waiting for one peer; beyond it frames are dropped, as a datagram may be",
+  ),
+  dialRetryMsMin: limit(50, 1, MINUTE_MS, "first wait after a failed dial"),
+  dialRetryMsMax: limit(SECOND_MS, 1, MINUTE_MS, "waits double up to this, so that a returning peer is found soon"),
+  handshakeDeadlineMs: limit(2 * SECOND_MS, 10, MINUTE_MS, "a stranger who says nothing is dropped"),
+  handshakeVerdictMs: limit(
+    3 * SECOND_MS,
+    10,
+    MINUTE_MS,
+    "a newcomer refused by somebody and accepted by nobody for so long gives up",
+  ),
+  handshakesPendingMax: limit(64, 1, 4096, "unproven connections held at once"),
+  handshakeBytesMax: limit(
+    8 * KIB,
+    4 * KIB,
+    64 * KIB,
+    "one message of a handshake: what a stranger can make a node hold is this times the pending ones",
+  ),
+
+  // Failure detection.
+  pingIntervalMs: limit(500, 10, MINUTE_MS, "how often each peer is asked whether it lives"),
+  peerSilenceMsMax: limit(1600, 30, 10 * MINUTE_MS, "three pings unanswered: the peer counts as down"),
+  clockSkewMsMax: limit(
+    10 * SECOND_MS,
+    10,
+    60 * MINUTE_MS,
+    "stamps further ahead do not raise our clock; a node this far off its peers' median stops coordinating",
+  ),
+
+  // Stamps.
+  stampBoundStepMs: limit(
+    2 * SECOND_MS,
+    10,
+    10 * MINUTE_MS,
+    "how far ahead of use the bound of minted stamps is persisted",
+  ),
+
+  // Storage.
+  commitRowsMax: limit(1024, 1, 1_000_000, "rows in one group commit: bounds how long the next one waits"),
+  pendingCommitBytesMax: limit(
+    64 * MIB,
+    MIB,
+    1024 * MIB,
+    "values waiting for the disk; beyond it writes are refused as overloaded",
+  ),
+  walBytesMax: limit(32 * MIB, MIB, 1024 * MIB, "the log is folded back into the database file beyond this"),
+  scanRowsMax: limit(1024, 16, 100_000, "rows read in one turn, so that a scan never stalls requests"),
+  scanBytesMax: limit(4 * MIB, 64 * KIB, 256 * MIB, "values read by one scan: large values must not stall it either"),
+
+  // Reads and writes.
+  hedgeUnmeasuredMs: limit(20, 1, MINUTE_MS, "a replica of which too little is known is hedged after this"),
+  hedgeMsMin: limit(1, 1, MINUTE_MS, "a quantile is hedged no sooner: timers count whole milliseconds"),
+  hedgeTokensMax: limit(
+    256,
+    1,
+    1_000_000,
+    "spare questions that quiet times save up: as many reads as meet one stall before it shows",
+  ),
+  latencyHalfLifeMs: limit(
+    10 * SECOND_MS,
+    100,
+    60 * MINUTE_MS,
+    "after this an answer's time counts half: long enough for a p99, short enough to follow the day",
+  ),
+  peerProbeIntervalMs: limit(
+    100,
+    1,
+    MINUTE_MS,
+    "a replica that reads avoid is asked again this often, so that its answers can restore it",
+  ),
+  mendSpareAfterMs: limit(50, 1, MINUTE_MS, "a mend that a read waits for also goes to a spare after this"),
+
+  // Anti-entropy.
+  syncIntervalMs: limit(2 * SECOND_MS, 10, 60 * MINUTE_MS, "how often a node compares itself with each peer"),
+  syncRangeRowsMax: limit(256, 8, 65_536, "a range with no more rows is listed row by row instead of split"),
+  syncRangesMax: limit(64, 4, 4096, "ranges compared in one message"),
+  syncBatchBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "states moved in one message of a sync"),
+  syncDeadlineMs: limit(
+    5 * SECOND_MS,
+    10,
+    10 * MINUTE_MS,
+    "one question of a sync; a peer that does not answer is tried again next round",
+  ),
+  healRowsPendingMax: limit(
+    1024,
+    1,
+    100_000,
+    "damaged rows waiting to be fetched anew; more are found again when they are met again",
+  ),
+  syncRetryMs: limit(100, 10, MINUTE_MS, "a node that rebuilds compares itself again after this"),
+  settleMs: limit(2 * SECOND_MS, 0, 10 * MINUTE_MS, "a difference younger than this is a write still under way"),
+} as const satisfies Record<string, Limit>;

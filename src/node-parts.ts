@@ -1,0 +1,114 @@
+/**
+ * What a member is made of, and how its parts know one another.
+ *
+ * Rooms of a floor meet only here: each part is given the others as the small
+ * interfaces that it declares itself.
+ */
+import { assert } from "./base/assert.js";
+import { TokenBucket } from "./base/token-bucket.js";
+import type { ClusterConfig } from "./cluster-config.js";
+import { TimedAsker } from "./coordinator/asker.js";
+import { Latencies } from "./coordinator/latency.js";
+import type { CoordinatorParts } from "./coordinator/parts.js";
+import { type AnyLattice, latticeNamed } from "./lattice/registry.js";
+import type { Layout } from "./membership/layout.js";
+import { type MemberChange, Peers } from "./membership/peers.js";
+import type { Ring } from "./membership/ring.js";
+import type { NodeId } from "./ports.js";
+import { Merkle } from "./replica/merkle.js";
+import { Mint } from "./replica/mint.js";
+import { Pages } from "./replica/pages.js";
+import { Replica } from "./replica/replica.js";
+import { Votes } from "./replica/votes.js";
+import type { Turn } from "./turn.js";
+import { Heal } from "./upkeep/heal.js";
+import { Sync } from "./upkeep/sync.js";
+import { Rpc, type RpcHost } from "./wire/rpc.js";
+
+export interface MemberOptions {
+  readonly config: ClusterConfig;
+  readonly layout: Layout;
+  readonly self: NodeId;
+  /** The operator vouches that the cluster is new: its owners need not ask one another for what they lack. */
+  readonly newCluster: boolean;
+}
+
+/** What the parts need of their member. */
+interface MemberHost extends Pick<RpcHost, "onRequest"> {
+  onChanged(node: NodeId, change: MemberChange): void;
+}
+
+export interface MemberParts {
+  readonly mint: Mint;
+  readonly votes: Votes;
+  readonly merkle: Merkle;
+  readonly replica: Replica;
+  readonly pages: Pages;
+  readonly rpc: Rpc;
+  readonly peers: Peers;
+  readonly sync: Sync;
+  readonly coordinator: CoordinatorParts;
+  readonly batches: CoordinatorParts;
+  readonly lists: CoordinatorParts;
+}
+
+/** Opens a member's parts, in the order in which they need one another. */
+export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: MemberHost): MemberParts {
+  const { world } = turn;
+  const { config, self, newCluster } = options;
+  const { limits } = config;
+  const others = ring.layout.members.map((member) => member.id).filter((id) => id !== self);
+  const latticeOf = latticesOf(config);
+  const mint = new Mint(world, limits, config.durability);
+  const votes = new Votes(world, limits, ring, () => mint.actor);
+  votes.onChanged = (isRebuilding) => host.onChanged(self, isRebuilding ? "rebuilding" : "rebuilt");
+  mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
+  const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
+  const own = { world, limits, owners: ring, latticeOf, mint, votes, merkle };
+  const replica = new Replica(own);
+  const pages = new Pages(own, (row) => replica.onDamaged(row));
+  const rpc = new Rpc(self, turn, ring.layout.version, {
+    onRequest: (from, request, reply) => host.onRequest(from, request, reply),
+    onAnswered: (from) => peers.onAnswered(from),
+  });
+  const peers = new Peers(world, limits, self, others, {
+    present: () => ({ actor: mint.actor, boundUs: mint.boundUs }),
+    ping: (to, ping, onPong) =>
+      rpc.call(to, ping, limits.peerSilenceMsMax, (reply) => onPong(reply?.kind === "pong" ? reply : undefined)),
+    onUp: (node) => sync.wake(node),
+    onChanged: (node, change) => host.onChanged(node, change),
+    onRemembered: (boundUs) => mint.observeRemembered(boundUs),
+  });
+  const isAlive = (node: NodeId) => peers.isAlive(node);
+  const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint };
+  const livesWith = (peer: NodeId) => `${mint.actor} ${peers.actorOf(peer)}`;
+  const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
+  const heal = new Heal({ ...shared, replica, votes });
+  replica.onDamaged = (row) => heal.onDamaged(row);
+  const later = (step: () => void) => turn.later(step);
+  const budget = new TokenBucket(limits.hedgeTokensMax);
+  const untimed = { ...shared, self, later, budget, refusal: () => peers.refusal };
+  if (newCluster) votes.grantAll();
+  return { mint, votes, merkle, replica, pages, rpc, peers, sync, ...coordinators(untimed) };
+}
+
+/** Messages of one row, of many, and scans: each kind takes a time of its own. */
+function coordinators(
+  untimed: Omit<CoordinatorParts, "latencies">,
+): Pick<MemberParts, "coordinator" | "batches" | "lists"> {
+  const timed = (others?: Latencies): CoordinatorParts => {
+    const latencies = new Latencies(untimed.limits, (node) => untimed.ring.datacenterOf(node), others);
+    return { ...untimed, latencies, rpc: new TimedAsker(untimed, untimed.rpc, latencies) };
+  };
+  const coordinator = timed();
+  return { coordinator, batches: timed(coordinator.latencies), lists: timed(coordinator.latencies) };
+}
+
+function latticesOf({ buckets, defaults }: ClusterConfig): (bucket: string) => AnyLattice {
+  return (bucket) => {
+    const { type } = buckets.get(bucket) ?? defaults;
+    const lattice = latticeNamed(type);
+    assert(lattice !== undefined, "the cluster file names only types that are built");
+    return lattice;
+  };
+}

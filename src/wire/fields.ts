@@ -1,0 +1,140 @@
+/**
+ * Fields: the parts of messages as bytes, each a pair of a writer and a reader.
+ *
+ * Readers trust nothing: what no writer can have written fails with MalformedBytes.
+ */
+import { MalformedBytes, NO_BYTES, type Reader, type Writer } from "../base/bytes.js";
+import { DIGEST_BYTES } from "../base/hash.js";
+import { readStamp, writeStamp } from "../lattice/stamp.js";
+import {
+  type Entry,
+  type ListedRow,
+  MERGE_STATUSES,
+  type MergeResult,
+  type RangeAnswer,
+  type RowAnswer,
+  type ScannedKey,
+  type ScanPage,
+  type SyncRange,
+} from "./messages.js";
+
+const ROW_STATUSES = ["found", "absent", "damaged"] as const satisfies readonly RowAnswer["status"][];
+const RANGE_ANSWERS = ["same", "split", "rows"] as const satisfies readonly RangeAnswer["kind"][];
+
+export function writeRowAnswer(writer: Writer, answer: RowAnswer): void {
+  writer.u8(ROW_STATUSES.indexOf(answer.status));
+  writeBoolean(writer, answer.votes);
+  writer.long(answer.state ?? NO_BYTES);
+}
+
+export function readRowAnswer(reader: Reader): RowAnswer {
+  const status = oneOf(ROW_STATUSES, reader.u8());
+  const votes = readBoolean(reader);
+  const state = reader.long();
+  if ((status === "found") !== state.length > 0) throw new MalformedBytes("a state where none belongs, or none");
+  return { status, votes, state: status === "found" ? state : undefined };
+}
+
+export function writeEntry(writer: Writer, { row, state }: Entry): void {
+  writer.long(row).long(state);
+}
+
+export function readEntry(reader: Reader): Entry {
+  return { row: reader.long(), state: reader.long() };
+}
+
+export function writeMergeResult(writer: Writer, result: MergeResult): void {
+  writer.u8(MERGE_STATUSES.indexOf(result.status));
+  writeBoolean(writer, result.votes);
+  writeBoolean(writer, result.stamp !== undefined);
+  if (result.stamp !== undefined) writeStamp(writer, result.stamp);
+}
+
+export function readMergeResult(reader: Reader): MergeResult {
+  const status = oneOf(MERGE_STATUSES, reader.u8());
+  const votes = readBoolean(reader);
+  return { status, votes, stamp: readBoolean(reader) ? readStamp(reader) : undefined };
+}
+
+export function writeRange(writer: Writer, range: SyncRange): void {
+  writer.u64(range.from).u64(range.to).raw(range.digest).u32(range.count);
+}
+
+export function readRange(reader: Reader): SyncRange {
+  return { from: reader.u64(), to: reader.u64(), digest: reader.raw(DIGEST_BYTES), count: reader.u32() };
+}
+
+export function writeRangeAnswer(writer: Writer, answer: RangeAnswer): void {
+  writer.u8(RANGE_ANSWERS.indexOf(answer.kind));
+  if (answer.kind === "split") writeList(writer, answer.ranges, (range) => writeRange(writer, range));
+  if (answer.kind === "rows") writeList(writer, answer.rows, (listed) => writeListedRow(writer, listed));
+}
+
+export function readRangeAnswer(reader: Reader): RangeAnswer {
+  const kind = oneOf(RANGE_ANSWERS, reader.u8());
+  if (kind === "split") return { kind, ranges: readList(reader, () => readRange(reader)) };
+  if (kind === "rows") return { kind, rows: readList(reader, () => readListedRow(reader)) };
+  return { kind };
+}
+
+export function writeListedRow(writer: Writer, listed: ListedRow): void {
+  writer.long(listed.row).raw(listed.digest);
+  writeBoolean(writer, listed.young);
+}
+
+export function readListedRow(reader: Reader): ListedRow {
+  return { row: reader.long(), digest: reader.raw(DIGEST_BYTES), young: readBoolean(reader) };
+}
+
+export function writeScanPage(writer: Writer, page: ScanPage): void {
+  writeBoolean(writer, page.votes);
+  writeList(writer, page.keys, (key) => writeScannedKey(writer, key));
+  // No position is empty.
+  writer.long(page.next ?? NO_BYTES).u32(page.rowsSeen);
+}
+
+export function readScanPage(reader: Reader): ScanPage {
+  const votes = readBoolean(reader);
+  const keys = readList(reader, () => readScannedKey(reader));
+  const next = reader.long();
+  return { votes, keys, next: next.length === 0 ? undefined : next, rowsSeen: reader.u32() };
+}
+
+export function writeScannedKey(writer: Writer, { row, digest }: ScannedKey): void {
+  writer.long(row);
+  writeBoolean(writer, digest !== undefined);
+  if (digest !== undefined) writer.raw(digest);
+}
+
+export function readScannedKey(reader: Reader): ScannedKey {
+  const row = reader.long();
+  return { row, digest: readBoolean(reader) ? reader.raw(DIGEST_BYTES) : undefined };
+}
+
+export function writeBoolean(writer: Writer, value: boolean): void {
+  writer.u8(value ? 1 : 0);
+}
+
+export function readBoolean(reader: Reader): boolean {
+  return oneOf([false, true], reader.u8());
+}
+
+export function writeList<Item>(writer: Writer, items: readonly Item[], write: (item: Item) => void): void {
+  writer.u32(items.length);
+  for (const item of items) write(item);
+}
+
+/** Every item takes at least one byte, so a claimed count larger than what is left is a lie. */
+export function readList<Item>(reader: Reader, read: () => Item): Item[] {
+  const count = reader.u32();
+  if (count > reader.remaining) throw new MalformedBytes("a list longer than its message");
+  const items: Item[] = [];
+  for (let index = 0; index < count; index++) items.push(read());
+  return items;
+}
+
+export function oneOf<Value>(values: readonly Value[], index: number): Value {
+  const value = values[index];
+  if (value === undefined) throw new MalformedBytes(`no such choice: ${index}`);
+  return value;
+}
