@@ -77,12 +77,12 @@ export function readRangeAnswer(reader: Reader): RangeAnswer {
   return { kind };
 }
 
-export function writeListedRow(writer: Writer, listed: ListedRow): void {
+function writeListedRow(writer: Writer, listed: ListedRow): void {
   writer.long(listed.row).raw(listed.digest);
   writeBoolean(writer, listed.young);
 }
 
-export function readListedRow(reader: Reader): ListedRow {
+function readListedRow(reader: Reader): ListedRow {
   return { row: reader.long(), digest: reader.raw(DIGEST_BYTES), young: readBoolean(reader) };
 }
 
@@ -100,13 +100,13 @@ export function readScanPage(reader: Reader): ScanPage {
   return { votes, keys, next: next.length === 0 ? undefined : next, rowsSeen: reader.u32() };
 }
 
-export function writeScannedKey(writer: Writer, { row, digest }: ScannedKey): void {
+function writeScannedKey(writer: Writer, { row, digest }: ScannedKey): void {
   writer.long(row);
   writeBoolean(writer, digest !== undefined);
   if (digest !== undefined) writer.raw(digest);
 }
 
-export function readScannedKey(reader: Reader): ScannedKey {
+function readScannedKey(reader: Reader): ScannedKey {
   const row = reader.long();
   return { row, digest: readBoolean(reader) ? reader.raw(DIGEST_BYTES) : undefined };
 }
