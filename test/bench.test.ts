@@ -1,7 +1,4 @@
-/**
- * The benches, each run tiny: that they run, close what they open, and say what
- * they found in the one shape that table and picture are made of. No timing.
- */
+/** The benches that start no processes, each run tiny, and what all are made of: tables, pictures, closing. */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -10,51 +7,11 @@ import { fileURLToPath } from "node:url";
 import { BENCHES } from "../bench/benches.js";
 import { barChart } from "../bench/chart.js";
 import { closeAll, closingAfter, temporaryFolder } from "../bench/closing.js";
-import { type Cell, chartText, circumstances, type Result, save, type Table, tableText } from "../bench/report.js";
+import { chartText, type Result, save, tableText } from "../bench/report.js";
 import { ratioSpread, spreadOf } from "../bench/spread.js";
+import { ALONE, assertRuns, MEASURED } from "./bench-shape.js";
 
-const OPTIONS = { quick: true, tiny: true } as const;
-const MEASURED = circumstances(OPTIONS);
-
-for (const [name, load] of BENCHES) {
-  test(`bench ${name}`, async () => {
-    const result = await (await load()).run(OPTIONS);
-    assert.equal(result.name, name);
-    assert.equal(result.command, `npm run bench -- ${name}`);
-    assertShape(result);
-  });
-}
-
-function assertShape(result: Result): void {
-  for (const table of [result, ...(result.more ?? [])]) assertTable(table);
-  const lines = tableText(result, MEASURED).split("\n");
-  assert.deepEqual([lines[0], lines[1]?.includes(process.version)], [result.title, true]);
-  const picture = chartText(result, MEASURED);
-  const curves = result.panels?.flatMap((panel) => panel.curves);
-  const [mark, count] =
-    curves === undefined ? ['<rect class="bar', result.rows.length] : ['<path class="curve', curves.length];
-  assert.equal(picture.split(mark).length - 1, count, "a bar for each row, or every curve");
-  assert.doesNotMatch(picture, /NaN|Infinity|undefined/);
-}
-
-function assertTable({ columns, rows }: Table): void {
-  const names = columns.map((column) => column.name);
-  assert.equal(new Set(names).size, names.length, "columns are told apart by their names");
-  assert.ok(rows.length > 0);
-  for (const row of rows) {
-    for (const [name, cell] of Object.entries(row)) {
-      assert.ok(names.includes(name), `${name} is no column`);
-      assert.ok(isSound(cell), `${name} holds ${JSON.stringify(cell)}`);
-    }
-  }
-}
-
-/** A measure is a number above zero, and its median lies between its least and its most. */
-function isSound(cell: Cell): boolean {
-  if (typeof cell === "number") return Number.isFinite(cell);
-  if (typeof cell !== "object") return true;
-  return cell.least > 0 && cell.least <= cell.median && cell.median <= cell.most && Number.isFinite(cell.most);
-}
+for (const name of ALONE) test(`bench ${name}`, () => assertRuns(name));
 
 const SMALL: Result = {
   name: "small",

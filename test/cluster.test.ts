@@ -7,7 +7,6 @@ import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { freePorts } from "../src/testing/free-ports.js";
-import { drill } from "./drill.js";
 import { eachOf, MAIN_FILE, ProcessCluster, until } from "./process-cluster.js";
 
 const MIB = 1024 * 1024;
@@ -180,10 +179,6 @@ test("murmur up starts all nodes, says what to try, and stops them all on Ctrl-C
   } finally {
     await other.close();
   }
-});
-
-test("kill -9 half-way through an import, then kill -9 of everybody: every record is still there", async () => {
-  await drill({ records: 2000, say: () => {} });
 });
 
 test("the folder of a stopped node opens again at once", async () => {
