@@ -35,6 +35,8 @@ export interface StartOptions {
   readonly log: Log;
   /** For tests of clocks gone wrong: added to the wall clock. */
   readonly wallOffsetMs?: number;
+  /** For tests of power loss: the kernel's boot, if not the real one. */
+  readonly bootId?: string;
   /** For tests of a network gone wrong: what is returned stands between the node and its transport. */
   readonly wrapTransport?: (transport: Transport, clock: Clock, random: Random) => Transport;
 }
@@ -120,7 +122,7 @@ class Starting {
     const storage = this.storage as SqliteStorage;
     const tcp = this.transport as TcpTransport;
     const transport = wrapTransport?.(tcp, clock, random) ?? tcp;
-    const world: World = { clock, random, transport, meter, log, storage, bootId: bootId() };
+    const world: World = { clock, random, transport, meter, log, storage, bootId: this.options.bootId ?? bootId() };
     const member = new Member(world, { config, layout, self: node.id, newCluster });
     const http = createHttpServer({
       store: storeOf(member, config, node.id, VERSION),

@@ -11,9 +11,9 @@
 
 import type { Replication } from "../cluster-config.js";
 import type { Level } from "../config.js";
-import type { ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
 import { quorumOf } from "../coordinator/plan.js";
-import { compareStamps, type Stamp } from "../lattice/stamp.js";
+import type { View } from "../lattice/lattice.js";
+import { type Context, compareStamps, type Stamp } from "../lattice/stamp.js";
 
 /** What an operation must see, taken when it begins. */
 export interface Ticket {
@@ -61,19 +61,19 @@ export class Checker {
     if (isExpiring) history.expiring.add(value);
   }
 
-  onWritten(ticket: Ticket, value: string | undefined, outcome: Extract<WriteOutcome, { ok: true }>): void {
-    const stamp = outcome.context[0] as Stamp;
+  onWritten(ticket: Ticket, value: string | undefined, context: Context): void {
+    const stamp = context[0] as Stamp;
     this.onValue(ticket, stamp, value ?? GONE);
     if (isBelow(stamp, ticket.floor)) this.violate(ticket, "acknowledged below what was there", stamp);
     this.onHeld(ticket, stamp);
   }
 
   /** `isMended`: who was behind was mended before the answer, so that so many hold it. */
-  onRead(ticket: Ticket, outcome: Extract<ReadOutcome, { ok: true }>, isMended: boolean): void {
-    const [stamp] = outcome.view.context;
+  onRead(ticket: Ticket, { contents, context }: View, isMended: boolean): void {
+    const [stamp] = context;
     if (isBelow(stamp, ticket.floor)) this.violate(ticket, "read less than was held", stamp);
     if (stamp === undefined) return;
-    const [content] = outcome.view.contents;
+    const [content] = contents;
     this.onValue(ticket, stamp, content === undefined ? GONE : Buffer.from(content.value).toString());
     if (isMended) this.onHeld(ticket, stamp);
   }

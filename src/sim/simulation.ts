@@ -7,13 +7,13 @@
  * equal byte for byte, and every key can be read and holds what it must. (The
  * two phases are TigerBeetle's.)
  */
-import { equalBytes } from "../base/bytes.js";
 import { type NodeId, type Row, StorageDamage } from "../ports.js";
-import { ALL_ROWS, partitionOfRow, placementOfRow } from "../replica/rows.js";
+import { ALL_ROWS } from "../replica/rows.js";
 import { Checker } from "./checker.js";
 import { SimCluster } from "./cluster.js";
 import { Faults, SIM_ROWS_MAX } from "./faults.js";
 import { probesOf } from "./probes.js";
+import { differingRow } from "./replicas.js";
 import type { Fault, Script, Step } from "./script.js";
 import { Trace } from "./trace.js";
 import { keyOf, type Tally, Workload } from "./workload.js";
@@ -136,26 +136,16 @@ class Simulation {
   /** Why the replicas are not yet one, or undefined. */
   private apart(): string | undefined {
     const { cluster } = this;
-    const rows = new Map<string, Map<NodeId, Uint8Array>>();
+    const rows = new Map<NodeId, Row[]>();
     for (const node of cluster.ids) {
       const { rebuilding, rows: counted } = cluster.member(node).describe();
       if (rebuilding > 0) return `${node} still rebuilds ${rebuilding} partitions`;
       const stored = this.storedAt(node);
       if (stored === undefined) return `${node} still has a row that cannot be read`;
       if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
-      for (const { key, value } of stored) {
-        const name = Buffer.from(key).toString("hex");
-        rows.set(name, (rows.get(name) ?? new Map()).set(node, value));
-      }
+      rows.set(node, stored);
     }
-    for (const [name, held] of rows) {
-      const row = Buffer.from(name, "hex");
-      const owners = cluster.layout.owners[placementOfRow(row)]?.[partitionOfRow(row, cluster.layout.partitions)] ?? [];
-      const [first, ...others] = owners.map((owner) => held.get(owner));
-      const isEqual = first !== undefined && others.every((other) => other !== undefined && equalBytes(first, other));
-      if (!isEqual) return `row ${name} differs among ${owners.join(", ")}`;
-    }
-    return undefined;
+    return differingRow(rows, cluster.layout);
   }
 
   private storedAt(node: NodeId): Row[] | undefined {
@@ -178,7 +168,7 @@ class Simulation {
         ...{ bucket: "b", key: keyOf({ key }), level: "ALL", deadlineMs: READ_DEADLINE_MS, mend: true },
         hedge: { after: this.script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT },
       });
-      if (outcome.ok) this.checker.onRead(ticket, outcome, true);
+      if (outcome.ok) this.checker.onRead(ticket, outcome.view, true);
       else failure ??= `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
     }
     return failure;

@@ -80,7 +80,7 @@ export class Workload {
     const request = { bucket: BUCKET, key: keyOf(operation), level, deadlineMs, hedge, mend: operation.mend };
     const done = this.expect(operation, ticket, node, time);
     cluster.member(node).read(request, (outcome) => {
-      if (outcome.ok) checker.onRead(ticket, outcome, operation.mend);
+      if (outcome.ok) checker.onRead(ticket, outcome.view, operation.mend);
       done(outcome);
     });
   }
@@ -98,7 +98,7 @@ export class Workload {
     };
     const done = this.expect(operation, ticket, node, time);
     cluster.member(node).write(request, (outcome) => {
-      if (outcome.ok) checker.onWritten(ticket, value, outcome);
+      if (outcome.ok) checker.onWritten(ticket, value, outcome.context);
       done(outcome);
     });
   }
