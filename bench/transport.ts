@@ -14,6 +14,7 @@ import { RealClock } from "../src/real/clock.js";
 import { FRAME_HEADER_BYTES } from "../src/real/frames.js";
 import { RealRandom } from "../src/real/random.js";
 import { TcpTransport } from "../src/real/transport.js";
+import { SimMeter } from "../src/sim/meter.js";
 import type { BenchOptions, Result, Row } from "./report.js";
 import { ratioSpread, spreadOf } from "./spread.js";
 
@@ -110,7 +111,12 @@ async function framesArm(): Promise<Arm> {
 
 function member(self: string): Promise<TcpTransport> {
   const shared = { bind: HOST, port: 0, peers: [], facts: [], secret: undefined, limits: DEFAULT_LIMITS };
-  const world = { clock: new RealClock(), random: new RealRandom(), log: { info: () => {}, warn: () => {} } };
+  const world = {
+    clock: new RealClock(),
+    random: new RealRandom(),
+    log: { info: () => {}, warn: () => {} },
+    meter: new SimMeter(),
+  };
   return new Promise((resolve, reject) => {
     const transport = TcpTransport.listen({ self, ...shared, ...world, onVerdict: () => {} }, (error) => {
       if (error === undefined) resolve(transport);

@@ -32,13 +32,23 @@ export interface Random {
 }
 
 /**
+ * In the order in which frames leave: what says who lives, then what is small, then what is large or in no hurry.
+ * A lane that is full drops its own frames and nobody else's.
+ */
+export const LANES = ["control", "small", "bulk"] as const;
+export type Lane = (typeof LANES)[number];
+
+/**
  * A datagram promise, even over TCP: what is sent may be lost, delayed,
  * repeated and reordered, and nothing is ever thrown. A failure shows only as
  * the absence of an answer before a deadline.
  */
 export interface Transport {
-  /** Queues one frame of one byte or more for `to`. The bytes belong to the transport from now on. Never to oneself. */
-  send(to: NodeId, bytes: Uint8Array): void;
+  /**
+   * Queues one frame of one byte or more for `to`, in a lane (`small` when none is named). The bytes belong to the
+   * transport from now on. Never to oneself. Of what is released together, lanes leave in their order.
+   */
+  send(to: NodeId, bytes: Uint8Array, lane?: Lane): void;
   /**
    * The one receiver; what arrives before there is one is lost. All frames of one read of a socket are one input.
    * The frames belong to the receiver and are never written to again.

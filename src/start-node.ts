@@ -105,10 +105,10 @@ class Starting {
 
   private listen(node: NodeConfig, layout: Layout): void {
     const { config, log } = this.options;
-    const { clock, random, limits } = this;
+    const { clock, random, meter, limits } = this;
     const peers = config.nodes.map(({ id, host, peer }) => ({ id, host, port: peer }));
     const options = { self: node.id, bind: node.bind, port: node.peer, peers, facts: factsOf(config, layout) };
-    const shared = { secret: config.security.secret, limits, clock, random, log };
+    const shared = { secret: config.security.secret, limits, clock, random, log, meter };
     const onVerdict = (refusal: Refusal) => this.onVerdict(refusal);
     this.transport = TcpTransport.listen({ ...options, ...shared, onVerdict }, (error) => {
       if (error === undefined) this.join(node, layout);

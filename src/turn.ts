@@ -10,7 +10,7 @@
  * and sim/ (DESIGN 3; the idea is etcd/raft's and TigerBeetle's).
  */
 import { assert } from "./base/assert.js";
-import type { Cancel, Clock, NodeId, Storage, StorageError, Transport, World, Write } from "./ports.js";
+import type { Cancel, Clock, Lane, NodeId, Storage, StorageError, Transport, World, Write } from "./ports.js";
 
 export class Turn {
   private running = false;
@@ -66,7 +66,7 @@ export class Turn {
   private turningTransport(): Transport {
     const { transport } = this.raw;
     return {
-      send: (to: NodeId, bytes: Uint8Array) => transport.send(to, bytes),
+      send: (to: NodeId, bytes: Uint8Array, lane?: Lane) => transport.send(to, bytes, lane),
       onReceive: (receiver) => transport.onReceive((from, frames) => this.run(() => receiver(from, frames))),
       release: () => assert(false, "the turn releases, nobody else"),
     };

@@ -103,6 +103,8 @@ export class Acceptor {
         this.bytesReceived += chunkBytes;
         this.onFrames(from, frames);
       },
+      // Only pulses go back on a connection that a peer dialled.
+      onWritten: () => {},
       onClosed: (malformed) => {
         this.pending.delete(connection);
         if (from !== undefined && this.inbound.get(from)?.connection === connection) this.inbound.delete(from);

@@ -26,6 +26,8 @@ export interface ConnectionEvents {
   onRefused(end: RefusedEnd): void;
   /** All frames of one read; the chunk they came in had `chunkBytes`. */
   onFrames(frames: readonly Uint8Array[], chunkBytes: number): void;
+  /** All that was written has been taken by the kernel, after some of it had to wait. */
+  onWritten(): void;
   /** `malformed` tells what was wrong with the bytes, if that was the reason. */
   onClosed(malformed: string | undefined): void;
 }
@@ -46,6 +48,7 @@ export class Connection {
   ) {
     this.parser = new FrameParser(limits.handshakeBytesMax);
     this.cancelDeadline = clock.after(limits.handshakeDeadlineMs, () => this.destroy());
+    socket.on("drain", () => events.onWritten());
     socket.on("data", (chunk: Buffer) => this.onData(chunk));
     // An error is followed by "close", which is all we act on.
     socket.on("error", () => {});

@@ -8,12 +8,16 @@
  * sent them has set a deadline and will have given up or asked another by the
  * time the peer is back, and a returning peer should not be met with stale work.
  *
- * Invariant: queued and unwritten bytes stay within peerQueueBytesMax.
+ * What the socket has not taken yet can no longer be overtaken: so it is given a
+ * little at a time, and the rest waits in lanes (wire/lane-queue.ts).
+ *
+ * Invariant: each lane's bytes stay within its bound, and unwritten ones within a write and a frame.
  */
 import { connect } from "node:net";
 import { jitter, type Random } from "../base/random.js";
 import type { Limits } from "../config.js";
-import type { Cancel, Clock, Log, NodeId } from "../ports.js";
+import type { Cancel, Clock, Lane, Log, Meter, NodeId } from "../ports.js";
+import { LaneQueue, laneBytes } from "../wire/lane-queue.js";
 import { Connection } from "./connection.js";
 import { FRAME_HEADER_BYTES } from "./frames.js";
 import { Handshake, type Party } from "./handshake.js";
@@ -21,6 +25,9 @@ import type { Standing } from "./standing.js";
 
 /** Waits differ by this much either way, so that restarted nodes do not dial in step. */
 const DIAL_JITTER = 0.2;
+
+/** So much is handed to the socket at once: enough for a busy line, little enough to be overtaken soon. */
+const WRITE_BYTES = 256 * 1024;
 
 /** A member and where it is dialled. */
 export interface Peer {
@@ -36,26 +43,27 @@ export interface Ground {
   readonly random: Random;
   readonly limits: Limits;
   readonly log: Log;
+  readonly meter: Meter;
   readonly standing: Standing;
 }
 
 export class Link {
   framesSent = 0;
   bytesSent = 0;
+  /** For want of a connection. */
   framesDropped = 0;
   private connection: Connection | undefined;
   private isConnected = false;
   private failures = 0;
   private cancelRedial: Cancel | undefined;
   private isClosed = false;
-  private queue: Uint8Array[] = [];
-  private queuedBytes = 0;
-  private releasedFrames = 0;
+  private readonly queue: LaneQueue;
 
   constructor(
     readonly peer: Peer,
     private readonly ground: Ground,
   ) {
+    this.queue = new LaneQueue(laneBytes(ground.limits), FRAME_HEADER_BYTES);
     this.dial();
   }
 
@@ -63,38 +71,31 @@ export class Link {
     return this.isConnected;
   }
 
-  send(bytes: Uint8Array): void {
-    const { peerQueueBytesMax, frameBytesMax } = this.ground.limits;
-    const frameBytes = FRAME_HEADER_BYTES + bytes.length;
-    const waitingBytes = this.connection?.waitingBytes ?? 0;
-    if (
-      !this.isConnected ||
-      bytes.length > frameBytesMax ||
-      waitingBytes + this.queuedBytes + frameBytes > peerQueueBytesMax
-    ) {
+  send(bytes: Uint8Array, lane: Lane): void {
+    const { limits, meter } = this.ground;
+    if (!this.isConnected || bytes.length > limits.frameBytesMax) {
       this.framesDropped++;
-      return;
+    } else if (!this.queue.push(bytes, lane)) {
+      this.framesDropped++;
+      meter.count("murmur_frames_dropped_total", { lane });
     }
-    this.queue.push(bytes);
-    this.queuedBytes += frameBytes;
   }
 
   /** What is queued now may be written. */
   release(): void {
-    this.releasedFrames = this.queue.length;
+    this.queue.release();
   }
 
-  /** Writes what was released. */
+  /** Writes what was released, as far as the socket has room; the rest when it has again. */
   flush(): void {
-    if (this.releasedFrames === 0 || this.connection === undefined) return;
-    const frames = this.queue.splice(0, this.releasedFrames);
-    let bytes = 0;
-    for (const frame of frames) bytes += FRAME_HEADER_BYTES + frame.length;
-    this.releasedFrames = 0;
-    this.queuedBytes -= bytes;
+    const { connection } = this;
+    if (connection === undefined || !this.queue.mayLeave) return;
+    const roomBytes = WRITE_BYTES - connection.waitingBytes;
+    if (roomBytes <= 0) return;
+    const frames = this.queue.take(roomBytes);
+    for (const frame of frames) this.bytesSent += FRAME_HEADER_BYTES + frame.length;
     this.framesSent += frames.length;
-    this.bytesSent += bytes;
-    this.connection.write(frames);
+    connection.write(frames);
   }
 
   tick(): void {
@@ -121,6 +122,7 @@ export class Link {
       onRefused: (end) => standing.onRefused(end),
       // Only pulses come back on a connection we dialled.
       onFrames: () => this.connection?.destroy(),
+      onWritten: () => this.flush(),
       onClosed: (malformed) => this.onClosed(malformed),
     });
   }
@@ -134,10 +136,7 @@ export class Link {
     }
     this.isConnected = false;
     this.connection = undefined;
-    this.framesDropped += this.queue.length;
-    this.queue = [];
-    this.queuedBytes = 0;
-    this.releasedFrames = 0;
+    this.framesDropped += this.queue.clear();
     if (this.isClosed) return;
     const waitMs = Math.min(limits.dialRetryMsMax, limits.dialRetryMsMin * 2 ** this.failures++);
     this.cancelRedial = clock.after(jitter(random, waitMs, DIAL_JITTER), () => this.dial());

@@ -12,7 +12,7 @@
 import { assert } from "../base/assert.js";
 import type { Random } from "../base/random.js";
 import type { Limits } from "../config.js";
-import type { Cancel, Clock, Log, NodeId, Transport } from "../ports.js";
+import type { Cancel, Clock, Lane, Log, Meter, NodeId, Transport } from "../ports.js";
 import { Acceptor } from "./acceptor.js";
 import { abridged, type Facts, type Refusal, writeFacts } from "./facts.js";
 import { newInstance } from "./handshake.js";
@@ -33,6 +33,7 @@ export interface TcpTransportOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  readonly meter: Meter;
   /** Called at most once: this node is the one in the wrong and should stop, naming the field. */
   onVerdict(refusal: Refusal): void;
 }
@@ -64,7 +65,7 @@ export class TcpTransport implements Transport {
   private framesDropped = 0;
 
   private constructor(options: TcpTransportOptions) {
-    const { self, secret, clock, random, limits, log } = options;
+    const { self, secret, clock, random, limits, log, meter } = options;
     const facts = abridged(options.facts);
     assert(2 * writeFacts(facts).length <= limits.handshakeBytesMax, "facts fit into a message of the handshake");
     const startMs = clock.nowMs();
@@ -79,7 +80,7 @@ export class TcpTransport implements Transport {
       admit: (peer: NodeId, instance: Uint8Array) =>
         this.acceptor.objectionTo(peer, instance, new Set(this.links.keys())),
     };
-    this.ground = { party, clock, random, limits, log, standing };
+    this.ground = { party, clock, random, limits, log, meter, standing };
     this.acceptor = new Acceptor(this.ground, (from, frames) => this.receiver?.(from, frames));
   }
 
@@ -115,7 +116,7 @@ export class TcpTransport implements Transport {
     this.acceptor.keepOnly(new Set(wanted.keys()));
   }
 
-  send(to: NodeId, bytes: Uint8Array): void {
+  send(to: NodeId, bytes: Uint8Array, lane: Lane = "small"): void {
     assert(to !== this.ground.party.self, "a node does not send to itself");
     assert(bytes.length > 0, "a frame holds at least one byte");
     const link = this.links.get(to);
@@ -123,7 +124,7 @@ export class TcpTransport implements Transport {
       this.framesDropped++;
       return;
     }
-    link.send(bytes);
+    link.send(bytes, lane);
     this.queued.add(link);
   }
 

@@ -16,7 +16,9 @@
  */
 import { assert } from "../base/assert.js";
 import { fraction, type Random } from "../base/random.js";
-import type { NodeId, Transport } from "../ports.js";
+import { DEFAULT_LIMITS } from "../config.js";
+import type { Lane, NodeId, Transport } from "../ports.js";
+import { LaneQueue, laneBytes } from "../wire/lane-queue.js";
 import type { SimClock } from "./clock.js";
 
 /** What the network does to packets. Rates are from 0 to 1. */
@@ -48,6 +50,8 @@ interface Packet {
 
 export class SimNetwork {
   weather: Weather = CALM;
+  /** What one node may send to one other in one turn, by lane. */
+  laneBytes: Readonly<Record<Lane, number>> = laneBytes(DEFAULT_LIMITS);
   readonly statistics: NetworkStatistics = { sent: 0, delivered: 0, duplicated: 0, lost: 0 };
   private readonly ports = new Map<NodeId, SimPort>();
   private readonly cuts = new Map<NodeId, Set<NodeId>>();
@@ -197,7 +201,9 @@ function joined(packets: readonly Packet[]): Packet[] {
 }
 
 class SimPort implements Transport {
-  private queues = new Map<NodeId, Uint8Array[]>();
+  private readonly queues = new Map<NodeId, LaneQueue>();
+  /** Those with frames of the present turn, in the order of their first. */
+  private readonly queued = new Map<NodeId, LaneQueue>();
   private receiver: ((from: NodeId, frames: readonly Uint8Array[]) => void) | undefined;
   isClosed = false;
   /** True once not even what was sent before the crash arrives any more. */
@@ -208,13 +214,14 @@ class SimPort implements Transport {
     private readonly network: SimNetwork,
   ) {}
 
-  send(to: NodeId, bytes: Uint8Array): void {
+  send(to: NodeId, bytes: Uint8Array, lane: Lane = "small"): void {
     assert(to !== this.node, "a node does not send to itself");
     assert(bytes.length > 0, "a frame holds at least one byte");
     if (this.isClosed) return;
-    const queue = this.queues.get(to);
-    if (queue === undefined) this.queues.set(to, [bytes]);
-    else queue.push(bytes);
+    const queue = this.queues.get(to) ?? new LaneQueue(this.network.laneBytes, 0);
+    this.queues.set(to, queue);
+    this.queued.set(to, queue);
+    if (!queue.push(bytes, lane)) this.network.statistics.lost++;
   }
 
   onReceive(receiver: (from: NodeId, frames: readonly Uint8Array[]) => void): void {
@@ -223,10 +230,14 @@ class SimPort implements Transport {
   }
 
   release(): void {
-    if (this.queues.size === 0) return;
-    const released = this.queues;
-    this.queues = new Map();
-    for (const [to, frames] of released) this.network.depart(this, to, frames);
+    if (this.queued.size === 0) return;
+    const released = [...this.queued];
+    this.queued.clear();
+    for (const [to, queue] of released) {
+      queue.release();
+      // No line is too thin here: what had room leaves, in the order of lanes.
+      this.network.depart(this, to, queue.take(Number.POSITIVE_INFINITY));
+    }
   }
 
   deliver(from: NodeId, frames: readonly Uint8Array[]): void {
@@ -237,5 +248,6 @@ class SimPort implements Transport {
     this.isClosed = true;
     this.isSilenced = !lastWordsArrive;
     this.queues.clear();
+    this.queued.clear();
   }
 }

@@ -11,7 +11,7 @@
  * dropped, as the port permits.
  */
 import { fraction, type Random } from "../base/random.js";
-import type { Clock, NodeId, Transport } from "../ports.js";
+import type { Clock, Lane, NodeId, Transport } from "../ports.js";
 
 /** A gray replica: of the frames it sends, so many percent leave so much later. */
 export interface Slowness {
@@ -33,6 +33,7 @@ export const NO_FAULTS: Faults = { cutTo: [], cutFrom: [], slowness: { percent: 
 interface Held {
   readonly to: NodeId;
   readonly bytes: Uint8Array;
+  readonly lane: Lane | undefined;
 }
 
 export class FaultTransport implements Transport {
@@ -49,11 +50,11 @@ export class FaultTransport implements Transport {
     private readonly heldBytesMax: number,
   ) {}
 
-  send(to: NodeId, bytes: Uint8Array): void {
+  send(to: NodeId, bytes: Uint8Array, lane?: Lane): void {
     if (this.faults.cutTo.includes(to)) return;
-    if (!this.isLate()) return this.inner.send(to, bytes);
+    if (!this.isLate()) return this.inner.send(to, bytes, lane);
     if (this.heldBytes + bytes.length > this.heldBytesMax) return;
-    this.held.push({ to, bytes });
+    this.held.push({ to, bytes, lane });
     this.heldBytes += bytes.length;
   }
 
@@ -72,9 +73,9 @@ export class FaultTransport implements Transport {
   }
 
   private leave(late: readonly Held[]): void {
-    for (const { to, bytes } of late) {
+    for (const { to, bytes, lane } of late) {
       this.heldBytes -= bytes.length;
-      if (!this.faults.cutTo.includes(to)) this.inner.send(to, bytes);
+      if (!this.faults.cutTo.includes(to)) this.inner.send(to, bytes, lane);
     }
     this.inner.release();
   }

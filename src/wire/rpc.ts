@@ -13,9 +13,10 @@
  */
 import { assert } from "../base/assert.js";
 import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
-import type { Cancel, NodeId, World } from "../ports.js";
+import type { Cancel, Lane, NodeId, World } from "../ports.js";
 import type { Turn } from "../turn.js";
 import { kindByte, readMessage, writeMessage } from "./codec.js";
+import { laneOf } from "./lane.js";
 import type { Message, Refused, Reply, ReplyTo, Request } from "./messages.js";
 
 /** Who answers here. */
@@ -85,10 +86,14 @@ export class Rpc {
     const cancel = this.world.clock.after(timeoutMs, () => this.settle(id, undefined));
     const expects = EXPECTED[request.kind];
     this.waiting.set(id, { to, expects, onReply: onReply as Waiting["onReply"], cancel });
-    if (to === this.self) this.callSelf(id, request);
-    else this.send(to, id, timeoutMs, request);
+    if (to === this.self) {
+      this.callSelf(id, request);
+      return () => {};
+    }
+    const lane = this.send(to, id, timeoutMs, request);
+    // In the lane of its question: it must not arrive before it.
     return () => {
-      if (to !== this.self && this.waiting.has(id)) this.send(to, id, 0, CANCEL);
+      if (this.waiting.has(id)) this.send(to, id, 0, CANCEL, lane);
     };
   }
 
@@ -104,11 +109,14 @@ export class Rpc {
     );
   }
 
-  private send(to: NodeId, id: number, remainingMs: number, message: Message): void {
+  private send(to: NodeId, id: number, remainingMs: number, message: Message, wanted?: Lane): Lane {
     const writer = new Writer(SMALL_FRAME_BYTES);
     writer.u32(id).u32(this.layoutVersion).u32(Math.ceil(remainingMs));
     writeMessage(writer, message);
-    this.world.transport.send(to, writer.finish());
+    const bytes = writer.finish();
+    const lane = wanted ?? laneOf(message, bytes.length);
+    this.world.transport.send(to, bytes, lane);
+    return lane;
   }
 
   private onFrame(from: NodeId, frame: Uint8Array, recalled: ReadonlySet<number>): void {

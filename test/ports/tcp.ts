@@ -6,6 +6,7 @@ import { RealClock } from "../../src/real/clock.js";
 import type { Refusal } from "../../src/real/facts.js";
 import { RealRandom } from "../../src/real/random.js";
 import { TcpTransport, type TcpTransportOptions } from "../../src/real/transport.js";
+import { SimMeter } from "../../src/sim/meter.js";
 import { until } from "./until.js";
 
 export const HOST = "127.0.0.1";
@@ -51,6 +52,7 @@ export function options(id: NodeId, changes: Partial<TcpTransportOptions> = {}):
     clock: new RealClock(),
     random: new RealRandom(),
     log: { info: () => {}, warn: () => {} },
+    meter: new SimMeter(),
     onVerdict: () => {},
     ...changes,
   };

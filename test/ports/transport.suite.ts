@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { below } from "../../src/base/random.js";
+import { DEFAULT_LIMITS, type Limits } from "../../src/config.js";
 import type { NodeId, Transport } from "../../src/ports.js";
 import { SimRandom } from "../../src/sim/random.js";
 
@@ -20,7 +21,7 @@ export interface Fleet {
 
 export interface TransportBody {
   readonly name: string;
-  open(ids: readonly NodeId[]): Promise<Fleet>;
+  open(ids: readonly NodeId[], limits: Limits): Promise<Fleet>;
 }
 
 interface Inbox {
@@ -42,14 +43,16 @@ function patterned(length: number): Uint8Array {
 }
 
 export function transportSuite(body: TransportBody): void {
-  const withFleet = (ids: readonly NodeId[], use: (fleet: Fleet) => Promise<void>) => async () => {
-    const fleet = await body.open(ids);
-    try {
-      await use(fleet);
-    } finally {
-      await fleet.close();
-    }
-  };
+  const withFleet =
+    (ids: readonly NodeId[], use: (fleet: Fleet) => Promise<void>, limits = DEFAULT_LIMITS) =>
+    async () => {
+      const fleet = await body.open(ids, limits);
+      try {
+        await use(fleet);
+      } finally {
+        await fleet.close();
+      }
+    };
 
   describe(`the port Transport, ${body.name}`, () => {
     test("bytes arrive as they were sent, from one byte to megabytes", withFleet(["n1", "n2"], deliversIntact));
@@ -59,6 +62,8 @@ export function transportSuite(body: TransportBody): void {
     test("thousands of frames in many turns: none damaged, none twice", withFleet(["n1", "n2"], carriesMany));
     test("what is sent to nobody known is dropped without a word", withFleet(["n1", "n2"], dropsForUnknown));
     test("frames for a crashed peer are lost, and flow again after its return", withFleet(["n1", "n2"], survivesCrash));
+    test("of one turn, control leaves first and bulk last", withFleet(["n1", "n2"], leavesInLanes));
+    test("a full lane drops its own frames alone", withFleet(["n1", "n2"], dropsByLane, NARROW));
     test("a receiver may answer at once", withFleet(["n1", "n2"], answersAtOnce));
   });
 }
@@ -174,4 +179,35 @@ async function answersAtOnce(fleet: Fleet): Promise<void> {
   for (let question = 0; question < 64; question++) one.send("n2", patterned(100));
   one.release();
   await fleet.until(() => answers === 64);
+}
+
+async function leavesInLanes(fleet: Fleet): Promise<void> {
+  const inbox = inboxOf(fleet.transport("n2"));
+  const sender = fleet.transport("n1");
+  for (const lane of ["bulk", "small", "control", "bulk", "control", undefined] as const) {
+    sender.send("n2", Buffer.from(lane ?? "small"), lane);
+  }
+  sender.release();
+  await fleet.until(() => inbox.texts().length === 6);
+  assert.deepEqual(inbox.texts(), ["control", "control", "small", "small", "bulk", "bulk"]);
+}
+
+const NARROW: Limits = { ...DEFAULT_LIMITS, peerQueueBytesMax: 2000, controlQueueBytesMax: 100 };
+
+async function dropsByLane(fleet: Fleet): Promise<void> {
+  const inbox = inboxOf(fleet.transport("n2"));
+  const sender = fleet.transport("n1");
+  for (let frame = 0; frame < 5; frame++) {
+    sender.send("n2", new Uint8Array(900), "bulk");
+    sender.send("n2", new Uint8Array(60), "control");
+  }
+  for (let frame = 0; frame < 2; frame++) sender.send("n2", new Uint8Array(300), "small");
+  sender.release();
+  const lengths = (): number[] => inbox.inputs.flatMap(({ frames }) => frames.map(({ length }) => length));
+  await fleet.until(() => lengths().length >= 5);
+  assert.deepEqual(lengths(), [60, 300, 300, 900, 900]);
+  // There is room again for what comes later.
+  sender.send("n2", new Uint8Array(900), "bulk");
+  sender.release();
+  await fleet.until(() => lengths().length === 6);
 }

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { afterEach, describe, test } from "node:test";
+import type { Limits } from "../../src/config.js";
 import type { NodeId } from "../../src/ports.js";
 import { TcpTransport } from "../../src/real/transport.js";
+import { SimMeter } from "../../src/sim/meter.js";
 import { simulatedFleet } from "./sim-fleet.js";
 import {
   close,
@@ -20,16 +22,23 @@ import {
 import { type Fleet, transportSuite } from "./transport.suite.js";
 import { until } from "./until.js";
 
-async function realFleet(ids: readonly NodeId[]): Promise<Fleet> {
+function boundsOf({ peerQueueBytesMax, controlQueueBytesMax }: Limits): Partial<Limits> {
+  return { peerQueueBytesMax, controlQueueBytesMax };
+}
+
+async function realFleet(ids: readonly NodeId[], limits: Limits): Promise<Fleet> {
   const transports = new Map<NodeId, TcpTransport>();
   const ports = new Map<NodeId, number>();
   const start = (id: NodeId): Promise<void> =>
     new Promise((resolve, reject) => {
-      const transport = TcpTransport.listen(options(id, { port: ports.get(id) ?? 0 }), (error) => {
-        if (error !== undefined) return reject(error);
-        ports.set(id, transport.port);
-        resolve();
-      });
+      const transport = TcpTransport.listen(
+        options(id, { port: ports.get(id) ?? 0, limits: { ...TEST_LIMITS, ...boundsOf(limits) } }),
+        (error) => {
+          if (error !== undefined) return reject(error);
+          ports.set(id, transport.port);
+          resolve();
+        },
+      );
       transports.set(id, transport);
     });
   const connect = async (): Promise<void> => {
@@ -62,7 +71,7 @@ async function realFleet(ids: readonly NodeId[]): Promise<Fleet> {
 afterEach(closeAll);
 
 transportSuite({ name: "real", open: realFleet });
-transportSuite({ name: "simulated", open: (ids) => simulatedFleet(ids) });
+transportSuite({ name: "simulated", open: (ids, limits) => simulatedFleet(ids, limits) });
 
 describe("the transport over TCP", () => {
   test("frames of many turns in one round of the loop are one write and one input", async () => {
@@ -87,6 +96,28 @@ describe("the transport over TCP", () => {
     assert.equal(one.transport.statistics().framesDropped, 91);
     await until(() => two.transport.statistics().framesReceived === 9);
     await exchange(one, two);
+  });
+
+  test("what says who lives overtakes megabytes that wait for a full line", async () => {
+    const [one, two] = (await cluster(["n1", "n2"])) as [Member, Member];
+    for (let frame = 0; frame < 200; frame++) one.transport.send("n2", Buffer.alloc(100_000, 1), "bulk");
+    one.transport.release();
+    // The first write fills the socket; only what is not handed to it yet can be overtaken.
+    await until(() => one.transport.statistics().framesSent > 0);
+    one.transport.send("n2", Buffer.from("alive"), "control");
+    one.transport.release();
+    await until(() => two.transport.statistics().framesReceived === 201);
+    const frames = two.received.flatMap((input) => input.frames);
+    assert.ok(frames.findIndex(({ length }) => length === 5) < 100, "it came among the last");
+  });
+
+  test("a lane that is full is counted by its name", async () => {
+    const limits = { ...TEST_LIMITS, peerQueueBytesMax: 1_000_000 };
+    const meter = new SimMeter();
+    const [one] = (await cluster(["n1", "n2"], { limits, meter })) as [Member, Member];
+    for (let frame = 0; frame < 20; frame++) one.transport.send("n2", Buffer.alloc(100_000), "bulk");
+    assert.equal(meter.sum("murmur_frames_dropped_total", { lane: "bulk" }), 11);
+    assert.equal(meter.sum("murmur_frames_dropped_total", { lane: "small" }), 0);
   });
 
   test("a frame beyond the limit is dropped by its sender, and the connection lives", async () => {

@@ -12,7 +12,8 @@ const HELD_BYTES_MAX = 1000;
 
 transportSuite({
   name: "able to fail, but without a fault",
-  open: (ids) => simulatedFleet(ids, (inner, clock, id) => new FaultTransport(inner, clock, new SimRandom(id), 0)),
+  open: (ids, limits) =>
+    simulatedFleet(ids, limits, (inner, clock, id) => new FaultTransport(inner, clock, new SimRandom(id), 0)),
 });
 
 /** n1 and n2 in virtual time, and what n2 heard at which millisecond. */
