@@ -50,6 +50,13 @@ export const CORE_LIMITS = {
     "stamps further ahead do not raise our clock; a node this far off its peers' median stops coordinating",
   ),
 
+  carrierAgeMaxMs: limit(
+    180 * MINUTE_MS,
+    30,
+    60_000 * MINUTE_MS,
+    "a state that travels for longer is refused; whoever forgets a tombstone waits longer than this",
+  ),
+
   // Stamps.
   stampBoundStepMs: limit(
     2 * SECOND_MS,

@@ -15,6 +15,7 @@ import type { Layout } from "./membership/layout.js";
 import { type MemberChange, Peers } from "./membership/peers.js";
 import type { Ring } from "./membership/ring.js";
 import type { NodeId } from "./ports.js";
+import { Carriers } from "./replica/carriers.js";
 import { Merkle } from "./replica/merkle.js";
 import { Mint } from "./replica/mint.js";
 import { Pages } from "./replica/pages.js";
@@ -64,7 +65,9 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   votes.onChanged = (isRebuilding) => host.onChanged(self, isRebuilding ? "rebuilding" : "rebuilt");
   mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
   const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
-  const own = { world, limits, owners: ring, latticeOf, mint, votes, merkle };
+  const nowMs = () => mint.nowMs();
+  const carriers = new Carriers({ ...world, limits, nowMs, correctionMs: () => peers.correctionMs });
+  const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, merkle };
   const replica = new Replica(own);
   const pages = new Pages(own, (row) => replica.onDamaged(row));
   const rpc = new Rpc(self, turn, ring.layout.version, {
@@ -80,7 +83,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
     onRemembered: (boundUs) => mint.observeRemembered(boundUs),
   });
   const isAlive = (node: NodeId) => peers.isAlive(node);
-  const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint };
+  const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint, carriers };
   const livesWith = (peer: NodeId) => `${mint.actor} ${peers.actorOf(peer)}`;
   const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
   const heal = new Heal({ ...shared, replica, votes });

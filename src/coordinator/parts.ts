@@ -7,6 +7,7 @@ import type { TokenBucket } from "../base/token-bucket.js";
 import type { Limits } from "../config.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { Clock, Meter, NodeId } from "../ports.js";
+import type { Carriers } from "../replica/carriers.js";
 import type { Mint } from "../replica/mint.js";
 import { encodeRow, orderedToken, partitionOfRow, placementOfRow } from "../replica/rows.js";
 import type { Owners } from "../replica/votes.js";
@@ -27,6 +28,7 @@ export interface CoordinatorParts {
   readonly meter: Meter;
   readonly limits: Limits;
   readonly mint: Mint;
+  readonly carriers: Carriers;
   readonly latencies: Latencies;
   /** Of spare questions (Dean and Barroso 2013 keep the extra load to a few percent). */
   readonly budget: TokenBucket;

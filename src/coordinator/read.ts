@@ -11,7 +11,8 @@ import { assert } from "../base/assert.js";
 import { equalBytes } from "../base/bytes.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { NodeId } from "../ports.js";
-import type { ReadReply, Refused } from "../wire/messages.js";
+import { Birth } from "../replica/carriers.js";
+import type { ReadReply, Refused, RowAnswer } from "../wire/messages.js";
 import type { Ask } from "./ask.js";
 import { Inquiry } from "./inquiry.js";
 import { sendMend } from "./mend.js";
@@ -43,6 +44,7 @@ class ReadPath {
   private readonly seen: Array<{ bytes: Uint8Array; state: unknown }> = [];
   private readonly mended = new Map<NodeId, unknown>();
   private mendTimerRuns = false;
+  private readonly birth: Birth;
 
   constructor(
     private readonly parts: CoordinatorParts,
@@ -52,6 +54,7 @@ class ReadPath {
     private readonly done: (outcome: ReadOutcome) => void,
   ) {
     this.lattice = parts.latticeOf(request.bucket);
+    this.birth = new Birth(parts.carriers, this.lattice);
     this.tally = new ReadTally(this.lattice, plan.groups);
     this.inquiry = new Inquiry(parts, request, plan, {
       askOwner: (node, role) => this.askOwner(node, role),
@@ -73,7 +76,7 @@ class ReadPath {
     if (reply === undefined) return;
     const answer = reply.kind === "read-reply" ? reply.answers[0] : undefined;
     const isReadable = answer !== undefined && answer.status !== "damaged";
-    if (isReadable) this.tally.onAnswered(node, this.stateOf(answer.state), answer.votes);
+    if (isReadable) this.tally.onAnswered(node, this.stateIn(answer), answer.votes);
     else this.ask.note(node, "failed");
     if (!isReadable || !answer.votes) this.inquiry.onUncounted(node);
     if (this.request.mend) this.mendBehind();
@@ -119,7 +122,8 @@ class ReadPath {
     assert(merged !== this.lattice.bottom, "nobody is behind of nothing");
     if (this.mended.get(node) === merged) return;
     this.mended.set(node, merged);
-    sendMend(this.parts, this.ask, node, this.row, this.bytesOf(merged), (votes) => {
+    const born = { state: this.bytesOf(merged), bornAtUs: this.birth.atUs };
+    sendMend(this.parts, this.ask, node, this.row, born, (votes) => {
       this.tally.onHeld(node, merged, votes);
       this.decide();
     });
@@ -145,6 +149,12 @@ class ReadPath {
 
   private noteStates(): void {
     for (const node of [...this.mended.keys(), ...this.tally.behind()]) this.ask.note(node, "behind");
+  }
+
+  /** What an owner holds; nothing, if it does not vote and holds what may have been forgotten by all. */
+  private stateIn({ state: bytes, votes }: RowAnswer): unknown {
+    const state = this.stateOf(bytes);
+    return this.birth.admits(state, votes) ? state : this.lattice.bottom;
   }
 
   private stateOf(bytes: Uint8Array | undefined): unknown {

@@ -14,7 +14,7 @@
 import { assert } from "../base/assert.js";
 import { highestTimeUs, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
-import type { MergeReply, MergeResult, Refused } from "../wire/messages.js";
+import type { Entry, MergeReply, MergeResult, Refused } from "../wire/messages.js";
 import { Ask } from "./ask.js";
 import type { Failure, FailureKind, WriteOutcome, WriteRequest } from "./outcome.js";
 import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
@@ -70,15 +70,16 @@ class WritePath {
       if (this.ask.isFinished) return;
       if (stamp === undefined) return this.fail("disk-full");
       this.stamp = stamp;
-      this.askAll(lattice.encode(lattice.mutate(lattice.bottom, this.request.op, stamp)));
+      const state = lattice.encode(lattice.mutate(lattice.bottom, this.request.op, stamp));
+      this.askAll({ row: this.row, state, bornAtUs: this.parts.carriers.nowUs() });
     });
   }
 
-  private askAll(state: Uint8Array): void {
+  private askAll(entry: Entry): void {
     const { round } = this;
     this.wasSent = true;
     for (const { node } of this.owners) {
-      const merge = { kind: "merge", cause: "write", entries: [{ row: this.row, state }] } as const;
+      const merge = { kind: "merge", cause: "write", entries: [entry] } as const;
       this.ask.ask(node, "first", merge, (reply) => {
         if (round === this.round) this.onAnswer(node, reply);
       });

@@ -54,6 +54,7 @@ export class Peers {
   private lastTickMs: number;
   private cancelTick: Cancel | undefined;
   private refusing: string | undefined;
+  private offMs = 0;
 
   constructor(
     private readonly world: World,
@@ -134,12 +135,18 @@ export class Peers {
     return this.refusing;
   }
 
+  /** What must be added to our wall clock while it is that far off; 0 while it is believed. */
+  get correctionMs(): number {
+    return this.refusing === undefined ? 0 : this.offMs;
+  }
+
   private judgeOwnClock(): string | undefined {
     const heard = [...this.peers.values()].flatMap(({ up, offsetMs }) =>
       up && offsetMs !== undefined ? offsetMs : [],
     );
     // Our own clock has a voice too: of three nodes, one that is wrong must not make the other two doubt themselves.
     const offMs = medianOf([0, ...heard]);
+    this.offMs = offMs;
     if (Math.abs(offMs) <= this.limits.clockSkewMsMax) return undefined;
     const side = offMs > 0 ? "behind" : "ahead of";
     return `the clock of ${this.self} is ${Math.round(Math.abs(offMs))} ms ${side} its peers: set it, and the node goes on by itself`;

@@ -186,6 +186,7 @@ const PAIRS: readonly (readonly [keyof typeof LIMITS, keyof typeof LIMITS, numbe
   ["requestDeadlineMs", "requestDeadlineMsMax", 1, "no request may take longer"],
   ["dialRetryMsMin", "dialRetryMsMax", 1, "waits only grow"],
   ["pingIntervalMs", "peerSilenceMsMax", 2, "one lost ping is no silence"],
+  ["clockSkewMsMax", "carrierAgeMaxMs", 3, "a fresh write must not look old to a node whose clock is ahead"],
   ["valueBytesMax", "frameBytesMax", 2, "a frame carries a value and more"],
   ["valueBytesMax", "batchAnswerBytesMax", 1, "a listing reads in batches what owners differ on"],
 ];

@@ -13,6 +13,7 @@ import type { AnyLattice } from "../lattice/registry.js";
 import type { Stamp } from "../lattice/stamp.js";
 import { StorageDamage, type StorageError, type World } from "../ports.js";
 import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/messages.js";
+import type { Carriers } from "./carriers.js";
 import type { Merkle } from "./merkle.js";
 import type { Mint } from "./mint.js";
 import { bucketOfRow, encodeRecord, isRow, partitionOfRow, placementOfRow, stateOfRecord } from "./rows.js";
@@ -24,6 +25,7 @@ export interface ReplicaParts {
   readonly owners: Owners;
   readonly latticeOf: (bucket: string) => AnyLattice;
   readonly mint: Mint;
+  readonly carriers: Carriers;
   readonly votes: Votes;
   readonly merkle: Merkle;
 }
@@ -65,15 +67,15 @@ export class Replica {
     });
   }
 
-  /** Puts a sound state, or none, in the place of a damaged one. `onDone` tells whether it is durable. */
-  replaceDamaged(row: Uint8Array, state: Uint8Array | undefined, onDone: (isHealed: boolean) => void): void {
+  /** Puts a sound entry, or nothing, in the place of a damaged row. `onDone` tells whether it is durable. */
+  replaceDamaged(row: Uint8Array, entry: Entry | undefined, onDone: (isHealed: boolean) => void): void {
     // A write on its way to the disk has replaced the damage already, and may be newer than what the others hold.
     if (this.isSound(row)) {
-      const entries = state === undefined ? [] : [{ row, state }];
+      const entries = entry === undefined ? [] : [entry];
       this.merge("sync", entries, (results) => onDone(results.every(({ status }) => status === "ok")));
       return;
     }
-    const value = state === undefined ? undefined : encodeRecord(row, state);
+    const value = entry === undefined ? undefined : encodeRecord(row, entry.state);
     this.parts.world.storage.commit([{ key: row, value }], (error) => {
       if (error === undefined) this.parts.merkle.onReplaced(row, value === undefined);
       onDone(error === undefined);
@@ -106,8 +108,9 @@ export class Replica {
   }
 
   private mergeEntry(cause: Cause, entry: Entry, onResult: OnResult): void {
-    const { world, limits } = this.parts;
+    const { world, limits, carriers } = this.parts;
     if (!this.owns(entry.row)) return onResult("refused");
+    if (carriers.refuses(entry.bornAtUs)) return onResult("stale");
     if (this.pendingBytes + entry.state.length > limits.pendingCommitBytesMax) return onResult("overloaded");
     try {
       const before = world.storage.latest(entry.row);

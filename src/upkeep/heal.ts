@@ -9,11 +9,12 @@
  */
 import { bytesToMapKey } from "../base/bytes.js";
 import type { NodeId } from "../ports.js";
+import { Birth } from "../replica/carriers.js";
 import { bucketOfRow, partitionOfRow, placementOfRow } from "../replica/rows.js";
 import type { RowAnswer } from "../wire/messages.js";
 import type { SyncParts } from "./parts.js";
 
-type HealParts = Pick<SyncParts, "rpc" | "ring" | "replica" | "votes" | "limits" | "meter" | "latticeOf">;
+type HealParts = Pick<SyncParts, "rpc" | "ring" | "replica" | "votes" | "carriers" | "limits" | "meter" | "latticeOf">;
 
 export class Heal {
   /** Damaged rows that wait, by map key. */
@@ -34,13 +35,14 @@ export class Heal {
     const [first] = this.waiting;
     if (first === undefined) return;
     this.isRunning = true;
-    this.ask(first[1], (answers) => this.replace(first[1], answers));
+    this.ask(first[1], (answers, birth) => this.replace(first[1], answers, birth));
   }
 
-  private ask(row: Uint8Array, onAnswers: (answers: ReadonlyMap<NodeId, RowAnswer>) => void): void {
-    const { rpc, ring, limits } = this.parts;
+  private ask(row: Uint8Array, onAnswers: (answers: ReadonlyMap<NodeId, RowAnswer>, birth: Birth) => void): void {
+    const { rpc, ring, limits, carriers, latticeOf } = this.parts;
     const others = this.ownersOf(row).filter((owner) => owner !== ring.self);
     const answers = new Map<NodeId, RowAnswer>();
+    const birth = new Birth(carriers, latticeOf(bucketOfRow(row)));
     let left = others.length;
     // The only owner has nobody to ask: its row stays an error, for "absent" would be a lie.
     if (left === 0) return this.done(row);
@@ -49,23 +51,27 @@ export class Heal {
         const answer = reply?.kind === "read-reply" ? reply.answers[0] : undefined;
         if (answer !== undefined && answer.status !== "damaged") answers.set(owner, answer);
         left--;
-        if (left === 0) onAnswers(answers);
+        if (left === 0) onAnswers(answers, birth);
       });
     }
   }
 
-  private replace(row: Uint8Array, answers: ReadonlyMap<NodeId, RowAnswer>): void {
+  private replace(row: Uint8Array, answers: ReadonlyMap<NodeId, RowAnswer>, birth: Birth): void {
     const { ring, replica, votes, latticeOf, meter } = this.parts;
     const voters = [...answers].filter(([, answer]) => answer.votes).map(([owner]) => owner);
     const partition = partitionOfRow(row, ring.partitions);
     const progress = { synced: new Set(answers.keys()), voters: new Set(voters) };
     if (!votes.isCovered(placementOfRow(row), partition, progress)) return this.done(row);
     const lattice = latticeOf(bucketOfRow(row));
-    const states = [...answers.values()].map(({ state }) =>
-      state === undefined ? lattice.bottom : lattice.decode(state),
-    );
-    const merged = states.reduce((join, state) => lattice.merge(join, state), lattice.bottom);
-    replica.replaceDamaged(row, merged === lattice.bottom ? undefined : lattice.encode(merged), (isHealed) => {
+    let merged = lattice.bottom;
+    for (const { state: bytes, votes: counts } of answers.values()) {
+      const state = bytes === undefined ? lattice.bottom : lattice.decode(bytes);
+      // It may be forgotten, or the only copy: its owner's vote will tell.
+      if (!birth.admits(state, counts)) return this.done(row);
+      merged = lattice.merge(merged, state);
+    }
+    const entry = merged === lattice.bottom ? undefined : { row, state: lattice.encode(merged), bornAtUs: birth.atUs };
+    replica.replaceDamaged(row, entry, (isHealed) => {
       if (isHealed) meter.count("murmur_healed_rows_total");
       this.done(row);
     });

@@ -6,6 +6,7 @@ import type { Random } from "../base/random.js";
 import type { Limits } from "../config.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import { type Clock, type Meter, type NodeId, StorageDamage } from "../ports.js";
+import type { Carriers } from "../replica/carriers.js";
 import type { Merkle } from "../replica/merkle.js";
 import type { Replica } from "../replica/replica.js";
 import { bucketOfRow, stateOfRecord } from "../replica/rows.js";
@@ -22,6 +23,7 @@ export interface SyncParts {
   readonly replica: Replica;
   readonly merkle: Merkle;
   readonly votes: Votes;
+  readonly carriers: Carriers;
   readonly latticeOf: (bucket: string) => AnyLattice;
   /** Names our store's present life and the peer's, as far as it told us. */
   readonly livesWith: (peer: NodeId) => string;

@@ -13,7 +13,9 @@ import { assert } from "../base/assert.js";
 import { bytesToMapKey, equalBytes } from "../base/bytes.js";
 import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import { type NodeId, StorageDamage } from "../ports.js";
+import { bornAtUs } from "../replica/carriers.js";
 import { partitionTokens } from "../replica/merkle.js";
+import { bucketOfRow, partitionOfRow } from "../replica/rows.js";
 import { hasBit } from "../replica/votes.js";
 import type {
   Entry,
@@ -140,20 +142,19 @@ export class Session {
     const { syncRangeRowsMax } = this.parts.limits;
     const wanted = this.toPull.slice(0, syncRangeRowsMax);
     if (wanted.length === 0) return this.push();
+    const askedUs = this.parts.carriers.nowUs();
     this.ask({ kind: "read", rows: wanted.map(({ row }) => row) }, ({ answers }) => {
       if (answers.length === 0) return this.onEnd("broken");
       this.toPull.splice(0, answers.length);
-      this.mergePulled(wanted, answers);
+      this.mergePulled(wanted, answers, askedUs);
     });
   }
 
-  private mergePulled(wanted: readonly ListedRow[], answers: readonly RowAnswer[]): void {
+  private mergePulled(wanted: readonly ListedRow[], answers: readonly RowAnswer[], askedUs: number): void {
     const { replica, meter } = this.parts;
-    const entries: Entry[] = [];
-    for (const [index, { state, status }] of answers.entries()) {
-      if (state !== undefined) entries.push({ row: (wanted[index] as ListedRow).row, state });
-      if (status === "damaged") this.isClean = false;
-    }
+    const rows = wanted.map(({ row }) => row);
+    if (answers.some(({ status }) => status === "damaged")) this.isClean = false;
+    const entries = this.entriesOf(rows, answers, askedUs, (partition) => this.votesHere(partition));
     meter.count("murmur_sync_rows_total", { direction: "pulled" }, entries.length);
     replica.merge("sync", entries, (results) => this.guard(() => this.onMerged(entries, results)));
   }
@@ -176,11 +177,26 @@ export class Session {
     const answers = replica.read(rows);
     assert(answers.length > 0, "a read of something answers something");
     this.toPush.splice(0, answers.length);
-    const entries = answers.flatMap(({ state }, index) =>
-      state === undefined ? [] : [{ row: rows[index] as Uint8Array, state }],
-    );
+    const nowUs = this.parts.carriers.nowUs();
+    const entries = this.entriesOf(rows, answers, nowUs, (partition) => this.votesThere(partition));
     meter.count("murmur_sync_rows_total", { direction: "pushed" }, entries.length);
     this.ask({ kind: "merge", cause: "sync", entries }, () => this.push());
+  }
+
+  /** What was read as it travels to a receiver. Where neither side votes, both are all there is: nothing is too old. */
+  private entriesOf(
+    rows: readonly Uint8Array[],
+    answers: readonly RowAnswer[],
+    askedUs: number,
+    receiverVotes: (partition: number) => boolean,
+  ): Entry[] {
+    const { latticeOf, ring } = this.parts;
+    return answers.flatMap(({ state, votes }, index): Entry[] => {
+      const row = rows[index] as Uint8Array;
+      if (state === undefined) return [];
+      const isVouched = votes || !receiverVotes(partitionOfRow(row, ring.partitions));
+      return [{ row, state, bornAtUs: bornAtUs(latticeOf(bucketOfRow(row)), state, isVouched, askedUs) }];
+    });
   }
 
   private endOfTaken(): void {
@@ -190,8 +206,15 @@ export class Session {
 
   private markSynced(partition: number): void {
     if (this.parts.livesWith(this.peer) !== this.lives) return;
-    const peerVotes = this.peerVotes.length === 0 || hasBit(this.peerVotes, partition);
-    this.parts.votes.markSynced(this.placement, partition, this.peer, peerVotes);
+    this.parts.votes.markSynced(this.placement, partition, this.peer, this.votesThere(partition));
+  }
+
+  private votesHere(partition: number): boolean {
+    return this.parts.votes.has(this.placement, partition);
+  }
+
+  private votesThere(partition: number): boolean {
+    return this.peerVotes.length === 0 || hasBit(this.peerVotes, partition);
   }
 
   private ask<Kind extends Request["kind"]>(

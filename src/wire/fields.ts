@@ -35,12 +35,12 @@ export function readRowAnswer(reader: Reader): RowAnswer {
   return { status, votes, state: status === "found" ? state : undefined };
 }
 
-export function writeEntry(writer: Writer, { row, state }: Entry): void {
-  writer.long(row).long(state);
+export function writeEntry(writer: Writer, { row, state, bornAtUs }: Entry): void {
+  writer.long(row).long(state).u53(bornAtUs);
 }
 
 export function readEntry(reader: Reader): Entry {
-  return { row: reader.long(), state: reader.long() };
+  return { row: reader.long(), state: reader.long(), bornAtUs: reader.u53() };
 }
 
 export function writeMergeResult(writer: Writer, result: MergeResult): void {

@@ -17,6 +17,8 @@ export interface Entry {
   readonly row: Uint8Array;
   /** An encoded state of the bucket's lattice. */
   readonly state: Uint8Array;
+  /** When the state was minted, or asked of a voting owner, or the oldest of these; microseconds since 1970. */
+  readonly bornAtUs: number;
 }
 
 /** Whether you live, what your clock says, and how far your stamps may have gone. */
@@ -63,8 +65,8 @@ export interface Merge {
   readonly entries: readonly Entry[];
 }
 
-/** ok: held durably. beaten: a higher stamp is held, durably or soon. The others: not held. */
-export const MERGE_STATUSES = ["ok", "beaten", "disk-full", "damaged", "overloaded", "refused"] as const;
+/** ok: held durably. beaten: a higher stamp is held, durably or soon. stale: born too long ago. All but the first two: not held. */
+export const MERGE_STATUSES = ["ok", "beaten", "disk-full", "damaged", "overloaded", "refused", "stale"] as const;
 export type MergeStatus = (typeof MERGE_STATUSES)[number];
 
 export interface MergeResult {

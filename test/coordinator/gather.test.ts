@@ -103,7 +103,7 @@ test("messages are bounded in bytes, and one item fits always", () => {
 
 test("only what asks the same shares a message; whatever is plural already goes as it is", () => {
   const gather = gatherOf();
-  const entry = { row: Uint8Array.of(1), state: Uint8Array.of(1) };
+  const entry = { row: Uint8Array.of(1), state: Uint8Array.of(1), bornAtUs: 0 };
   gather.call("n1", { kind: "merge", cause: "write", entries: [entry] }, 100, () => {});
   gather.call("n1", { kind: "merge", cause: "mend", entries: [entry] }, 100, () => {});
   gather.call("n1", { kind: "merge", cause: "write", entries: [entry] }, 100, () => {});

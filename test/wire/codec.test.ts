@@ -38,7 +38,7 @@ const rangeAnswer = fc.oneof(
   fc.record({ kind: kind("split"), ranges: list(range) }, plain),
   fc.record({ kind: kind("rows"), rows: list(listedRow) }, plain),
 );
-const entry = fc.record({ row: anyBytes, state: anyBytes }, plain);
+const entry = fc.record({ row: anyBytes, state: anyBytes, bornAtUs: u53 }, plain);
 const scannedKey = fc.record({ row: anyBytes, digest: fc.option(digest, { nil: undefined }) }, plain);
 const scanPage = fc.record(
   {
