@@ -27,6 +27,9 @@ export const QUANTILE_ERROR = 2 ** (1 / BUCKETS_PER_DOUBLING);
 export class Quantiles {
   private readonly ended = new Float64Array(BUCKETS);
   private readonly censored = new Float64Array(BUCKETS);
+  /** The first bucket in use and the one behind the last: most of them never are. */
+  private first = BUCKETS;
+  private end = 0;
   private total = 0;
   private weight = 1;
   private landmarkMs: number | undefined;
@@ -59,7 +62,7 @@ export class Quantiles {
     let atRisk = this.total;
     let survival = 1;
     let last = 0;
-    for (let bucket = 0; bucket < BUCKETS; bucket++) {
+    for (let bucket = this.first; bucket < this.end; bucket++) {
       const ended = this.ended[bucket] as number;
       const leaving = ended + (this.censored[bucket] as number);
       if (leaving === 0) continue;
@@ -77,6 +80,8 @@ export class Quantiles {
     if (this.weight > WEIGHT_MAX) this.rescale(nowMs);
     const bucket = bucketOf(durationMs);
     to[bucket] = (to[bucket] as number) + this.weight;
+    this.first = Math.min(this.first, bucket);
+    this.end = Math.max(this.end, bucket + 1);
     this.total += this.weight;
   }
 

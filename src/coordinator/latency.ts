@@ -180,8 +180,12 @@ export class Latencies {
   /** The median of this quantile over the measured replicas of its datacenter, the lower one of two. */
   private neighboursMs(node: NodeId, share: number): number {
     const datacenter = this.datacenterOf(node);
-    const neighbours = [...this.replicas.values()].filter((replica) => this.datacenterOf(replica.node) === datacenter);
-    const known = neighbours.flatMap(({ quantiles }) => quantiles.quantile(share) ?? []).sort((a, b) => a - b);
+    const known: number[] = [];
+    for (const { node: other, quantiles } of this.replicas.values()) {
+      const ms = this.datacenterOf(other) === datacenter ? quantiles.quantile(share) : undefined;
+      if (ms !== undefined) known.push(ms);
+    }
+    known.sort((a, b) => a - b);
     return known[(known.length - 1) >> 1] ?? Number.POSITIVE_INFINITY;
   }
 

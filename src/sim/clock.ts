@@ -13,9 +13,10 @@ import { assert } from "../base/assert.js";
 import { Heap } from "../base/heap.js";
 import type { Cancel, Clock } from "../ports.js";
 
+/** Something to happen; only the clocks look into it. */
 interface Event {
-  readonly atMs: number;
-  readonly sequence: number;
+  atMs: number;
+  sequence: number;
   /** Undefined once cancelled; the event then passes without a trace. */
   run: (() => void) | undefined;
 }
@@ -41,12 +42,19 @@ export class SimClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): Cancel {
-    assert(delayMs >= 0 && Number.isFinite(delayMs), "a delay is finite and not negative");
-    const event: Event = { atMs: this.timeMs + delayMs, sequence: this.sequence++, run: fn };
-    this.events.push(event);
+    const event: Event = { atMs: 0, sequence: 0, run: fn };
+    this.schedule(event, delayMs);
     return () => {
       event.run = undefined;
     };
+  }
+
+  /** Puts an event that is not under way on its way, for the first time or again. */
+  schedule(event: Event, delayMs: number): void {
+    assert(delayMs >= 0 && Number.isFinite(delayMs), "a delay is finite and not negative");
+    event.atMs = this.timeMs + delayMs;
+    event.sequence = this.sequence++;
+    this.events.push(event);
   }
 
   /** Runs the next event, if there is one. */
@@ -96,7 +104,7 @@ export class NodeClock implements Clock {
   private offsetMs: number;
   private stopped = false;
   /** Timers that came due during a pause, in order; undefined when there is none. */
-  private overdue: Array<() => void> | undefined;
+  private overdue: Event[] | undefined;
 
   constructor(
     private readonly world: SimClock,
@@ -116,21 +124,15 @@ export class NodeClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): Cancel {
-    let pending = true;
     const run = (): void => {
-      if (!pending || this.stopped) return;
-      if (this.overdue !== undefined) {
-        this.overdue.push(run);
-        return;
-      }
-      pending = false;
-      fn();
+      if (this.stopped) return;
+      if (this.overdue === undefined) fn();
+      else this.overdue.push(event);
     };
-    const trueDelayMs = this.rate === 1 ? delayMs : delayMs / this.rate + ROUNDING_MS;
-    const cancel = this.world.after(trueDelayMs, run);
+    const event: Event = { atMs: 0, sequence: 0, run };
+    this.world.schedule(event, this.rate === 1 ? delayMs : delayMs / this.rate + ROUNDING_MS);
     return () => {
-      pending = false;
-      cancel();
+      event.run = undefined;
     };
   }
 
@@ -148,7 +150,7 @@ export class NodeClock implements Clock {
   resume(): void {
     const overdue = this.overdue ?? [];
     this.overdue = undefined;
-    for (const run of overdue) this.world.after(0, run);
+    for (const event of overdue) this.world.schedule(event, 0);
   }
 
   /** The process is dead: none of its timers ever fires. */

@@ -63,6 +63,7 @@ export class SimCluster {
   readonly network: SimNetwork;
   readonly config: ClusterConfig;
   readonly layout: Layout;
+  readonly ids: readonly NodeId[];
   /** What the nodes said, in order, for traces. */
   readonly said: string[] = [];
   private readonly random: SimRandom;
@@ -75,13 +76,10 @@ export class SimCluster {
     const layout = computeLayout(undefined, layoutSpecOf(this.config));
     assert(!isRefusal(layout), "a simulated cluster has a possible layout");
     this.layout = layout;
-    for (const { id } of this.config.nodes) {
+    this.ids = this.config.nodes.map(({ id }) => id);
+    for (const id of this.ids) {
       this.nodes.set(id, { disk: new SimDisk(), meter: new SimMeter(), bootId: 1, starts: 0, running: undefined });
     }
-  }
-
-  get ids(): NodeId[] {
-    return [...this.nodes.keys()];
   }
 
   /** Starts every node that does not run, and lets them find one another. */

@@ -23,7 +23,7 @@ export class SimMeter implements Meter {
 
   /** All series of a name that have these labels, added up. */
   sum(name: string, labels: Labels = {}): number {
-    const wanted = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+    const wanted = Object.entries(labels).map(([label, value]) => pairOf(label, value));
     let sum = 0;
     for (const [series, value] of this.values) {
       const isNamed = series === name || series.startsWith(`${name}{`);
@@ -41,6 +41,10 @@ export class SimMeter implements Meter {
 /** A name and its labels, whatever order they came in. */
 function seriesOf(name: string, labels: Labels | undefined): string {
   if (labels === undefined) return name;
-  const pairs = Object.entries(labels).map(([label, value]) => `${label}=${JSON.stringify(value)}`);
+  const pairs = Object.keys(labels).map((label) => pairOf(label, labels[label] as string));
   return pairs.length === 0 ? name : `${name}{${pairs.sort().join(",")}}`;
+}
+
+function pairOf(label: string, value: string): string {
+  return `${label}="${value}"`;
 }

@@ -174,8 +174,8 @@ export class SimStorage implements Storage {
     const error = this.disk.write(first.rows);
     const done = this.groups.splice(0, error === undefined ? 1 : this.groups.length);
     this.isWriting = false;
-    for (const onDone of done.flatMap((group) => group.callbacks)) {
-      if (!this.isCrashed) onDone(error);
+    for (const { callbacks } of done) {
+      for (const onDone of callbacks) if (!this.isCrashed) onDone(error);
     }
     this.release();
   }

@@ -164,7 +164,7 @@ export class SimNetwork {
     this.statistics.delivered += packet.frames.length;
     packet.to.deliver(
       packet.from.node,
-      packet.frames.map((frame) => Uint8Array.from(frame)),
+      packet.frames.map((frame) => Buffer.from(frame)),
     );
   }
 

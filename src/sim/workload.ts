@@ -142,7 +142,11 @@ export class Workload {
   /** The first from this one on that is there to be asked. */
   private nodeFor(index: number): NodeId | undefined {
     const { ids } = this.host.cluster;
-    return ids.map((_, step) => ids[(index + step) % ids.length] as NodeId).find((node) => this.host.serves(node));
+    for (let step = 0; step < ids.length; step++) {
+      const node = ids[(index + step) % ids.length] as NodeId;
+      if (this.host.serves(node)) return node;
+    }
+    return undefined;
   }
 }
 
