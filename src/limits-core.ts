@@ -117,6 +117,10 @@ export const CORE_LIMITS = {
     100_000,
     "damaged rows waiting to be fetched anew; more are found again when they are met again",
   ),
+  upkeepIdlePercent: limit(50, 1, 100, "the event loop's time that upkeep may take while no client waits"),
+  upkeepBusyPercent: limit(20, 1, 100, "the same while requests are under way"),
+  upkeepLagMs: limit(10, 1, MINUTE_MS, "timers later than this mean a loop that is too busy: upkeep takes less of it"),
+  upkeepRestMsMax: limit(250, 1, MINUTE_MS, "upkeep rests no longer between two turns, so that it never starves"),
   syncRetryMs: limit(100, 10, MINUTE_MS, "a node that rebuilds compares itself again after this"),
   settleMs: limit(2 * SECOND_MS, 0, 10 * MINUTE_MS, "a difference younger than this is a write still under way"),
 } as const satisfies Record<string, Limit>;
