@@ -21,7 +21,7 @@ function filesBelow(folder: string): string[] {
 }
 
 const sources = filesBelow("src");
-const everything = [...sources, ...filesBelow("test"), ...filesBelow("bench")];
+const everything = [...sources, ...filesBelow("test"), ...filesBelow("bench"), ...filesBelow("torture")];
 const textOf = (file: string) => readFileSync(join(root, file), "utf8");
 
 function offendersOf(files: readonly string[], pattern: RegExp): string[] {
