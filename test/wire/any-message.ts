@@ -1,0 +1,67 @@
+/** Any message at all, as an arbitrary of fast-check: for the codec's own tests, and to make garbage of. */
+import fc from "fast-check";
+import { CAUSES, MERGE_STATUSES, type Message, REFUSALS } from "../../src/wire/messages.js";
+
+const plain = { noNullPrototype: true } as const;
+const bytes = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((each) => Buffer.from(each));
+const anyBytes = fc.uint8Array({ maxLength: 20 }).map((each) => Buffer.from(each));
+const digest = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((each) => Buffer.from(each));
+const u64 = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const u53 = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const u8 = fc.nat({ max: 255 });
+const list = <Item>(item: fc.Arbitrary<Item>) => fc.array(item, { maxLength: 5 });
+const kind = <Kind extends string>(name: Kind) => fc.constant(name);
+
+const rowAnswer = fc.oneof(
+  fc.record({ status: kind("found"), votes: fc.boolean(), state: bytes }, plain),
+  fc.record(
+    {
+      status: fc.constantFrom("absent" as const, "damaged" as const),
+      votes: fc.boolean(),
+      state: fc.constant(undefined),
+    },
+    plain,
+  ),
+);
+const stamp = fc.record({ timeUs: u53, actor: u64 }, plain);
+const mergeResult = fc.record(
+  { status: fc.constantFrom(...MERGE_STATUSES), votes: fc.boolean(), stamp: fc.option(stamp, { nil: undefined }) },
+  plain,
+);
+const range = fc.record({ from: u64, to: u64, digest, count: fc.nat() }, plain);
+const listedRow = fc.record({ row: anyBytes, digest, young: fc.boolean() }, plain);
+const rangeAnswer = fc.oneof(
+  fc.record({ kind: kind("same") }, plain),
+  fc.record({ kind: kind("split"), ranges: list(range) }, plain),
+  fc.record({ kind: kind("rows"), rows: list(listedRow) }, plain),
+);
+const entry = fc.record({ row: anyBytes, state: anyBytes, bornAtUs: u53 }, plain);
+const scannedKey = fc.record({ row: anyBytes, digest: fc.option(digest, { nil: undefined }) }, plain);
+const scanPage = fc.record(
+  {
+    ...{ votes: fc.boolean(), keys: list(scannedKey) },
+    ...{ next: fc.option(bytes, { nil: undefined }), rowsSeen: fc.nat() },
+  },
+  plain,
+);
+export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
+  fc.record({ kind: kind("ping"), actor: u64, boundUs: u53 }, plain),
+  fc.record(
+    {
+      ...{ kind: kind("pong"), actor: u64, boundUs: u53, wallMs: fc.double({ noNaN: true, noDefaultInfinity: true }) },
+      ...{ rememberedBoundUs: u53, votes: list(anyBytes) },
+    },
+    plain,
+  ),
+  fc.record({ kind: kind("read"), rows: list(anyBytes) }, plain),
+  fc.record({ kind: kind("read-reply"), answers: list(rowAnswer) }, plain),
+  fc.record({ kind: kind("merge"), cause: fc.constantFrom(...CAUSES), entries: list(entry) }, plain),
+  fc.record({ kind: kind("merge-reply"), results: list(mergeResult) }, plain),
+  fc.record({ kind: kind("sync-shared"), placement: u8, digest }, plain),
+  fc.record({ kind: kind("sync-shared-reply"), same: fc.boolean(), roots: anyBytes, votes: anyBytes }, plain),
+  fc.record({ kind: kind("sync-ranges"), placement: u8, ranges: list(range) }, plain),
+  fc.record({ kind: kind("sync-ranges-reply"), answers: list(rangeAnswer) }, plain),
+  fc.record({ kind: kind("scan"), bucket: fc.string(), keysMax: fc.nat(), positions: list(anyBytes) }, plain),
+  fc.record({ kind: kind("scan-reply"), pages: list(scanPage) }, plain),
+  fc.record({ kind: kind("refused"), reason: fc.constantFrom(...REFUSALS) }, plain),
+);
