@@ -23,6 +23,12 @@ export const CORE_LIMITS = {
     64 * MIB,
     "the same for what says who lives: of that, a moment's is enough, and the next one says it again",
   ),
+  shedLagMs: limit(
+    200,
+    10,
+    MINUTE_MS,
+    "a node whose loop is late by this refuses its peers' scans; by twice as much repairs, three times reads, four times writes",
+  ),
   dialRetryMsMin: limit(50, 1, MINUTE_MS, "first wait after a failed dial"),
   dialRetryMsMax: limit(SECOND_MS, 1, MINUTE_MS, "waits double up to this, so that a returning peer is found soon"),
   handshakeDeadlineMs: limit(2 * SECOND_MS, 10, MINUTE_MS, "a stranger who says nothing is dropped"),

@@ -24,7 +24,9 @@ import { Votes } from "./replica/votes.js";
 import type { Turn } from "./turn.js";
 import { Heal } from "./upkeep/heal.js";
 import { Sync } from "./upkeep/sync.js";
+import { Lag } from "./wire/lag.js";
 import { Rpc, type RpcHost } from "./wire/rpc.js";
+import { Shedder } from "./wire/shedder.js";
 
 export interface MemberOptions {
   readonly config: ClusterConfig;
@@ -40,6 +42,7 @@ interface MemberHost extends Pick<RpcHost, "onRequest"> {
 }
 
 export interface MemberParts {
+  readonly lag: Lag;
   readonly mint: Mint;
   readonly votes: Votes;
   readonly merkle: Merkle;
@@ -70,7 +73,10 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, merkle };
   const replica = new Replica(own);
   const pages = new Pages(own, (row) => replica.onDamaged(row));
+  const lag = new Lag(world.clock);
+  const shedder = new Shedder(lag, limits, world.meter);
   const rpc = new Rpc(self, turn, ring.layout.version, {
+    refusal: (request, remainingMs) => shedder.refusal(request, remainingMs),
     onRequest: (from, request, reply) => host.onRequest(from, request, reply),
     onAnswered: (from) => peers.onAnswered(from),
   });
@@ -92,7 +98,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const budget = new TokenBucket(limits.hedgeTokensMax);
   const untimed = { ...shared, self, later, budget, refusal: () => peers.refusal };
   if (newCluster) votes.grantAll();
-  return { mint, votes, merkle, replica, pages, rpc, peers, sync, ...coordinators(untimed) };
+  return { lag, mint, votes, merkle, replica, pages, rpc, peers, sync, ...coordinators(untimed) };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */

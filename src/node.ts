@@ -64,6 +64,7 @@ export class Member {
   /** Begins to take part. `onBuilt` comes when the hash trees speak of all that is stored. */
   start(onBuilt: () => void): void {
     this.turn.run(() => {
+      this.parts.lag.start();
       this.parts.peers.tick();
       this.parts.merkle.build(() => {
         this.parts.sync.tick();
@@ -95,6 +96,7 @@ export class Member {
   /** Ceases to ask anybody, and notes an orderly stop on disk. The ports may be closed after it. */
   stop(onStopped: () => void): void {
     this.turn.run(() => {
+      this.parts.lag.stop();
       this.parts.peers.stop();
       this.parts.sync.stop();
       this.parts.merkle.stop();

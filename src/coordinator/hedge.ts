@@ -37,7 +37,7 @@ export class Hedges {
     private readonly hedge: Hedge,
     private readonly host: HedgesHost,
   ) {
-    if (this.hasBudget) parts.budget.earn(hedge.budgetPercent);
+    parts.budget.earn(hedge.budgetPercent);
   }
 
   /** An owner was asked, and so were all the others that are asked with it. */

@@ -7,6 +7,7 @@
  */
 import type { Hedge } from "../cluster-config.js";
 import type { NodeId } from "../ports.js";
+import type { Reply } from "../wire/messages.js";
 import { Ask } from "./ask.js";
 import { Hedges } from "./hedge.js";
 import type { CoordinatorParts } from "./parts.js";
@@ -22,9 +23,13 @@ export class Inquiry {
   readonly ask: Ask;
   private readonly hedges: Hedges;
   private readonly failed = new Set<NodeId>();
+  /** Of those, who had too much to do. */
+  private readonly busy = new Set<NodeId>();
+  /** One more question would have been one too many. */
+  private isSpent = false;
 
   constructor(
-    parts: CoordinatorParts,
+    private readonly parts: CoordinatorParts,
     wish: { readonly deadlineMs: number; readonly hedge: Hedge },
     private readonly plan: Plan,
     private readonly inquirer: Inquirer,
@@ -42,25 +47,42 @@ export class Inquiry {
     for (const { node } of first) this.hedges.watch(node);
   }
 
-  /** An answer that does not count is as good as none: a spare takes its place at once. */
-  onUncounted(node: NodeId): void {
+  /**
+   * An answer that does not count is as good as none: a spare takes its place at once. Where the reason is too
+   * much work, more work is no remedy unless it is rare: it is paid for as a hedge is.
+   */
+  onUncounted(node: NodeId, reply: Reply): void {
     this.failed.add(node);
+    const isBusy = reply.kind === "refused" && (reply.reason === "overloaded" || reply.reason === "expired");
+    if (isBusy) this.busy.add(node);
     if (this.ask.isFinished) return;
     const spare = this.spareFor(node);
-    if (spare !== undefined) this.askSpare(spare);
+    if (spare === undefined) return;
+    this.isSpent ||= isBusy && !this.parts.budget.spend();
+    if (isBusy) this.parts.meter.count("murmur_retries_total", { outcome: this.isSpent ? "refused" : "sent" });
+    if (!this.isSpent) this.askSpare(spare);
   }
 
   /** Whether as many may still count, in every group, as it needs. */
   get hasHope(): boolean {
     return this.plan.groups.every(({ owners, needed }) => {
-      const hopeful = owners.filter(({ node, alive }) => !this.failed.has(node) && (alive || this.ask.hasAsked(node)));
+      const mayAsk = (alive: boolean) => alive && !this.isSpent;
+      const hopeful = owners.filter(
+        ({ node, alive }) => !this.failed.has(node) && (this.ask.hasAsked(node) || mayAsk(alive)),
+      );
       return hopeful.length >= needed;
     });
   }
 
+  /** Why there is no hope: a client may come back to those who only have too much to do. */
+  get failedKind(): "overloaded" | "failed" {
+    return this.busy.size > 0 ? "overloaded" : "failed";
+  }
+
   /** The owners whose answers did not count, for people. */
   get failedText(): string {
-    return `too many owners could not answer: ${[...this.failed].join(", ")}`;
+    const those = [...this.failed].map((node) => (this.busy.has(node) ? `${node} is too busy` : node));
+    return `too many owners could not answer: ${those.join(", ")}`;
   }
 
   /** An owner of the group that was not asked yet. */

@@ -78,7 +78,7 @@ class ReadPath {
     const isReadable = answer !== undefined && answer.status !== "damaged";
     if (isReadable) this.tally.onAnswered(node, this.stateIn(answer), answer.votes);
     else this.ask.note(node, "failed");
-    if (!isReadable || !answer.votes) this.inquiry.onUncounted(node);
+    if (!isReadable || !answer.votes) this.inquiry.onUncounted(node, reply);
     if (this.request.mend) this.mendBehind();
     this.decide();
   }
@@ -86,7 +86,7 @@ class ReadPath {
   private decide(): void {
     if (this.ask.isFinished) return;
     if (this.request.mend ? this.tally.isEnough() : this.tally.isAnswered()) this.answer();
-    else if (!this.inquiry.hasHope) this.fail("failed");
+    else if (!this.inquiry.hasHope) this.fail(this.inquiry.failedKind);
   }
 
   private answer(): void {
@@ -138,7 +138,7 @@ class ReadPath {
     const counts = { required, received, alive };
     const failure: Failure = {
       kind,
-      detail: kind === "failed" ? this.inquiry.failedText : detail,
+      detail: kind === "timeout" ? detail : this.inquiry.failedText,
       level: this.request.level,
       ...counts,
       mayHaveApplied: false,

@@ -88,10 +88,10 @@ class ScanPath {
     if (reply === undefined || this.ask.isFinished) return;
     const page = reply.kind === "scan-reply" ? reply.pages[0] : undefined;
     if (page?.votes) this.pages.set(node, page);
-    else this.inquiry.onUncounted(node);
+    else this.inquiry.onUncounted(node, reply);
     const { groups } = this.plan;
     if (groups.every((group) => this.countPages(group) >= group.needed)) this.answer();
-    else if (!this.inquiry.hasHope) this.fail("failed");
+    else if (!this.inquiry.hasHope) this.fail(this.inquiry.failedKind);
   }
 
   private countPages(group: Group): number {
@@ -112,7 +112,7 @@ class ScanPath {
     const { level } = this.request;
     this.done({
       ok: false,
-      failure: { kind, detail: kind === "failed" ? this.inquiry.failedText : silent, level, ...counts },
+      failure: { kind, detail: kind === "timeout" ? silent : this.inquiry.failedText, level, ...counts },
     });
   }
 }

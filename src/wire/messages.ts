@@ -163,7 +163,8 @@ export interface ScanReply {
   readonly pages: readonly ScanPage[];
 }
 
-export const REFUSALS = ["wrong-layout", "not-ready", "malformed", "recalled"] as const;
+/** expired: its asker may have given up while it waited to be read. overloaded: there is more important work. */
+export const REFUSALS = ["wrong-layout", "not-ready", "malformed", "recalled", "expired", "overloaded"] as const;
 
 /** The question was not looked at. */
 export interface Refused {

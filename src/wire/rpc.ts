@@ -21,6 +21,8 @@ import type { Message, Refused, Reply, ReplyTo, Request } from "./messages.js";
 
 /** Who answers here. */
 export interface RpcHost {
+  /** Why a question, whose asker waits for so much longer, is not worked on; undefined when it is. */
+  refusal(request: Request, remainingMs: number): Refused["reason"] | undefined;
   /** Answers one question, now or later, at most once. */
   onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void;
   /** A peer answered: it lives, and both directions of the path to it work. */
@@ -138,12 +140,14 @@ export class Rpc {
   }
 
   private onRequest(from: NodeId, id: number, layoutVersion: number, remainingMs: number, request: Request): void {
-    const answer = (reply: Reply) => this.send(from, id, 0, reply);
+    const answer = (reply: Reply): void => void this.send(from, id, 0, reply);
     // Liveness is asked across layouts; data never is.
     if (layoutVersion !== this.layoutVersion && request.kind !== "ping") {
       answer({ kind: "refused", reason: "wrong-layout" });
       return;
     }
+    const reason = this.host.refusal(request, remainingMs);
+    if (reason !== undefined) return answer({ kind: "refused", reason });
     const deadlineMs = this.world.clock.nowMs() + remainingMs;
     this.host.onRequest(from, request, (reply) => {
       // Nobody waits any more: the asker has given up, and its callback has come.
