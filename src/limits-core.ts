@@ -63,6 +63,20 @@ export const CORE_LIMITS = {
     "a state that travels for longer is refused; whoever forgets a tombstone waits longer than this",
   ),
 
+  // Forgetting.
+  reapIntervalMs: limit(
+    SECOND_MS,
+    10,
+    60 * MINUTE_MS,
+    "a slice of the stored rows is looked through for dead ones this often",
+  ),
+  reapRowsMax: limit(
+    262_144,
+    16,
+    100_000_000,
+    "dead rows that wait for their second vote, at about 100 bytes each; more are met again later",
+  ),
+
   // Stamps.
   stampBoundStepMs: limit(
     2 * SECOND_MS,

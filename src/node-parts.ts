@@ -19,10 +19,12 @@ import { Carriers } from "./replica/carriers.js";
 import { Merkle } from "./replica/merkle.js";
 import { Mint } from "./replica/mint.js";
 import { Pages } from "./replica/pages.js";
+import { Reaper } from "./replica/reaper.js";
 import { Replica } from "./replica/replica.js";
 import { Votes } from "./replica/votes.js";
 import type { Turn } from "./turn.js";
 import { Heal } from "./upkeep/heal.js";
+import { Reaping } from "./upkeep/reaping.js";
 import { Sync } from "./upkeep/sync.js";
 import { Lag } from "./wire/lag.js";
 import { Rpc, type RpcHost } from "./wire/rpc.js";
@@ -51,6 +53,8 @@ export interface MemberParts {
   readonly rpc: Rpc;
   readonly peers: Peers;
   readonly sync: Sync;
+  readonly reaper: Reaper;
+  readonly reaping: Reaping;
   readonly coordinator: CoordinatorParts;
   readonly batches: CoordinatorParts;
   readonly lists: CoordinatorParts;
@@ -92,13 +96,15 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint, carriers };
   const livesWith = (peer: NodeId) => `${mint.actor} ${peers.actorOf(peer)}`;
   const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
+  const reaper = new Reaper(own);
+  const reaping = new Reaping({ ...shared, reaper });
   const heal = new Heal({ ...shared, replica, votes });
   replica.onDamaged = (row) => heal.onDamaged(row);
   const later = (step: () => void) => turn.later(step);
   const budget = new TokenBucket(limits.hedgeTokensMax);
   const untimed = { ...shared, self, later, budget, refusal: () => peers.refusal };
   if (newCluster) votes.grantAll();
-  return { lag, mint, votes, merkle, replica, pages, rpc, peers, sync, ...coordinators(untimed) };
+  return { lag, mint, votes, merkle, replica, pages, rpc, peers, sync, reaper, reaping, ...coordinators(untimed) };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */

@@ -68,6 +68,7 @@ export class Member {
       this.parts.peers.tick();
       this.parts.merkle.build(() => {
         this.parts.sync.tick();
+        this.parts.reaping.tick();
         this.turn.answer(onBuilt);
       });
     });
@@ -99,6 +100,7 @@ export class Member {
       this.parts.lag.stop();
       this.parts.peers.stop();
       this.parts.sync.stop();
+      this.parts.reaping.stop();
       this.parts.merkle.stop();
       this.parts.votes.stop();
       this.parts.rpc.close();
@@ -162,6 +164,12 @@ export class Member {
         return;
       case "scan":
         reply({ kind: "scan-reply", pages: this.parts.pages.scan(request) });
+        return;
+      case "reap-vote":
+        reply(this.parts.reaper.vote(request.rows));
+        return;
+      case "reap":
+        this.parts.reaper.reap(request.actor, request.rows, reply);
         return;
       default:
         unreachable(request);

@@ -66,12 +66,14 @@ class WritePath {
   mint(aboveUs: number): void {
     const lattice = this.parts.latticeOf(this.request.bucket);
     assert(lattice.blind, "only blind lattices are built");
+    // Read before the stamp is: nothing may seem younger than it is.
+    const bornAtUs = this.parts.carriers.nowUs();
     this.parts.mint.mint(aboveUs, (stamp) => {
       if (this.ask.isFinished) return;
       if (stamp === undefined) return this.fail("disk-full");
       this.stamp = stamp;
       const state = lattice.encode(lattice.mutate(lattice.bottom, this.request.op, stamp));
-      this.askAll({ row: this.row, state, bornAtUs: this.parts.carriers.nowUs() });
+      this.askAll({ row: this.row, state, bornAtUs });
     });
   }
 

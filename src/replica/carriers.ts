@@ -36,6 +36,11 @@ export class Carriers {
     return Math.floor((this.host.nowMs() + this.host.correctionMs()) * 1000);
   }
 
+  /** Whether this node's own clock is not believed. */
+  get isClockOff(): boolean {
+    return this.host.correctionMs() !== 0;
+  }
+
   /** Whether an entry is too old to be taken; born in the future, its age cannot be known. */
   refuses(bornAtUs: number): boolean {
     const { limits, meter } = this.host;
@@ -72,7 +77,12 @@ export function bornAtUs(lattice: AnyLattice, state: Uint8Array, votes: boolean,
   return votes ? askedUs : Math.min(askedUs, lattice.lastStamp(lattice.decode(state))?.timeUs ?? askedUs);
 }
 
+/** After this no receiver takes a carrier any more that was born before. A thousandth is for how clocks drift. */
+export function carriersGoneAfterMs(limits: Limits): number {
+  return (limits.carrierAgeMaxMs + skewMsMax(limits)) * 1.001;
+}
+
 /** How far two clocks may differ that are both believed. */
-function skewMsMax(limits: Limits): number {
+export function skewMsMax(limits: Limits): number {
   return 2 * limits.clockSkewMsMax;
 }

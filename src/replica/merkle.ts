@@ -85,8 +85,8 @@ export class Merkle {
     return this.roots[placement]?.[partition] as Uint8Array;
   }
 
-  /** A row became durable: its record before (undefined: none) and after. */
-  onDurable(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array): void {
+  /** A row became durable: its record before and after (undefined: none). */
+  onDurable(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array | undefined): void {
     if (this.cursor === undefined || compareBytes(row, this.cursor) < 0) this.add(row, before, after);
   }
 
@@ -155,12 +155,12 @@ export class Merkle {
     return last === undefined ? undefined : positionAfter(last.key);
   }
 
-  private add(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array): void {
+  private add(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array | undefined): void {
     const root = this.root(placementOfRow(row), partitionOfRow(row, this.partitions));
     assert(root !== undefined, "a stored row lies in a placement of this layout");
-    if (before === undefined) this.rowCount++;
-    else xorInto(root, digestOfRecord(before));
-    xorInto(root, digestOfRecord(after));
+    this.rowCount += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
+    if (before !== undefined) xorInto(root, digestOfRecord(before));
+    if (after !== undefined) xorInto(root, digestOfRecord(after));
   }
 }
 

@@ -174,10 +174,11 @@ export class Session {
     const { replica, meter, limits } = this.parts;
     const rows = this.toPush.slice(0, limits.syncRangeRowsMax);
     if (rows.length === 0) return this.endOfTaken();
+    // Before they are read: nothing may seem younger than it is.
+    const nowUs = this.parts.carriers.nowUs();
     const answers = replica.read(rows);
     assert(answers.length > 0, "a read of something answers something");
     this.toPush.splice(0, answers.length);
-    const nowUs = this.parts.carriers.nowUs();
     const entries = this.entriesOf(rows, answers, nowUs, (partition) => this.votesThere(partition));
     meter.count("murmur_sync_rows_total", { direction: "pushed" }, entries.length);
     this.ask({ kind: "merge", cause: "sync", entries }, () => this.push());

@@ -11,6 +11,7 @@ import { DIGEST_BYTES } from "../base/hash.js";
 import {
   oneOf,
   readBoolean,
+  readDeadRow,
   readEntry,
   readList,
   readMergeResult,
@@ -19,6 +20,7 @@ import {
   readRowAnswer,
   readScanPage,
   writeBoolean,
+  writeDeadRow,
   writeEntry,
   writeList,
   writeMergeResult,
@@ -44,6 +46,9 @@ const KINDS = [
   "cancel",
   "scan",
   "scan-reply",
+  "reap-vote",
+  "reap",
+  "reap-reply",
 ] as const satisfies readonly Message["kind"][];
 
 /** The first byte of a message of this kind. */
@@ -100,6 +105,17 @@ export function writeMessage(writer: Writer, message: Message): void {
     case "scan-reply":
       writeList(writer, message.pages, (page) => writeScanPage(writer, page));
       return;
+    case "reap":
+      writer.u64(message.actor);
+      writeList(writer, message.rows, (dead) => writeDeadRow(writer, dead));
+      return;
+    case "reap-vote":
+      writeList(writer, message.rows, (dead) => writeDeadRow(writer, dead));
+      return;
+    case "reap-reply":
+      writer.u64(message.actor);
+      writeList(writer, message.agreed, (agreed) => writeBoolean(writer, agreed));
+      return;
     default:
       unreachable(message);
   }
@@ -145,6 +161,12 @@ export function readMessage(reader: Reader): Message {
     }
     case "scan-reply":
       return { kind, pages: readList(reader, () => readScanPage(reader)) };
+    case "reap":
+      return { kind, actor: reader.u64(), rows: readList(reader, () => readDeadRow(reader)) };
+    case "reap-vote":
+      return { kind, rows: readList(reader, () => readDeadRow(reader)) };
+    case "reap-reply":
+      return { kind, actor: reader.u64(), agreed: readList(reader, () => readBoolean(reader)) };
     default:
       return unreachable(kind);
   }

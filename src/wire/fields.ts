@@ -7,6 +7,7 @@ import { MalformedBytes, NO_BYTES, type Reader, type Writer } from "../base/byte
 import { DIGEST_BYTES } from "../base/hash.js";
 import { readStamp, writeStamp } from "../lattice/stamp.js";
 import {
+  type DeadRow,
   type Entry,
   type ListedRow,
   MERGE_STATUSES,
@@ -41,6 +42,14 @@ export function writeEntry(writer: Writer, { row, state, bornAtUs }: Entry): voi
 
 export function readEntry(reader: Reader): Entry {
   return { row: reader.long(), state: reader.long(), bornAtUs: reader.u53() };
+}
+
+export function writeDeadRow(writer: Writer, { row, digest }: DeadRow): void {
+  writer.long(row).raw(digest);
+}
+
+export function readDeadRow(reader: Reader): DeadRow {
+  return { row: reader.long(), digest: reader.raw(DIGEST_BYTES) };
 }
 
 export function writeMergeResult(writer: Writer, result: MergeResult): void {

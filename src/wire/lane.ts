@@ -33,6 +33,9 @@ function laneOfKind(message: Message): Lane {
     case "sync-shared-reply":
     case "sync-ranges":
     case "sync-ranges-reply":
+    case "reap-vote":
+    case "reap":
+    case "reap-reply":
       return "bulk";
     default:
       return unreachable(message);

@@ -163,6 +163,33 @@ export interface ScanReply {
   readonly pages: readonly ScanPage[];
 }
 
+/** A row, and the digest of the dead state that all its owners may forget. */
+export interface DeadRow {
+  readonly row: Uint8Array;
+  readonly digest: Uint8Array;
+}
+
+/** Do you hold exactly these, durably, with nothing under way? See replica/reaper.ts. */
+export interface ReapVote {
+  readonly kind: "reap-vote";
+  readonly rows: readonly DeadRow[];
+}
+
+/** All owners have voted twice: forget these, if you are still who voted. */
+export interface Reap {
+  readonly kind: "reap";
+  readonly actor: Actor;
+  readonly rows: readonly DeadRow[];
+}
+
+export interface ReapReply {
+  readonly kind: "reap-reply";
+  /** Who voted. */
+  readonly actor: Actor;
+  /** Of each row: held as asked; or forgotten. */
+  readonly agreed: readonly boolean[];
+}
+
 /** expired: its asker may have given up while it waited to be read. overloaded: there is more important work. */
 export const REFUSALS = ["wrong-layout", "not-ready", "malformed", "recalled", "expired", "overloaded"] as const;
 
@@ -177,8 +204,8 @@ export interface Cancel {
   readonly kind: "cancel";
 }
 
-export type Request = Ping | Read | Merge | SyncShared | SyncRanges | Scan;
-export type Reply = Pong | ReadReply | MergeReply | SyncSharedReply | SyncRangesReply | ScanReply | Refused;
+export type Request = Ping | Read | Merge | SyncShared | SyncRanges | Scan | ReapVote | Reap;
+export type Reply = Pong | ReadReply | MergeReply | SyncSharedReply | SyncRangesReply | ScanReply | ReapReply | Refused;
 export type Message = Request | Reply | Cancel;
 
 /** The answer to each question, unless it is refused. */
@@ -189,4 +216,6 @@ export interface ReplyTo {
   readonly "sync-shared": SyncSharedReply;
   readonly "sync-ranges": SyncRangesReply;
   readonly scan: ScanReply;
+  readonly "reap-vote": ReapReply;
+  readonly reap: ReapReply;
 }

@@ -43,6 +43,8 @@ const EXPECTED = {
   "sync-shared": "sync-shared-reply",
   "sync-ranges": "sync-ranges-reply",
   scan: "scan-reply",
+  "reap-vote": "reap-reply",
+  reap: "reap-reply",
 } as const satisfies { [Kind in Request["kind"]]: ReplyTo[Kind]["kind"] };
 
 const ID_LIMIT = 2 ** 32;

@@ -44,6 +44,7 @@ const scanPage = fc.record(
   },
   plain,
 );
+const deadRow = fc.record({ row: anyBytes, digest }, plain);
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("ping"), actor: u64, boundUs: u53 }, plain),
   fc.record(
@@ -63,5 +64,8 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("sync-ranges-reply"), answers: list(rangeAnswer) }, plain),
   fc.record({ kind: kind("scan"), bucket: fc.string(), keysMax: fc.nat(), positions: list(anyBytes) }, plain),
   fc.record({ kind: kind("scan-reply"), pages: list(scanPage) }, plain),
+  fc.record({ kind: kind("reap-vote"), rows: list(deadRow) }, plain),
+  fc.record({ kind: kind("reap"), actor: u64, rows: list(deadRow) }, plain),
+  fc.record({ kind: kind("reap-reply"), actor: u64, agreed: list(fc.boolean()) }, plain),
   fc.record({ kind: kind("refused"), reason: fc.constantFrom(...REFUSALS) }, plain),
 );
