@@ -192,7 +192,7 @@ class Starting {
 const VOTES_CHECK_MS = 10;
 
 /** What every member must agree on, the most telling first. */
-function factsOf(config: ClusterConfig, layout: Layout): Facts {
+export function factsOf(config: ClusterConfig, layout: Layout): Facts {
   const schema = [...config.buckets].map(
     ([name, { type, replication }]) => `${name}=${type}/${replicationText(replication)}`,
   );

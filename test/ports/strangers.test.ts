@@ -4,9 +4,10 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { afterEach, describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
-import { FrameParser, packFrames } from "../../src/real/frames.js";
-import { Handshake, newInstance } from "../../src/real/handshake.js";
+import { packFrames } from "../../src/real/frames.js";
+import { newInstance } from "../../src/real/handshake.js";
 import { SimRandom } from "../../src/sim/random.js";
+import { introduce, knock, partyOf } from "../../torture/hostile-peer.js";
 import {
   close,
   closeAll,
@@ -25,13 +26,6 @@ import { until } from "./until.js";
 const random = new SimRandom("strangers");
 afterEach(closeAll);
 
-async function knock(port: number): Promise<Socket> {
-  const socket = connect(port, HOST);
-  socket.on("error", () => {});
-  await once(socket, "connect");
-  return socket;
-}
-
 /** Says `bytes` and waits until the node closes the connection. */
 async function shownTheDoor(port: number, bytes: Uint8Array): Promise<void> {
   const socket = await knock(port);
@@ -41,38 +35,8 @@ async function shownTheDoor(port: number, bytes: Uint8Array): Promise<void> {
 }
 
 /** A connection that proved to be `id` and then says no more than it is told to. */
-async function silentMember(id: string, to: Member, instance = newInstance(random)): Promise<Socket> {
-  const socket = await knock(to.port);
-  const party = {
-    self: id,
-    instance,
-    facts: FACTS,
-    secret: undefined,
-    ageMs: () => 0,
-    isSettled: () => false,
-    admit: () => undefined,
-  };
-  const handshake = new Handshake(party, to.id, random);
-  const parser = new FrameParser(4096);
-  const say = (messages: readonly Uint8Array[]): void => {
-    for (const bytes of packFrames(messages)) socket.write(bytes);
-  };
-  await new Promise<void>((resolve, reject) => {
-    say(handshake.open());
-    const onData = (chunk: Buffer): void => {
-      for (const message of parser.push(chunk).payloads) {
-        const step = handshake.onMessage(message);
-        say(step.say);
-        if (step.end === undefined) continue;
-        socket.off("data", onData);
-        socket.resume();
-        if (step.end.kind === "accepted") return resolve();
-        return reject(new Error(JSON.stringify(step.end)));
-      }
-    };
-    socket.on("data", onData);
-  });
-  return socket;
+function silentMember(id: string, to: Member, instance = newInstance(random)): Promise<Socket> {
+  return introduce(partyOf(id, instance, FACTS, undefined), to.id, to.port, random);
 }
 
 describe("garbage at the door", () => {

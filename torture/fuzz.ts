@@ -1,0 +1,251 @@
+/**
+ * Garbage at both ports of a real node, while a good client asks it all the time:
+ * it must not die, answer nothing but refusals, keep its memory, and serve.
+ *
+ * Three nodes own everything. The third does not run: whoever sends the frames
+ * says to be it, knows the secret, and answers what it is asked with nonsense.
+ */
+import { once } from "node:events";
+import { writeFileSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { below, happens } from "../src/base/random.js";
+import { SeededRandom } from "../src/base/seeded.js";
+import { computeLayout, isRefusal } from "../src/membership/layout.js";
+import { layoutSpecOf } from "../src/membership/ring.js";
+import { loadClusterFile } from "../src/real/cluster-file.js";
+import { FrameParser, packFrames } from "../src/real/frames.js";
+import { Handshake, newInstance, type Party } from "../src/real/handshake.js";
+import { factsOf } from "../src/start-node.js";
+import { eachOf, ProcessCluster, until } from "../test/process-cluster.js";
+import { FrameGarbage } from "./garbage-frames.js";
+import { HttpGarbage, verdictOn } from "./garbage-http.js";
+import { GoodClient } from "./good-client.js";
+import { introduce, knock, partyOf, shakeHands } from "./hostile-peer.js";
+
+export interface FuzzOptions {
+  readonly frames: number;
+  readonly requests: number;
+  readonly seed: number;
+  say(sentence: string): void;
+}
+
+export interface FuzzReport {
+  readonly seed: number;
+  readonly frames: number;
+  readonly connections: number;
+  readonly questionsAnsweredWithNonsense: number;
+  readonly requests: number;
+  /** How often each status was answered. */
+  readonly statuses: Readonly<Record<string, number>>;
+  /** Resident memory of the node at tenths of the way. */
+  readonly memoryMiB: readonly number[];
+  readonly goodAnswers: number;
+  readonly goodRefusals: number;
+  readonly goodLongestMs: number;
+  readonly complaints: readonly string[];
+}
+
+const TARGET = "n1";
+const OTHER = "n2";
+const HOSTILE = "n3";
+const HOST = "127.0.0.1";
+const BATCH_FRAMES_MAX = 500;
+const STRANGER_CHANCE = 0.02;
+const REQUESTS_AT_ONCE = 32;
+const ANSWER_MS_MAX = 2000;
+const STEPS = 10;
+/** Between the first third of the way and its end: heaps breathe. */
+const MEMORY_GROWTH_MIB_MAX = 100;
+const MIB = 1024 * 1024;
+
+export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
+  const secretFile = join(tmpdir(), `murmur-fuzz-${process.pid}.secret`);
+  writeFileSync(secretFile, "known to friend and foe alike", { mode: 0o600 });
+  const lines = [`security: { secretFile: ${JSON.stringify(secretFile)} }`];
+  const cluster = await ProcessCluster.create({ nodes: 3, lines });
+  try {
+    await Promise.all([TARGET, OTHER].map((id) => cluster.start(id)));
+    return await new Fuzz(cluster, options).run();
+  } finally {
+    await cluster.close();
+  }
+}
+
+class Fuzz {
+  private readonly random: SeededRandom;
+  private readonly party: Party;
+  private readonly frameGarbage: FrameGarbage;
+  private readonly httpGarbage: HttpGarbage;
+  private readonly overheard: Buffer[] = [];
+  private readonly statuses: Record<string, number> = {};
+  private readonly complaints: string[] = [];
+  private readonly memoryMiB: number[] = [];
+  private frames = 0;
+  private connections = 0;
+  private nonsense = 0;
+  private member: Socket | undefined;
+
+  constructor(
+    private readonly cluster: ProcessCluster,
+    private readonly options: FuzzOptions,
+  ) {
+    const config = loadClusterFile(cluster.file);
+    if (Array.isArray(config)) throw new Error(JSON.stringify(config));
+    const layout = computeLayout(undefined, layoutSpecOf(config));
+    if (isRefusal(layout)) throw new Error(layout.refusal);
+    this.random = new SeededRandom(options.seed);
+    this.party = partyOf(HOSTILE, newInstance(this.random), factsOf(config, layout), config.security.secret);
+    this.frameGarbage = new FrameGarbage(this.random.fork("frames"), options.seed, layout.version);
+    this.httpGarbage = new HttpGarbage(this.random.fork("requests"));
+  }
+
+  async run(): Promise<FuzzReport> {
+    const { frames, requests, seed, say } = this.options;
+    const good = new GoodClient(this.cluster, TARGET);
+    const acceptor = await this.answerWithNonsense();
+    for (let step = 1; step <= STEPS; step++) {
+      await this.sendFrames(Math.round((frames * step) / STEPS));
+      await this.noteMemory();
+      say(`${this.frames} frames, ${this.memoryMiB.at(-1)} MiB`);
+    }
+    this.member?.destroy();
+    await once(acceptor.close(), "close");
+    for (let step = 1; step <= STEPS; step++) {
+      await this.sendRequests(Math.round(requests / STEPS));
+      await this.noteMemory();
+      say(`${Math.round((requests * step) / STEPS)} requests, ${this.memoryMiB.at(-1)} MiB`);
+    }
+    await good.end();
+    this.complaints.push(...good.complaints);
+    await this.checkNode();
+    return {
+      ...{ seed, frames: this.frames, connections: this.connections, requests },
+      ...{ questionsAnsweredWithNonsense: this.nonsense, statuses: this.statuses, memoryMiB: this.memoryMiB },
+      ...{ goodAnswers: good.answers, goodRefusals: good.refusals, goodLongestMs: Math.round(good.longestMs) },
+      complaints: this.complaints,
+    };
+  }
+
+  /** Until so many frames were sent in all. A connection lasts for a batch, and mostly ends in a frame that spoils it. */
+  private async sendFrames(until: number): Promise<void> {
+    const { random, frameGarbage } = this;
+    while (this.frames < until) {
+      if (this.overheard.length > 0 && happens(random, STRANGER_CHANCE)) await this.visit();
+      const member = await introduce(
+        this.party,
+        TARGET,
+        this.port,
+        random,
+        this.overheard.length === 0 ? this.overheard : [],
+      );
+      this.connections++;
+      this.member = member;
+      const payloads = Array.from({ length: 1 + below(random, BATCH_FRAMES_MAX) }, () => frameGarbage.payload());
+      const last = happens(random, 0.8) ? [frameGarbage.spoiled()] : [];
+      member.write(Buffer.concat([...packFrames(payloads), ...last]));
+      this.frames += payloads.length + last.length;
+      // The node closes when it has read the end.
+      member.end();
+      if (!member.closed) await once(member, "close");
+    }
+  }
+
+  /** Somebody without an introduction. */
+  private async visit(): Promise<void> {
+    const count = 1 + below(this.random, 50);
+    await eachOf(Array.from({ length: count }), 8, async () => {
+      const socket = await knock(this.port);
+      socket.resume();
+      this.connections++;
+      this.frames++;
+      socket.end(this.frameGarbage.stranger(this.overheard));
+      if (!socket.closed) await once(socket, "close");
+    });
+  }
+
+  /** Listens where the third node would, and answers the target's questions over the connection of the frames. */
+  private async answerWithNonsense(): Promise<Server> {
+    const server = createServer({ noDelay: true }, (socket) => {
+      socket.on("error", () => {});
+      shakeHands(socket, new Handshake(this.party, undefined, this.random)).then(
+        () => this.hear(socket),
+        () => socket.destroy(),
+      );
+    });
+    server.listen(this.cluster.peerPortOf(HOSTILE), HOST);
+    await once(server, "listening");
+    return server;
+  }
+
+  private hear(socket: Socket): void {
+    const parser = new FrameParser(Number.MAX_SAFE_INTEGER);
+    socket.on("data", (chunk: Buffer) => {
+      for (const question of parser.push(chunk).payloads) {
+        if (question.length < 4 || this.member?.writable !== true) continue;
+        const payload = this.frameGarbage.payload(Buffer.from(question).readUInt32BE(0));
+        for (const bytes of packFrames([payload])) this.member.write(bytes);
+        this.nonsense++;
+        this.frames++;
+      }
+    });
+  }
+
+  private async sendRequests(count: number): Promise<void> {
+    await eachOf(Array.from({ length: count }), REQUESTS_AT_ONCE, async () => {
+      const bytes = this.httpGarbage.next();
+      const text = await this.provoke(bytes);
+      for (const status of verdictOn(text, (complaint) => this.complain(bytes, complaint))) {
+        this.statuses[status] = (this.statuses[status] ?? 0) + 1;
+      }
+    });
+  }
+
+  private provoke(bytes: Buffer): Promise<string> {
+    return new Promise((resolve) => {
+      const socket = connect(this.httpPort, HOST);
+      let text = "";
+      socket.setEncoding("latin1").on("data", (chunk: string) => {
+        text += chunk;
+      });
+      socket.on("error", () => {});
+      // A stream of events, say, has no end.
+      socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy());
+      socket.on("close", () => resolve(text));
+      socket.end(bytes);
+    });
+  }
+
+  private complain(bytes: Buffer, complaint: string): void {
+    this.complaints.push(`${JSON.stringify(bytes.toString("latin1").slice(0, 2000))}: ${complaint}`);
+  }
+
+  private async noteMemory(): Promise<void> {
+    const { body } = await this.cluster.call("GET", TARGET, "/metrics");
+    const [, bytes] = /^process_resident_memory_bytes (\S+)$/m.exec(String(body)) ?? [];
+    this.memoryMiB.push(Math.round(Number(bytes) / MIB));
+  }
+
+  /** It is the same process, and its memory is what it was. */
+  private async checkNode(): Promise<void> {
+    const { body } = await this.cluster.call("GET", TARGET, "/v1/cluster");
+    const { uptimeMs }: { uptimeMs: number } = JSON.parse(String(body));
+    if (!(uptimeMs > 0)) this.complaints.push("the node does not say how long it has run");
+    const early = Math.max(...this.memoryMiB.slice(0, Math.ceil(this.memoryMiB.length / 3)));
+    const last = this.memoryMiB.at(-1) as number;
+    if (last - early > MEMORY_GROWTH_MIB_MAX) this.complaints.push(`memory grew from ${early} to ${last} MiB`);
+    await until(
+      () => this.cluster.call("GET", TARGET, "/health/ready"),
+      ({ status }) => status === 200,
+    );
+  }
+
+  private get port(): number {
+    return this.cluster.peerPortOf(TARGET);
+  }
+
+  private get httpPort(): number {
+    return Number(new URL(this.cluster.url(TARGET)).port);
+  }
+}
