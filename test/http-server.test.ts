@@ -257,3 +257,14 @@ test("clients that leave are forgotten, whenever they do", async () => {
   }
   assert.equal(refused, 0);
 });
+
+test("whoever asks for a tunnel and is gone before the refusal takes nobody along", async () => {
+  for (let time = 0; time < 20; time++) {
+    const socket = connect(edge.server.port, "127.0.0.1");
+    await once(socket, "connect");
+    await new Promise((resolve) => socket.write("CONNECT localhost:80 HTTP/1.1\r\nHost: localhost\r\n\r\n", resolve));
+    socket.resetAndDestroy();
+    await once(socket, "close");
+  }
+  assert.equal((await edge.ask("PUT", ADA, { body: "alive" })).status, 204);
+});

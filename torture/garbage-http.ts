@@ -94,6 +94,14 @@ const PIECES = {
   ],
 } as const;
 
+const TARGETS = [
+  "/v1/buckets/users/keys/ada?timeout=200ms",
+  "/v1/buckets/users/keys64/YWRh?timeout=200ms",
+  "/v1/buckets/users/keys?limit=10&timeout=200ms",
+  "/v1/batch",
+  "/v1/owners/users/ada",
+];
+
 /** Refusals of the contract that are a 5xx: not built, too few owners, too late, a full disk. */
 const REFUSALS = ["501", "503", "504", "507"];
 const PIPELINED_MAX = 8;
@@ -115,7 +123,7 @@ export class HttpGarbage {
 
   private request(isLast: boolean): Buffer {
     const { random } = this;
-    if (happens(random, 0.3)) return this.nearlyRight(isLast);
+    if (happens(random, 0.5)) return this.nearlyRight(isLast);
     const lines = [
       `${pick(random, PIECES.method)} ${pick(random, PIECES.path)}${pick(random, PIECES.query)} ${pick(random, PIECES.version)}`,
     ];
@@ -130,7 +138,9 @@ export class HttpGarbage {
     const { random } = this;
     const body = pick(random, PIECES.body);
     const isChunked = happens(random, 0.3);
-    const target = `${pick(random, PIECES.path)}${pick(random, PIECES.query)}`;
+    const target = happens(random, 0.5)
+      ? pick(random, TARGETS)
+      : `${pick(random, PIECES.path)}${pick(random, PIECES.query)}`;
     const lines = [
       `${pick(random, ["GET", "PUT", "POST", "DELETE"])} ${target} HTTP/1.1`,
       "Host: localhost",

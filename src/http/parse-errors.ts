@@ -74,6 +74,8 @@ export function endRaw(edge: Edge, socket: Socket, problem: Problem): void {
   for (let index = 0; index < problem.headers.length; index += 2) {
     lines.push(`${problem.headers[index]}: ${problem.headers[index + 1]}`);
   }
+  // node:http no longer listens to a socket that it gave away, and whoever is at its other end may be gone.
+  socket.on("error", () => {});
   socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`);
   // To close at once, with bytes unread, would reset the connection before the answer was seen.
   const timer = setTimeout(() => socket.destroy(), edge.limits.lingerMsMax);
