@@ -23,6 +23,18 @@ export const CORE_LIMITS = {
     64 * MIB,
     "the same for what says who lives: of that, a moment's is enough, and the next one says it again",
   ),
+  coalesceWaitMs: limit(
+    5,
+    0,
+    SECOND_MS,
+    "reads of one key wait so long for the one that runs, then share the next: a slow owner must not hold them up",
+  ),
+  hotKeyCacheMs: limit(
+    0,
+    0,
+    10 * SECOND_MS,
+    "so old may be what a read at ONE of a hot key is answered with; 0: nothing is kept, each read asks an owner",
+  ),
   shedLagMs: limit(
     200,
     10,

@@ -8,8 +8,11 @@ import { assert } from "./base/assert.js";
 import { TokenBucket } from "./base/token-bucket.js";
 import type { ClusterConfig } from "./cluster-config.js";
 import { TimedAsker } from "./coordinator/asker.js";
+import { HotKeys } from "./coordinator/hot-keys.js";
 import { Latencies } from "./coordinator/latency.js";
 import type { CoordinatorParts } from "./coordinator/parts.js";
+import { read } from "./coordinator/read.js";
+import { SharedReads, type SharedReadsHost } from "./coordinator/shared-reads.js";
 import { type AnyLattice, latticeNamed } from "./lattice/registry.js";
 import type { Layout } from "./membership/layout.js";
 import { type MemberChange, Peers } from "./membership/peers.js";
@@ -56,6 +59,8 @@ export interface MemberParts {
   readonly reaper: Reaper;
   readonly reaping: Reaping;
   readonly coordinator: CoordinatorParts;
+  readonly hotKeys: HotKeys;
+  readonly sharedReads: SharedReads;
   readonly batches: CoordinatorParts;
   readonly lists: CoordinatorParts;
 }
@@ -110,13 +115,17 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */
 function coordinators(
   untimed: Omit<CoordinatorParts, "latencies">,
-): Pick<MemberParts, "coordinator" | "batches" | "lists"> {
+): Pick<MemberParts, "coordinator" | "batches" | "lists" | "hotKeys" | "sharedReads"> {
   const timed = (others?: Latencies): CoordinatorParts => {
     const latencies = new Latencies(untimed.limits, (node) => untimed.ring.datacenterOf(node), others);
     return { ...untimed, latencies, rpc: new TimedAsker(untimed, untimed.rpc, latencies) };
   };
   const coordinator = timed();
-  return { coordinator, batches: timed(coordinator.latencies), lists: timed(coordinator.latencies) };
+  const hotKeys = new HotKeys(untimed.clock);
+  const askOwners: SharedReadsHost["read"] = (request, done) => read(coordinator, request, done);
+  const sharedReads = new SharedReads({ ...untimed, hotKeys, read: askOwners });
+  const many = { batches: timed(coordinator.latencies), lists: timed(coordinator.latencies) };
+  return { coordinator, hotKeys, sharedReads, ...many };
 }
 
 function latticesOf({ buckets, defaults }: ClusterConfig): (bucket: string) => AnyLattice {

@@ -7,10 +7,10 @@
 import { unreachable } from "./base/assert.js";
 import { type BatchOutcome, type BatchRequest, batch } from "./coordinator/batch.js";
 import { hedgeAfterMs } from "./coordinator/hedge-policy.js";
+import { type HotKey, nameOf } from "./coordinator/hot-keys.js";
 import type { LatencyStatus } from "./coordinator/latency.js";
 import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
-import { read } from "./coordinator/read.js";
 import { write } from "./coordinator/write.js";
 import type { MemberChange } from "./membership/peers.js";
 import { Ring } from "./membership/ring.js";
@@ -76,16 +76,20 @@ export class Member {
 
   /** Reads one key; `done` comes exactly once. */
   read(request: ReadRequest, done: (outcome: ReadOutcome) => void): void {
-    this.turn.run(() => read(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+    this.turn.run(() => this.parts.sharedReads.read(request, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
   /** Writes one key; `done` comes exactly once. */
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
+    this.parts.hotKeys.record(nameOf(request.bucket, request.key), "write");
     this.turn.run(() => write(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
   /** Reads and writes many keys; `done` comes exactly once. */
   batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
+    const { hotKeys } = this.parts;
+    for (const { bucket, key } of request.reads) hotKeys.record(nameOf(bucket, key), "read");
+    for (const { bucket, key } of request.writes) hotKeys.record(nameOf(bucket, key), "write");
     this.turn.run(() => batch(this.parts.batches, request, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
@@ -138,6 +142,11 @@ export class Member {
       tokens: budget.tokens,
       peers: peers.map((id) => ({ ...latencies.describe(id, nowMs), hedgeAfterMs: afterMs(id) })),
     };
+  }
+
+  /** The keys that it is asked for most, the hottest first. */
+  hotKeys(keysMax: number): HotKey[] {
+    return this.parts.hotKeys.top(keysMax);
   }
 
   /** Where a member votes, per placement: undefined while unknown, no bitmaps when in all it owns. */
