@@ -97,7 +97,7 @@ export class Load {
     const answer = await door.ask(wish);
     if (answer.kind === "ok") {
       if (kind === "read") checker.onRead(ticket, answer.view, true);
-      else checker.onWritten(ticket, value, answer.view.context);
+      else checker.onWritten(ticket, value, answer.view.context, wish.context);
     }
     if (checker.violations.length > 0) cluster.violations.push(...checker.violations.splice(0));
     this.count(wish, name, answer);

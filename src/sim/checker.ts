@@ -5,13 +5,15 @@
  * to be held by so many. A read of `r` of N owners must see every stamp that
  * more than N - r owners held when it began (R + W > N: Gifford 1979), whether
  * a write put it there or an earlier read (monotonic reads). A write counts the
- * same way, for who writes after an acknowledged write must win over it. One stamp
- * has one value, and a value was written by somebody.
+ * same way, for who writes after an acknowledged write must win over it, and over all
+ * that its context names. One stamp belongs to one write of one key, and a value
+ * was written by somebody.
+ *
+ * It counts for itself: arithmetic shared with what it checks would err with it.
  */
 
 import type { Replication } from "../cluster-config.js";
 import type { Level } from "../config.js";
-import { quorumOf } from "../coordinator/plan.js";
 import type { View } from "../lattice/lattice.js";
 import { type Context, compareStamps, type Stamp } from "../lattice/stamp.js";
 
@@ -39,6 +41,9 @@ export class Checker {
   readonly violations: string[] = [];
   private readonly owners: number;
   private readonly keys = new Map<number, KeyHistory>();
+  /** Whose each stamp is, and which of them were given to a write that was acknowledged. */
+  private readonly stamped = new Map<string, number>();
+  private readonly acknowledged = new Set<string>();
 
   /** `losesCopies`: disks are wiped or rot, so that only what a majority held must survive. */
   constructor(
@@ -61,9 +66,13 @@ export class Checker {
     if (isExpiring) history.expiring.add(value);
   }
 
-  onWritten(ticket: Ticket, value: string | undefined, context: Context): void {
+  /** `seen`: the context that the write carried. */
+  onWritten(ticket: Ticket, value: string | undefined, context: Context, seen: Context): void {
     const stamp = context[0] as Stamp;
     this.onValue(ticket, stamp, value ?? GONE);
+    if (this.acknowledged.has(idOf(stamp))) this.violate(ticket, "two writes have one stamp", stamp);
+    this.acknowledged.add(idOf(stamp));
+    if (!isBelow(seen[0], stamp)) this.violate(ticket, "acknowledged below its own context", stamp);
     if (isBelow(stamp, ticket.floor)) this.violate(ticket, "acknowledged below what was there", stamp);
     this.onHeld(ticket, stamp);
   }
@@ -86,7 +95,7 @@ export class Checker {
   /** The highest stamp that some of any `count` owners must hold. */
   private floorOf(key: number, count: number): Stamp | undefined {
     const least = this.owners - count + 1;
-    const surviving = this.losesCopies ? Math.max(least, quorumOf(this.owners)) : least;
+    const surviving = this.losesCopies ? Math.max(least, majorityOf(this.owners)) : least;
     return this.historyOf(key).held.slice(surviving).reduce(later, undefined);
   }
 
@@ -97,8 +106,10 @@ export class Checker {
 
   private onValue(ticket: Ticket, stamp: Stamp, value: string): void {
     const { values, attempted, expiring } = this.historyOf(ticket.key);
-    const id = `${stamp.timeUs}/${stamp.actor}`;
+    const id = idOf(stamp);
     const known = values.get(id);
+    if ((this.stamped.get(id) ?? ticket.key) !== ticket.key) this.violate(ticket, "two keys have one stamp", stamp);
+    this.stamped.set(id, ticket.key);
     if (value !== GONE && !attempted.has(value)) this.violate(ticket, `read what nobody wrote: ${value}`, stamp);
     if (known === undefined) {
       if (value !== GONE || ticket.name.startsWith("delete")) values.set(id, value);
@@ -125,6 +136,11 @@ function ownersOf(replication: Replication): number {
   return typeof replication === "number" ? replication : Object.values(replication).reduce((sum, count) => sum + count);
 }
 
+/** More than half. */
+function majorityOf(owners: number): number {
+  return (owners >> 1) + 1;
+}
+
 /** How many owners a level means at the least, wherever they are. */
 function countOf(level: Level, replication: Replication): number {
   const owners = ownersOf(replication);
@@ -139,7 +155,7 @@ function countOf(level: Level, replication: Replication): number {
     // The sum of the majorities is never less than the majority of the sum.
     case "QUORUM":
     case "EACH_QUORUM":
-      return quorumOf(owners);
+      return majorityOf(owners);
     default:
       return 1;
   }
@@ -151,6 +167,10 @@ function later(a: Stamp | undefined, b: Stamp | undefined): Stamp | undefined {
 
 function isBelow(a: Stamp | undefined, b: Stamp | undefined): boolean {
   return b !== undefined && (a === undefined || compareStamps(a, b) < 0);
+}
+
+function idOf({ timeUs, actor }: Stamp): string {
+  return `${timeUs}/${actor}`;
 }
 
 function textOf(stamp: Stamp | undefined): string {

@@ -92,13 +92,14 @@ export class Workload {
     const value = operation.kind === "delete" ? undefined : `value ${name}`;
     if (value !== undefined) checker.onAttempt(operation.key, value, operation.ttlMs !== undefined);
     const seen = operation.isAware ? checker.lastSeen(operation.key) : undefined;
+    const context = seen === undefined ? [] : [seen];
     const request = {
       ...{ bucket: BUCKET, key: keyOf(operation), op: this.opOf(operation, value) },
-      ...{ context: seen === undefined ? [] : [seen], level: operation.level, deadlineMs: operation.deadlineMs },
+      ...{ context, level: operation.level, deadlineMs: operation.deadlineMs },
     };
     const done = this.expect(operation, ticket, node, time);
     cluster.member(node).write(request, (outcome) => {
-      if (outcome.ok) checker.onWritten(ticket, value, outcome.context);
+      if (outcome.ok) checker.onWritten(ticket, value, outcome.context, context);
       done(outcome);
     });
   }
