@@ -1,0 +1,18 @@
+/**
+ * All mutants, in the order of the docs.
+ */
+import { ASK_MUTANTS, READ_MUTANTS, WRITE_MUTANTS } from "./coordinator-mutants.js";
+import type { Mutant } from "./mutant.js";
+import { DURABILITY_MUTANTS, MERGE_MUTANTS, STAMP_MUTANTS, VOTE_MUTANTS } from "./replica-mutants.js";
+import { SYNC_MUTANTS } from "./upkeep-mutants.js";
+
+export const MUTANTS: readonly Mutant[] = [
+  ...MERGE_MUTANTS,
+  ...DURABILITY_MUTANTS,
+  ...VOTE_MUTANTS,
+  ...STAMP_MUTANTS,
+  ...READ_MUTANTS,
+  ...WRITE_MUTANTS,
+  ...ASK_MUTANTS,
+  ...SYNC_MUTANTS,
+];
