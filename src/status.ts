@@ -5,7 +5,15 @@
 import { tokenOf } from "./base/hash.js";
 import type { ClusterConfig } from "./cluster-config.js";
 import { hedgePolicyText } from "./coordinator/hedge-policy.js";
-import type { ClusterStatus, LatencyReport, NodeStatus, OwnersStatus, RingStatus, Store } from "./http/store.js";
+import type {
+  ClusterStatus,
+  LatencyReport,
+  NodeStatus,
+  OwnersStatus,
+  RingStatus,
+  Store,
+  TopReport,
+} from "./http/store.js";
 import type { Member } from "./node.js";
 import type { NodeId } from "./ports.js";
 import { hasBit } from "./replica/votes.js";
@@ -24,6 +32,7 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     ring: () => ringStatus(member),
     owners: (bucket, key) => ownersStatus(member, config, bucket, key),
     latency: () => latencyReport(member, config, self),
+    top: () => topReport(member, self),
     condition: () => member.describe(),
     followMembers: (onChange) => {
       member.onMemberChange = onChange;
@@ -86,6 +95,19 @@ function latencyReport(member: Member, config: ClusterConfig, self: NodeId): Lat
   return { node: self, hedge, peers: peers.map((peer) => ({ ...peer, ...timesOf(peer) })) };
 }
 
+/** Beyond these a sketch has little to say. */
+const TOP_KEYS = 100;
+
+function topReport(member: Member, self: NodeId): TopReport {
+  const keys = member.hotKeys(TOP_KEYS).map(({ bucket, key, ...rates }) => ({
+    ...{ bucket, key: Buffer.from(key).toString("utf8") },
+    readsPerSecond: rounded(rates.readsPerSecond) as number,
+    writesPerSecond: rounded(rates.writesPerSecond) as number,
+    errorPerSecond: rounded(rates.errorPerSecond) as number,
+  }));
+  return { node: self, keys };
+}
+
 type LatencyTimes = Pick<LatencyReport["peers"][number], "p50Ms" | "p95Ms" | "p99Ms" | "hedgeAfterMs">;
 
 function timesOf({ p50Ms, p95Ms, p99Ms, hedgeAfterMs }: LatencyTimes): LatencyTimes {
@@ -93,7 +115,7 @@ function timesOf({ p50Ms, p95Ms, p99Ms, hedgeAfterMs }: LatencyTimes): LatencyTi
   return { ...times, hedgeAfterMs: rounded(hedgeAfterMs) };
 }
 
-/** To microseconds, if they are of time. */
+/** To three digits behind the point. */
 function rounded(value: number | undefined): number | undefined {
   return value === undefined ? undefined : Math.round(value * 1000) / 1000;
 }

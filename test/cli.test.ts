@@ -288,6 +288,7 @@ describe("help and config", () => {
       "status",
       "watch",
       "latency",
+      "top",
       "ring",
       "owners",
       "import",

@@ -31,6 +31,7 @@ test("what the store says about the cluster is passed on", async () => {
     ["/v1/cluster", edge.store.cluster()],
     ["/v1/ring", edge.store.ring()],
     ["/v1/latency", edge.store.latency()],
+    ["/v1/top", edge.store.top()],
     ["/v1/owners/users/a%2Fb", { token: "users:612f62", partition: 3, owners: [] }],
     ["/v1/owners/users/%00", { token: "users:00", partition: 3, owners: [] }],
     ["/v1/owners64/users/YS9i?x=1", { token: "users:612f62", partition: 3, owners: [] }],

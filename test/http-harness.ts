@@ -11,7 +11,15 @@ import type { BatchOutcome, BatchRequest } from "../src/coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../src/coordinator/list.js";
 import type { Asked, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../src/coordinator/outcome.js";
 import { createHttpServer, type HttpServer } from "../src/http/server.js";
-import type { ClusterStatus, Condition, LatencyReport, OwnersStatus, RingStatus, Store } from "../src/http/store.js";
+import type {
+  ClusterStatus,
+  Condition,
+  LatencyReport,
+  OwnersStatus,
+  RingStatus,
+  Store,
+  TopReport,
+} from "../src/http/store.js";
 import type { View } from "../src/lattice/lattice.js";
 import { EMPTY_CONTEXT } from "../src/lattice/stamp.js";
 import { PromMeter } from "../src/real/meter.js";
@@ -115,6 +123,10 @@ export class FakeStore implements Store {
 
   latency(): LatencyReport {
     return { node: "n1", hedge: { after: "p95", budgetPercent: 10, tokens: 100 }, peers: [] };
+  }
+
+  top(): TopReport {
+    return { node: "n1", keys: [] };
   }
 
   condition(): Condition {

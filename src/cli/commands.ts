@@ -173,6 +173,17 @@ function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./latency.js")).latency(options)));
+  declare(program, "top", "the keys that are asked for most, live", [
+    "murmur top",
+    "murmur top --once --limit 5",
+    "murmur top --json | jq -c '.keys[0]'",
+  ])
+    .option("--once", "one table, and the end (else one every two seconds until Ctrl-C)")
+    .option("--limit <count>", "show so many keys (else 20)")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./top.js")).top(options)));
   declare(program, "ring", "how the partitions are spread over the nodes", [
     "murmur ring",
     "murmur ring --partition 17",

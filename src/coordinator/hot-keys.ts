@@ -15,7 +15,7 @@ export interface HotKey {
   readonly key: Uint8Array;
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
-  /** By so much the sum of both may be too small or too large. */
+  /** By so much the sum of both may be too small. */
   readonly errorPerSecond: number;
 }
 

@@ -75,6 +75,7 @@ function routes({ edge, events, meter, ready }: AdminOptions): readonly (readonl
     ["/v1/ring", (_request, response) => sendJson(edge, response, 200, store.ring())],
     [/^\/v1\/owners(?:64)?\//, (request, response) => answerOwners(edge, request, response)],
     ["/v1/latency", (_request, response) => sendJson(edge, response, 200, store.latency())],
+    ["/v1/top", (_request, response) => sendJson(edge, response, 200, store.top())],
     ["/v1/events", (request, response) => events.answer(request, response)],
     ["/health/live", (_request, response) => sendJson(edge, response, 200, { live: true })],
     [
@@ -117,6 +118,7 @@ function index(edge: Edge): object {
       "/v1/cluster",
       "/v1/ring",
       "/v1/latency",
+      "/v1/top",
       "/v1/events",
       "/health/live",
       "/health/ready",

@@ -185,6 +185,7 @@ function adminPaths(): Json {
     "/v1/cluster": get("All members as this node sees them."),
     "/v1/ring": get("The owners of every partition."),
     "/v1/latency": get("How long its peers take to answer this node's reads, and when those are hedged."),
+    "/v1/top": get("The keys this node is asked for most, with their rates and how far those may be off."),
     "/v1/events": { get: events() },
     "/health/live": get("Whether the process lives."),
     "/health/ready": get("Whether this node serves requests, and whom it sees.", {

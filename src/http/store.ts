@@ -20,6 +20,7 @@ export interface Store {
   ring(): RingStatus;
   owners(bucket: string, key: Uint8Array): OwnersStatus;
   latency(): LatencyReport;
+  top(): TopReport;
   condition(): Condition;
   /** Whoever follows the members from now on, in place of who did before. */
   followMembers(onChange: (node: NodeId, change: MemberChange) => void): void;
@@ -47,6 +48,19 @@ export interface LatencyReport {
     readonly overdue: boolean;
     /** Questions on their way. */
     readonly unanswered: number;
+  }[];
+}
+
+/** The keys that a node is asked for most, the hottest first. Only what it coordinates itself. */
+export interface TopReport {
+  readonly node: NodeId;
+  readonly keys: readonly {
+    readonly bucket: string;
+    readonly key: string;
+    readonly readsPerSecond: number;
+    readonly writesPerSecond: number;
+    /** By so much the sum of both may be too small. */
+    readonly errorPerSecond: number;
   }[];
 }
 
