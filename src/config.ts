@@ -42,3 +42,6 @@ export const LEVEL_NAMES = [
   "LOCAL_QUORUM",
   "EACH_QUORUM",
 ] as const;
+
+/** A read has no use for ANY: a hint is nobody's answer. */
+export const READ_LEVEL_NAMES: readonly (typeof LEVEL_NAMES)[number][] = LEVEL_NAMES.filter((name) => name !== "ANY");

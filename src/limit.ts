@@ -16,5 +16,5 @@ export const KIB = 1024;
 export const MIB = 1024 * KIB;
 export const SECOND_MS = 1000;
 export const MINUTE_MS = 60 * SECOND_MS;
-const HOUR_MS = 60 * MINUTE_MS;
+export const HOUR_MS = 60 * MINUTE_MS;
 export const YEAR_MS = 366 * 24 * HOUR_MS;

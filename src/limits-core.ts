@@ -1,7 +1,7 @@
 /**
  * Limits of what nodes do among themselves and with their disks.
  */
-import { KIB, type Limit, limit, MIB, MINUTE_MS, SECOND_MS } from "./limit.js";
+import { HOUR_MS, KIB, type Limit, limit, MIB, MINUTE_MS, SECOND_MS } from "./limit.js";
 
 export const CORE_LIMITS = {
   // Between nodes.
@@ -131,6 +131,34 @@ export const CORE_LIMITS = {
     "a replica that reads avoid is asked again this often, so that its answers can restore it",
   ),
   mendSpareAfterMs: limit(50, 1, MINUTE_MS, "a mend that a read waits for also goes to a spare after this"),
+
+  // Hints.
+  hintAgeMsMax: limit(
+    3 * HOUR_MS,
+    SECOND_MS,
+    7 * 24 * HOUR_MS,
+    "an owner that is away for longer gets what it missed from the other owners: by sync, not by hints",
+  ),
+  hintRowsMax: limit(
+    100_000,
+    0,
+    10_000_000,
+    "rows kept for one owner: each takes about 200 bytes of memory; 0: no hints",
+  ),
+  hintBytesMax: limit(256 * MIB, 0, 64 * 1024 * MIB, "states kept on disk for one owner"),
+  hintsOwedBytesMax: limit(
+    64 * MIB,
+    0,
+    1024 * MIB,
+    "states held in memory until silent owners have had their time; beyond it they are left to sync",
+  ),
+  hintBytesPendingMax: limit(16 * MIB, 64 * KIB, 1024 * MIB, "hints waiting for the disk: rows come first"),
+  hintAnyAfterMs: limit(100, 1, MINUTE_MS, "a write at ANY that no owner acknowledged so long is kept as hints"),
+  hintBatchRows: limit(128, 1, 10_000, "rows delivered in one message"),
+  hintBatchBytes: limit(MIB / 4, KIB, 16 * MIB, "the same in bytes; one state of any size travels alone"),
+  hintSecondBytes: limit(8 * MIB, KIB, 1024 * MIB, "delivered in a second: an owner that is back has clients too"),
+  hintRetryMs: limit(SECOND_MS, 10, 10 * MINUTE_MS, "an owner that took no hints is offered them again after this"),
+  hintFlushesPendingMax: limit(64, 1, 10_000, "requests that wait until hints are delivered"),
 
   // Anti-entropy.
   syncIntervalMs: limit(2 * SECOND_MS, 10, 60 * MINUTE_MS, "how often a node compares itself with each peer"),

@@ -10,6 +10,7 @@ import type { ClusterConfig } from "./cluster-config.js";
 import { TimedAsker } from "./coordinator/asker.js";
 import { HotKeys } from "./coordinator/hot-keys.js";
 import { Latencies } from "./coordinator/latency.js";
+import { OwedBytes } from "./coordinator/owed.js";
 import type { CoordinatorParts } from "./coordinator/parts.js";
 import { read } from "./coordinator/read.js";
 import { SharedReads, type SharedReadsHost } from "./coordinator/shared-reads.js";
@@ -19,6 +20,7 @@ import { type MemberChange, Peers } from "./membership/peers.js";
 import type { Ring } from "./membership/ring.js";
 import type { NodeId } from "./ports.js";
 import { Carriers } from "./replica/carriers.js";
+import { HintBook } from "./replica/hints.js";
 import { Merkle } from "./replica/merkle.js";
 import { Mint } from "./replica/mint.js";
 import { Pages } from "./replica/pages.js";
@@ -26,7 +28,10 @@ import { Reaper } from "./replica/reaper.js";
 import { Replica } from "./replica/replica.js";
 import { Votes } from "./replica/votes.js";
 import type { Turn } from "./turn.js";
+import { Deliver } from "./upkeep/deliver.js";
+import { Flushes } from "./upkeep/flush.js";
 import { Heal } from "./upkeep/heal.js";
+import { Pace } from "./upkeep/pace.js";
 import { Reaping } from "./upkeep/reaping.js";
 import { Sync } from "./upkeep/sync.js";
 import { Lag } from "./wire/lag.js";
@@ -44,6 +49,8 @@ export interface MemberOptions {
 /** What the parts need of their member. */
 interface MemberHost extends Pick<RpcHost, "onRequest"> {
   onChanged(node: NodeId, change: MemberChange): void;
+  /** Clients wait for this node. */
+  isServing(): boolean;
 }
 
 export interface MemberParts {
@@ -58,6 +65,11 @@ export interface MemberParts {
   readonly sync: Sync;
   readonly reaper: Reaper;
   readonly reaping: Reaping;
+  readonly hints: HintBook;
+  readonly deliver: Deliver;
+  readonly flushes: Flushes;
+  /** Of all upkeep. */
+  readonly pace: Pace;
   readonly coordinator: CoordinatorParts;
   readonly hotKeys: HotKeys;
   readonly sharedReads: SharedReads;
@@ -93,7 +105,10 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
     present: () => ({ actor: mint.actor, boundUs: mint.boundUs }),
     ping: (to, ping, onPong) =>
       rpc.call(to, ping, limits.peerSilenceMsMax, (reply) => onPong(reply?.kind === "pong" ? reply : undefined)),
-    onUp: (node) => sync.wake(node),
+    onUp: (node) => {
+      sync.wake(node);
+      deliver.onUp(node);
+    },
     onChanged: (node, change) => host.onChanged(node, change),
     onRemembered: (boundUs) => mint.observeRemembered(boundUs),
   });
@@ -105,11 +120,18 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const reaping = new Reaping({ ...shared, reaper });
   const heal = new Heal({ ...shared, replica, votes });
   replica.onDamaged = (row) => heal.onDamaged(row);
+  const hints = new HintBook({ ...own, isAlive });
+  const pace = new Pace({ ...world, limits, isBusy: () => host.isServing() });
+  const deliver = new Deliver({ ...shared, hints, pace });
+  const flushes = new Flushes({ ...shared, hints });
+  hints.onKept = (target) => deliver.onKept(target);
   const later = (step: () => void) => turn.later(step);
   const budget = new TokenBucket(limits.hedgeTokensMax);
-  const untimed = { ...shared, self, later, budget, refusal: () => peers.refusal };
+  const owed = new OwedBytes(world.meter, limits);
+  const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.refusal };
   if (newCluster) votes.grantAll();
-  return { lag, mint, votes, merkle, replica, pages, rpc, peers, sync, reaper, reaping, ...coordinators(untimed) };
+  const upkeep = { peers, sync, hints, deliver, flushes, pace, reaper, reaping };
+  return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed) };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */

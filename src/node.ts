@@ -17,6 +17,8 @@ import { Ring } from "./membership/ring.js";
 import { type MemberOptions, type MemberParts, openParts } from "./node-parts.js";
 import type { NodeId, World } from "./ports.js";
 import { Turn } from "./turn.js";
+import type { HintStatus } from "./upkeep/deliver.js";
+import type { FlushOutcome } from "./upkeep/flush.js";
 import type { Ping, Pong, Reply, Request } from "./wire/messages.js";
 
 export interface MemberStatus {
@@ -44,6 +46,8 @@ export class Member {
   private readonly turn: Turn;
   private readonly world: World;
   private readonly parts: MemberParts;
+  /** Requests of clients under way. */
+  private serving = 0;
 
   /** Opens the member's state. Nothing is sent before `start`. */
   constructor(
@@ -56,6 +60,7 @@ export class Member {
     this.parts = this.turn.run(() =>
       openParts(this.turn, this.ring, options, {
         onRequest: (from, request, reply) => this.onRequest(from, request, reply),
+        isServing: () => this.serving > 0,
         onChanged: (node, change) => this.turn.answer(() => this.onMemberChange(node, change)),
       }),
     );
@@ -66,6 +71,7 @@ export class Member {
     this.turn.run(() => {
       this.parts.lag.start();
       this.parts.peers.tick();
+      this.parts.hints.load();
       this.parts.merkle.build(() => {
         this.parts.sync.tick();
         this.parts.reaping.tick();
@@ -76,13 +82,13 @@ export class Member {
 
   /** Reads one key; `done` comes exactly once. */
   read(request: ReadRequest, done: (outcome: ReadOutcome) => void): void {
-    this.turn.run(() => this.parts.sharedReads.read(request, (outcome) => this.turn.answer(() => done(outcome))));
+    this.serve((answer) => this.parts.sharedReads.read(request, answer), done);
   }
 
   /** Writes one key; `done` comes exactly once. */
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     this.parts.hotKeys.record(nameOf(request.bucket, request.key), "write");
-    this.turn.run(() => write(this.parts.coordinator, request, (outcome) => this.turn.answer(() => done(outcome))));
+    this.serve((answer) => write(this.parts.coordinator, request, answer), done);
   }
 
   /** Reads and writes many keys; `done` comes exactly once. */
@@ -90,12 +96,22 @@ export class Member {
     const { hotKeys } = this.parts;
     for (const { bucket, key } of request.reads) hotKeys.record(nameOf(bucket, key), "read");
     for (const { bucket, key } of request.writes) hotKeys.record(nameOf(bucket, key), "write");
-    this.turn.run(() => batch(this.parts.batches, request, (outcome) => this.turn.answer(() => done(outcome))));
+    this.serve((answer) => batch(this.parts.batches, request, answer), done);
   }
 
   /** Lists one page of a bucket's keys; `done` comes exactly once. */
   list(request: ListRequest, done: (outcome: ListOutcome) => void): void {
-    this.turn.run(() => list(this.parts.lists, request, (outcome) => this.turn.answer(() => done(outcome))));
+    this.serve((answer) => list(this.parts.lists, request, answer), done);
+  }
+
+  /** For whom hints are kept here. */
+  hints(): HintStatus[] {
+    return this.parts.deliver.describe();
+  }
+
+  /** Waits until all that is kept now has been delivered; `done` comes once. False when too many wait already. */
+  flushHints(timeoutMs: number, done: (outcome: FlushOutcome) => void): boolean {
+    return this.turn.run(() => this.parts.flushes.begin(timeoutMs, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
   /** Ceases to ask anybody, and notes an orderly stop on disk. The ports may be closed after it. */
@@ -105,6 +121,9 @@ export class Member {
       this.parts.peers.stop();
       this.parts.sync.stop();
       this.parts.reaping.stop();
+      this.parts.deliver.stop();
+      this.parts.flushes.stop();
+      this.parts.pace.stop();
       this.parts.merkle.stop();
       this.parts.votes.stop();
       this.parts.rpc.close();
@@ -154,6 +173,16 @@ export class Member {
     return node === this.options.self ? this.parts.votes.bitmaps() : this.parts.peers.votesOf(node);
   }
 
+  /** Takes up a client's request; it is told the outcome after the turn in which that came. */
+  private serve<Outcome>(take: (answer: (outcome: Outcome) => void) => void, done: (outcome: Outcome) => void): void {
+    this.serving++;
+    const answer = (outcome: Outcome) => {
+      this.serving--;
+      this.turn.answer(() => done(outcome));
+    };
+    this.turn.run(() => take(answer));
+  }
+
   private onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void {
     switch (request.kind) {
       case "ping":
@@ -164,6 +193,9 @@ export class Member {
         return;
       case "merge":
         this.parts.replica.merge(request.cause, request.entries, (results) => reply({ kind: "merge-reply", results }));
+        return;
+      case "keep-hint":
+        this.parts.hints.keep(request.target, request.entries, (kept) => reply({ kind: "keep-hint-reply", kept }));
         return;
       case "sync-shared":
         reply(this.parts.sync.onShared(from, request));

@@ -74,7 +74,7 @@ test("what is wrong with a request is said, and nothing is lost", async () => {
     ["PUT", `/v1/buckets/b/keys/${"k".repeat(1025)}`, 400, /1,?025|1,?024/],
     ["GET", "/v1/buckets/b/keys/k?r=MOST", 400, /^r takes ONE, TWO,.*not "MOST"/],
     ["GET", "/v1/buckets/b/keys/k?r=4", 400, /4/],
-    ["PUT", "/v1/buckets/b/keys/k?w=ANY", 400, /hinted hand-off/],
+    ["GET", "/v1/buckets/b/keys/k?r=ANY", 400, /^ANY is a level of writes/],
     ["GET", "/v1/buckets/not%20one/keys/k", 400, /bucket/],
   ];
   for (const [method, path, status, says] of refusals) {

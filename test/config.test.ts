@@ -61,11 +61,7 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
   ],
   ["hedge: { after: tied }", "6:17: hedge.after: tied requests are not built yet; use max(p95,2ms)"],
   ["consistency: QUORUM", '6:14: consistency: expected a map such as { read: QUORUM, write: QUORUM }, found "QUORUM"'],
-  [
-    "consistency: { read: Any, write: ANY }",
-    "6:22: consistency.read: ANY is for writes only; use ONE",
-    "6:34: consistency.write: ANY needs hinted hand-off, which is not built yet; use ONE",
-  ],
+  ["consistency: { read: Any, write: ANY }", "6:22: consistency.read: ANY is for writes only; use ONE"],
   [
     "consistency: { read: QUORM, write: 4 }",
     `6:22: consistency.read: expected ${LEVELS}, found "QUORM"; did you mean QUORUM?`,

@@ -193,7 +193,7 @@ test("a mistake names its place, and nothing was asked of anybody", async () => 
     [{ reads: [read], partial: "no" }, 400, /^partial: takes true or false$/],
     [{ reads: [read], r: "SOME" }, 400, /^r takes ONE.*not "SOME"/],
     [{ reads: [read], r: 4 }, 400, /^r takes ONE.*from 1 to 3, not "4"/],
-    [{ reads: [], w: "ANY" }, 400, /^ANY needs hinted hand-off/],
+    [{ reads: [read], r: "ANY" }, 400, /^ANY is a level of writes/],
     [{ reads: [read], r: {} }, 400, /^r: takes a text$/],
     [{ reads: [read], hedge: "soon" }, 400, /^hedge takes /],
     [{ writes: [read] }, 400, /^writes\[0\]\.value: takes the bytes in base64, with its padding$/],

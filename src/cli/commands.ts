@@ -22,7 +22,10 @@ const TIMEOUT = () => new Option("--timeout <duration>", "how long to wait for t
 const TRACE = () => new Option("--trace", "draw who was asked, when, and who was behind");
 const CONTEXT = () => new Option("--context <context>", "what you have read: the write supersedes it");
 const LEVEL = () =>
-  new Option("--consistency <level>", "ONE, TWO, THREE, QUORUM, ALL, LOCAL_ONE, LOCAL_QUORUM, EACH_QUORUM or a number");
+  new Option(
+    "--consistency <level>",
+    "ONE, TWO, THREE, QUORUM, ALL, LOCAL_ONE, LOCAL_QUORUM, EACH_QUORUM or a number; for a write also ANY",
+  );
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 consistency level not met, 5 unreachable,

@@ -14,11 +14,14 @@ import type { Owners } from "../replica/votes.js";
 import type { Asker } from "./asker.js";
 import type { Latencies } from "./latency.js";
 import type { Failure, FailureKind } from "./outcome.js";
+import type { OwedBytes } from "./owed.js";
 import type { NoPlan, Owner, Plan } from "./plan.js";
 
 /** Who owns what, and in which placement a bucket lies; see membership/ring.ts. */
 export interface Ring extends Owners {
   placementOf(bucket: string): number;
+  /** Who may stand in for an owner that is down, whoever comes next first. */
+  othersThan(placement: number, partition: number): Iterable<NodeId>;
 }
 
 export interface CoordinatorParts {
@@ -32,6 +35,8 @@ export interface CoordinatorParts {
   readonly latencies: Latencies;
   /** Of spare questions (Dean and Barroso 2013 keep the extra load to a few percent). */
   readonly budget: TokenBucket;
+  /** What is remembered for silent owners of writes that were answered. */
+  readonly owed: OwedBytes;
   readonly ring: Ring;
   readonly latticeOf: (bucket: string) => AnyLattice;
   readonly isAlive: (node: NodeId) => boolean;

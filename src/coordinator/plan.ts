@@ -5,7 +5,8 @@
  * QUORUM, the own datacenter's for LOCAL_QUORUM, one per datacenter for
  * EACH_QUORUM. R+W>N holds because both sides count owners of the same groups,
  * and only owners (Gifford 1979; Dynamo 4.5). Too few reachable is
- * `unavailable`, and then nothing has been sent. Pure.
+ * `unavailable`, and then nothing has been sent. Only ANY takes hints, and so
+ * may be planned with every owner down. Pure.
  */
 import { unreachable } from "../base/assert.js";
 import type { Level } from "../config.js";
@@ -32,6 +33,8 @@ export interface Plan {
   /** All answers needed, and owners of these groups that seem alive. */
   readonly required: number;
   readonly alive: number;
+  /** ANY alone: a hint will do in place of an owner. */
+  readonly takesHints: boolean;
 }
 
 export interface NoPlan {
@@ -57,8 +60,9 @@ export function planFor(level: Level, owners: readonly Owner[], here: Here): Pla
   if (typeof groups === "string") return { ok: false, kind: "bad-level", detail: groups, required: 0, alive: 0 };
   const required = groups.reduce((sum, group) => sum + group.needed, 0);
   const alive = groups.reduce((sum, group) => sum + countAlive(group.owners), 0);
+  const takesHints = level === "ANY";
   const short = groups.find((group) => countAlive(group.owners) < group.needed);
-  if (short === undefined) return { ok: true, groups, required, alive };
+  if (short === undefined || takesHints) return { ok: true, groups, required, alive, takesHints };
   const down = short.owners.filter((owner) => !owner.alive).map((owner) => owner.node);
   const detail = `${level} needs ${short.needed} of ${short.owners.length} owners, ${countAlive(short.owners)} alive; down: ${down.join(", ")}`;
   return { ok: false, kind: "unavailable", detail, required, alive };
@@ -67,6 +71,7 @@ export function planFor(level: Level, owners: readonly Owner[], here: Here): Pla
 function groupsFor(level: Level, owners: readonly Owner[], here: Here): Group[] | string {
   if (typeof level === "number") return someOf(owners, level, String(level), here);
   switch (level) {
+    case "ANY":
     case "ONE":
       return someOf(owners, 1, level, here);
     case "TWO":
@@ -83,8 +88,6 @@ function groupsFor(level: Level, owners: readonly Owner[], here: Here): Group[] 
       return locals(owners, quorumOf, level, here);
     case "EACH_QUORUM":
       return eachDatacenter(owners, here);
-    case "ANY":
-      return "ANY needs hinted hand-off, which is not built yet; use ONE";
     default:
       return unreachable(level);
   }

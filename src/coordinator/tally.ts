@@ -85,8 +85,14 @@ export class ReadTally {
 export class WriteTally {
   private readonly acknowledged = new Set<NodeId>();
   private readonly refused = new Set<NodeId>();
+  private hintsAwaited = 0;
+  private isHinted = false;
 
-  constructor(private readonly groups: readonly Group[]) {}
+  /** Hints count for ANY alone (`takesHints`), and there one is enough. */
+  constructor(
+    private readonly groups: readonly Group[],
+    private readonly takesHints: boolean,
+  ) {}
 
   onAcknowledged(node: NodeId): void {
     this.acknowledged.add(node);
@@ -97,12 +103,29 @@ export class WriteTally {
     this.refused.add(node);
   }
 
+  /** Somebody was asked to keep a hint. */
+  onHintAsked(): void {
+    this.hintsAwaited++;
+  }
+
+  onHint(isKept: boolean): void {
+    this.hintsAwaited--;
+    if (isKept) this.isHinted = true;
+  }
+
+  /** An owner that does not count holds it all the same: as good as a hint. */
+  onHeldUncounted(): void {
+    this.isHinted = true;
+  }
+
   isEnough(): boolean {
+    if (this.takesHints && this.isHinted) return true;
     return this.groups.every((group) => this.count(group, this.acknowledged) >= group.needed);
   }
 
   /** False once so many refused that no further answer can help. */
   canBeEnough(): boolean {
+    if (this.takesHints && this.hintsAwaited > 0) return true;
     return this.groups.every((group) => group.owners.length - this.count(group, this.refused) >= group.needed);
   }
 

@@ -1,5 +1,5 @@
 /**
- * The write path, top to bottom: plan, mint, ask, tally, answer, fail.
+ * The write path, top to bottom: plan, mint, ask, stand in, tally, answer, owe, fail.
  *
  * All owners are sent the state at once, whatever the level; the level says
  * only how many must hold it durably before the client is told. An owner that
@@ -9,6 +9,8 @@
  * even when an earlier writer's clock was ahead. Beaten in the second round, it
  * is concurrent with a winner, and that counts.
  *
+ * What an owner does not take becomes a hint (hinting.ts), which counts for ANY alone.
+ *
  * A timeout is unknown. "Not applied" is said only if nothing was sent.
  */
 import { assert } from "../base/assert.js";
@@ -16,6 +18,7 @@ import { highestTimeUs, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Entry, MergeReply, MergeResult, Refused } from "../wire/messages.js";
 import { Ask } from "./ask.js";
+import { Hinting, type HintingHost } from "./hinting.js";
 import type { Failure, FailureKind, WriteOutcome, WriteRequest } from "./outcome.js";
 import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
 import { type Owner, type Plan, planFor } from "./plan.js";
@@ -42,6 +45,11 @@ export function write(parts: CoordinatorParts, request: WriteRequest, done: (out
 class WritePath {
   private readonly ask: Ask;
   private tally: WriteTally;
+  private hinting: Hinting | undefined;
+  /** Owners that have not answered yet in this round. */
+  private awaited = 0;
+  private stateBytes = 0;
+  private owedBytes = 0;
   /** 1, or 2 after a *beaten*: what owners say of the first stamp no longer matters then. */
   private round = 1;
   private wasSent = false;
@@ -58,7 +66,7 @@ class WritePath {
     private readonly plan: Plan,
     private readonly done: (outcome: WriteOutcome) => void,
   ) {
-    this.tally = new WriteTally(plan.groups);
+    this.tally = new WriteTally(plan.groups, plan.takesHints);
     this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
   }
 
@@ -78,25 +86,53 @@ class WritePath {
   }
 
   private askAll(entry: Entry): void {
-    const { round } = this;
+    const { round, owners, parts } = this;
     this.wasSent = true;
-    for (const { node } of this.owners) {
+    this.stateBytes = entry.state.length;
+    this.awaited = owners.length;
+    for (const { node } of owners) {
       const merge = { kind: "merge", cause: "write", entries: [entry] } as const;
       this.ask.ask(node, "first", merge, (reply) => {
-        if (round === this.round) this.onAnswer(node, reply);
+        if (round === this.round) this.onReply(node, reply);
       });
     }
+    this.hinting = new Hinting(parts, this.ask, entry, this.hintingHost(this.tally));
+    this.hinting.standIn(owners);
+    if (this.plan.takesHints) this.ask.after(parts.limits.hintAnyAfterMs, () => this.oweSilent());
   }
 
-  private onAnswer(node: NodeId, reply: MergeReply | Refused | undefined): void {
+  private hintingHost(tally: WriteTally): HintingHost {
+    return {
+      onHintAsked: () => tally.onHintAsked(),
+      onHint: (isKept) => {
+        tally.onHint(isKept);
+        if (tally === this.tally) this.judge();
+      },
+    };
+  }
+
+  private onReply(node: NodeId, reply: MergeReply | Refused | undefined): void {
+    this.awaited--;
     // Whoever is silent to the end is told of by the deadline.
-    if (reply === undefined) return;
+    if (reply === undefined) this.hinting?.owe(node);
+    else this.onAnswer(node, reply);
+    if (this.awaited === 0) this.forget();
+  }
+
+  private onAnswer(node: NodeId, reply: MergeReply | Refused): void {
     const result = reply.kind === "merge-reply" ? reply.results[0] : undefined;
     if (result?.status === "beaten") this.onBeaten(result.stamp);
+    const isHeld = result?.status === "ok" || result?.status === "beaten";
+    if (!isHeld && result?.status !== "refused") this.hinting?.owe(node);
     if (this.ask.isFinished) return;
     const reason = whyNotCounted(result, reply);
     if (reason === undefined) this.tally.onAcknowledged(node);
-    else this.onUncounted(node, reason);
+    else this.onUncounted(node, reason, isHeld);
+    this.judge();
+  }
+
+  private judge(): void {
+    if (this.ask.isFinished) return;
     if (this.tally.isEnough()) this.onEnough();
     else if (!this.tally.canBeEnough()) this.fail(this.hasFullDisk() ? "disk-full" : "failed");
   }
@@ -114,29 +150,52 @@ class WritePath {
   private onEnough(): void {
     if (this.beatenByUs === 0 || this.round === 2) return this.answer();
     this.round = 2;
-    this.tally = new WriteTally(this.plan.groups);
+    this.tally = new WriteTally(this.plan.groups, this.plan.takesHints);
     this.reasons.clear();
+    [this.awaited, this.hinting] = [0, undefined];
     this.mint(this.beatenByUs);
   }
 
-  private onUncounted(node: NodeId, reason: string): void {
-    this.ask.note(node, reason === REBUILDING ? "same" : "failed");
+  private onUncounted(node: NodeId, reason: string, isHeld: boolean): void {
+    this.ask.note(node, isHeld ? "same" : "failed");
     this.reasons.set(node, reason);
+    if (isHeld) this.tally.onHeldUncounted();
     this.tally.onRefused(node);
   }
 
-  private answer(): void {
+  /** Nobody acknowledged a write at ANY soon: it is kept here for all who have not. */
+  private oweSilent(): void {
+    for (const { node } of this.owners) if (!this.ask.hasAnswered(node)) this.hinting?.owe(node);
+  }
+
+  /** The client is answered. For owners that are still silent the state is remembered, if there is room. */
+  private finish(): void {
     this.ask.finish();
+    if (this.awaited === 0 || this.hinting === undefined) return;
+    if (this.parts.owed.enter(this.stateBytes)) this.owedBytes = this.stateBytes;
+    else this.hinting = undefined;
+  }
+
+  /** All have answered, or had their time. */
+  private forget(): void {
+    this.parts.owed.leave(this.owedBytes);
+    this.owedBytes = 0;
+    this.hinting = undefined;
+  }
+
+  private answer(): void {
+    this.finish();
     assert(this.stamp !== undefined, "an acknowledged write has a stamp");
     this.done({ ok: true, context: [this.stamp], replicas: this.ask.report() });
   }
 
   private fail(kind: FailureKind): void {
-    this.ask.finish();
+    this.finish();
     const { required, alive } = this.plan;
     const { received } = this.tally;
     const reasons = [...this.reasons].map(([node, reason]) => `${node} ${reason}`).join(", ");
-    const silent = `${received} of ${required} owners acknowledged in ${Math.round(this.request.deadlineMs)} ms`;
+    const without = this.plan.takesHints ? ", and no hint was kept," : "";
+    const silent = `${received} of ${required} owners acknowledged${without} in ${Math.round(this.request.deadlineMs)} ms`;
     this.done({
       ok: false,
       failure: {
@@ -155,11 +214,9 @@ class WritePath {
   }
 }
 
-const REBUILDING = "is rebuilding";
-
 /** Undefined when the answer counts. */
 function whyNotCounted(result: MergeResult | undefined, reply: MergeReply | Refused): string | undefined {
   if (result === undefined) return reply.kind === "refused" ? `refused (${reply.reason})` : "did not understand";
   if (result.status !== "ok" && result.status !== "beaten") return result.status;
-  return result.votes ? undefined : REBUILDING;
+  return result.votes ? undefined : "is rebuilding";
 }

@@ -70,8 +70,8 @@ const BATCH_ITEM = {
   },
 };
 
-/** What a batch takes; `level` is the schema of a level. */
-export function batchSchema(level: object, limits: Limits): object {
+/** What a batch takes; `r` and `w` are the schemas of levels. */
+export function batchSchema(r: object, w: object, limits: Limits): object {
   const write = {
     ...BUCKET_AND_KEY,
     value: { type: "string", contentEncoding: "base64", description: "Needed, unless delete is true." },
@@ -86,8 +86,8 @@ export function batchSchema(level: object, limits: Limits): object {
     properties: {
       reads: { type: "array", items: { type: "object", required: ["bucket"], properties: BUCKET_AND_KEY } },
       writes: { type: "array", items: { type: "object", required: ["bucket"], properties: write } },
-      r: level,
-      w: level,
+      r,
+      w,
       timeoutMs: { type: "number", minimum: 1, maximum: limits.requestDeadlineMsMax },
       partial: { type: "boolean", default: true, description: "false: one failure fails the whole." },
       hedge: { type: "string" },

@@ -4,7 +4,7 @@
  * Methods, parameters and codes come from the very tables that serve them, so
  * that the description cannot promise what the code refuses.
  */
-import { LEVEL_NAMES, type Limits } from "../config.js";
+import { LEVEL_NAMES, type Limits, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED } from "../coordinator/hedge-policy.js";
 import { ENVELOPE_TYPE } from "./media.js";
 import { EVENT_SCHEMAS } from "./openapi-events.js";
@@ -30,20 +30,16 @@ const BUCKET = pathParameter("bucket", "A bucket's name.", { type: "string", pat
 const KEY = pathParameter("key", "UTF-8, percent-encoded once; a / is %2F. At most 1,024 bytes.", { type: "string" });
 const KEY64 = pathParameter("key", "The key's UTF-8 bytes in base64url without padding.", { type: "string" });
 
-const LEVEL_SCHEMA = {
-  anyOf: [
-    { type: "string", enum: LEVEL_NAMES.filter((name) => name !== "ANY"), description: "In any case." },
-    { type: "integer", minimum: 1, description: "So many owners, at most N." },
-  ],
-};
+const READ_LEVEL_SCHEMA = levelSchema(READ_LEVEL_NAMES);
+const WRITE_LEVEL_SCHEMA = levelSchema(LEVEL_NAMES);
 const DURATION_SCHEMA = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$", examples: ["500ms"] };
 
 /** What each query parameter of query.ts takes. */
 const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
   limit: { type: "integer", minimum: 1 },
   after: { type: "string" },
-  r: LEVEL_SCHEMA,
-  w: LEVEL_SCHEMA,
+  r: READ_LEVEL_SCHEMA,
+  w: WRITE_LEVEL_SCHEMA,
   timeout: DURATION_SCHEMA,
   ttl: DURATION_SCHEMA,
   mend: { const: "never" },
@@ -135,7 +131,7 @@ function manyPaths(limits: Limits): Json {
     requestBody: {
       required: true,
       description: `At most ${limits.batchBytesMax} bytes.`,
-      content: { "application/json": { schema: batchSchema(LEVEL_SCHEMA, limits) } },
+      content: { "application/json": { schema: batchSchema(READ_LEVEL_SCHEMA, WRITE_LEVEL_SCHEMA, limits) } },
     },
     responses: {
       200: jsonOf("What became of each.", BATCH_ANSWER_SCHEMA),
@@ -208,6 +204,15 @@ function queryParameters(operation: Operation): Json[] {
     description: PARAMETER_TEXTS[name],
     schema: PARAMETER_SCHEMAS[name],
   }));
+}
+
+function levelSchema(names: readonly string[]): Json {
+  return {
+    anyOf: [
+      { type: "string", enum: names, description: "In any case." },
+      { type: "integer", minimum: 1, description: "So many owners, at most N." },
+    ],
+  };
 }
 
 function pathParameter(name: string, description: string, schema: Json): Json {

@@ -7,7 +7,7 @@
 import { parseDurationMs } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
 import type { BucketConfig, Hedge } from "../cluster-config.js";
-import { LEVEL_NAMES, type Level, type Limits } from "../config.js";
+import { LEVEL_NAMES, type Level, type Limits, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { ownersCount, parseLevel } from "./level.js";
 import { badRequest, type Problem } from "./problem.js";
@@ -114,7 +114,7 @@ function unknownParameter(operation: Operation, name: string): Problem {
 
 function takeReadLevel(query: KeyQuery, value: string, bucket: BucketConfig): Problem | undefined {
   const level = parseLevel(value, ownersCount(bucket.replication));
-  if (level === undefined) return unknownLevel("r", value, bucket);
+  if (level === undefined) return unknownLevel("r", READ_LEVEL_NAMES, value, bucket);
   if (level === "ANY") return badRequest("ANY is a level of writes; a read takes ONE or more");
   query.level = level;
   return undefined;
@@ -122,17 +122,16 @@ function takeReadLevel(query: KeyQuery, value: string, bucket: BucketConfig): Pr
 
 function takeWriteLevel(query: KeyQuery, value: string, bucket: BucketConfig): Problem | undefined {
   const level = parseLevel(value, ownersCount(bucket.replication));
-  if (level === undefined) return unknownLevel("w", value, bucket);
-  if (level === "ANY") return badRequest("ANY needs hinted hand-off, which is not built yet; use ONE");
+  if (level === undefined) return unknownLevel("w", LEVEL_NAMES, value, bucket);
   query.level = level;
   return undefined;
 }
 
-function unknownLevel(name: string, value: string, bucket: BucketConfig): Problem {
-  const nearest = nearestName(value, BUILT_LEVELS);
+function unknownLevel(name: string, levels: readonly string[], value: string, bucket: BucketConfig): Problem {
+  const nearest = nearestName(value, levels);
   const remedy = nearest === undefined ? "" : `; did you mean ${nearest}?`;
   const owners = ownersCount(bucket.replication);
-  const known = `${BUILT_LEVELS.join(", ")} or a number from 1 to ${owners}`;
+  const known = `${levels.join(", ")} or a number from 1 to ${owners}`;
   return badRequest(`${name} takes ${known}, not ${quoted(value)}${remedy}`);
 }
 
@@ -190,9 +189,6 @@ function takeHedge(query: KeyQuery, value: string, bucket: BucketConfig): Proble
 export function quoted(text: string): string {
   return JSON.stringify(text.length <= ECHO_CHARACTERS_MAX ? text : `${text.slice(0, ECHO_CHARACTERS_MAX)}…`);
 }
-
-/** What may be asked for: ANY is refused by name, and so it is not offered. */
-const BUILT_LEVELS = LEVEL_NAMES.filter((name) => name !== "ANY");
 
 /** Keys of a page, when a client names no limit. */
 const LIST_KEYS = 100;

@@ -78,6 +78,19 @@ export class Ring {
     return this.layout.owners[placement]?.[partition] ?? [];
   }
 
+  /**
+   * The members beyond the owners, beginning elsewhere for each partition: the rest of its preference list.
+   * So all coordinators let the same node stand in, and what it keeps coalesces; and every node has its share.
+   */
+  *othersThan(placement: number, partition: number): Iterable<NodeId> {
+    const { members } = this.layout;
+    const owners = this.ownersOf(placement, partition);
+    for (let step = 0; step < members.length; step++) {
+      const { id } = members[(partition + step) % members.length] as LayoutMember;
+      if (!owners.includes(id)) yield id;
+    }
+  }
+
   ownedBy(node: NodeId, placement: number): readonly number[] {
     return this.owned.get(node)?.[placement] ?? [];
   }

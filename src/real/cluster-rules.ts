@@ -187,6 +187,7 @@ const PAIRS: readonly (readonly [keyof typeof LIMITS, keyof typeof LIMITS, numbe
   ["dialRetryMsMin", "dialRetryMsMax", 1, "waits only grow"],
   ["pingIntervalMs", "peerSilenceMsMax", 2, "one lost ping is no silence"],
   ["clockSkewMsMax", "carrierAgeMaxMs", 3, "a fresh write must not look old to a node whose clock is ahead"],
+  ["hintAgeMsMax", "carrierAgeMaxMs", 1, "an owner refuses hints that are older"],
   ["valueBytesMax", "frameBytesMax", 2, "a frame carries a value and more"],
   ["valueBytesMax", "batchAnswerBytesMax", 1, "a listing reads in batches what owners differ on"],
 ];

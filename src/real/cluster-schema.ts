@@ -7,7 +7,7 @@ import { z } from "zod";
 import { parseDurationMs } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
 import type { Durability, Replication } from "../cluster-config.js";
-import { LEVEL_NAMES, LIMITS } from "../config.js";
+import { LEVEL_NAMES, LIMITS, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { BUILT_TYPES, PLANNED_TYPES } from "../lattice/registry.js";
 
@@ -116,18 +116,16 @@ const replication = z.union(
 export type LevelWritten = string | number;
 
 function level(use: "read" | "write") {
-  const names = LEVEL_NAMES.filter((candidate) => candidate !== "ANY");
+  const names: readonly string[] = use === "read" ? READ_LEVEL_NAMES : LEVEL_NAMES;
   const expected = `one of ${names.join(", ")} or a number of replicas`;
-  const isName = (value: unknown) => typeof value === "string" && (names as string[]).includes(value.toUpperCase());
+  const isName = (value: unknown) => typeof value === "string" && names.includes(value.toUpperCase());
   return leaf<LevelWritten>(
     expected,
     (value) => isName(value) || integer(1, 1000)(value),
     (value) => {
       if (typeof value !== "string") return undefined;
-      if (value.toUpperCase() !== "ANY") return expectation(expected, value, didYouMean(value, names));
-      return use === "read"
-        ? "ANY is for writes only; use ONE"
-        : "ANY needs hinted hand-off, which is not built yet; use ONE";
+      if (value.toUpperCase() === "ANY") return "ANY is for writes only; use ONE";
+      return expectation(expected, value, didYouMean(value, names));
     },
   );
 }

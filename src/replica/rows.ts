@@ -17,7 +17,7 @@ import { DIGEST_BYTES, hash128 } from "../base/hash.js";
 import { type Storage, StorageDamage, type Write } from "../ports.js";
 
 /** The first byte of every storage key: what a node keeps about itself, and the rows it replicates. */
-export const SPACE = { self: 0, rows: 1 } as const;
+export const SPACE = { self: 0, rows: 1, hints: 2 } as const;
 
 /** Where the rows of all placements lie: the second is behind them. */
 export const ALL_ROWS = { from: Uint8Array.of(SPACE.rows), to: Uint8Array.of(SPACE.rows + 1) };

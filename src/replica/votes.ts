@@ -33,11 +33,11 @@ export interface Owners {
   datacenterOf(node: NodeId): string;
 }
 
-/** Whether the layout names this node an owner of a row, or of a position, whatever placement that claims. */
-export function ownsAt(owners: Owners, row: Uint8Array): boolean {
+/** Whether the layout names a node an owner of a row, or of a position, whatever placement that claims. */
+export function ownsAt(owners: Owners, row: Uint8Array, node = owners.self): boolean {
   const placement = placementOfRow(row);
   if (placement >= owners.placements) return false;
-  return owners.ownersOf(placement, partitionOfRow(row, owners.partitions)).includes(owners.self);
+  return owners.ownersOf(placement, partitionOfRow(row, owners.partitions)).includes(node);
 }
 
 /** With whom a partition was synced in this life, and who of them voted at that time. */

@@ -87,6 +87,11 @@ export class Checker {
     if (isMended) this.onHeld(ticket, stamp);
   }
 
+  /** All hints have arrived and all replicas are equal: what hints alone had to keep is held by every owner now. */
+  onHintsDelivered(): void {
+    for (const { held } of this.keys.values()) held[this.owners] = later(held[this.owners], held[0]);
+  }
+
   /** What a client that saw everything would send along. */
   lastSeen(key: number): Stamp | undefined {
     return this.floorOf(key, this.owners);
@@ -156,6 +161,9 @@ function countOf(level: Level, replication: Replication): number {
     case "QUORUM":
     case "EACH_QUORUM":
       return majorityOf(owners);
+    // A hint is held by no owner, until it is delivered.
+    case "ANY":
+      return 0;
     default:
       return 1;
   }

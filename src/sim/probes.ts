@@ -25,6 +25,10 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["a damaged row was healed", (metered) => metered("murmur_healed_rows_total") > 0],
   ["a stamp was insane", (metered) => metered("murmur_insane_stamps_total") > 0],
   ["a sync moved rows", (metered) => metered("murmur_sync_rows_total") > 0],
+  ["a hint was kept", (metered) => metered("murmur_hints_kept_total") > 0],
+  ["a hint was delivered", (metered) => metered("murmur_hints_delivered_total") > 0],
+  ["a hint was refused at a bound", (metered) => metered("murmur_hints_refused_total") > 0],
+  ["a hint expired", (metered) => metered("murmur_hints_expired_total") > 0],
 ];
 
 const FAILURES: readonly Failure["kind"][] = ["unavailable", "timeout", "failed", "disk-full", "clock-skew"];

@@ -130,6 +130,7 @@ class Simulation {
       cluster.run(CONVERGE_STEP_MS);
     }
     this.say("all replicas are equal");
+    if (this.keptAllHints()) this.checker.onHintsDelivered();
     return this.readAll() ?? this.checker.violations[0];
   }
 
@@ -138,6 +139,11 @@ class Simulation {
     const { cluster } = this;
     const rows = new Map<NodeId, Row[]>();
     for (const node of cluster.ids) {
+      const [hints] = cluster
+        .member(node)
+        .hints()
+        .filter((each) => each.hints > 0);
+      if (hints !== undefined) return `${node} still keeps ${hints.hints} hints for ${hints.node}`;
       const { rebuilding, rows: counted } = cluster.member(node).describe();
       if (rebuilding > 0) return `${node} still rebuilds ${rebuilding} partitions`;
       const stored = this.storedAt(node);
@@ -146,6 +152,14 @@ class Simulation {
       rows.set(node, stored);
     }
     return differingRow(rows, cluster.layout);
+  }
+
+  /** Whether no hint was lost with a disk, or given up. */
+  private keptAllHints(): boolean {
+    const { cluster, script } = this;
+    const lost = ["murmur_hints_expired_total", "murmur_hints_dropped_total"] as const;
+    const isLost = cluster.ids.some((node) => lost.some((name) => cluster.meter(node).sum(name) > 0));
+    return !isLost && !script.swarm.some((kind) => kind === "wipe" || kind === "damage");
   }
 
   private storedAt(node: NodeId): Row[] | undefined {

@@ -62,8 +62,16 @@ function drawLimits(random: Random): Partial<Limits> {
   if (happens(random, 0.3)) limits.settleMs = pick(random, [0, 100, 5000]);
   if (happens(random, 0.2)) limits.pendingCommitBytesMax = 1024 * 1024;
   if (happens(random, 0.3)) limits.hedgeTokensMax = 2;
+  if (happens(random, 0.3)) limits.hintBatchRows = 2;
+  if (happens(random, 0.2)) Object.assign(limits, pick(random, SMALL_HINT_BOUNDS));
   return limits;
 }
+
+const SMALL_HINT_BOUNDS: readonly Partial<Limits>[] = [
+  { hintRowsMax: 2 },
+  { hintBytesMax: 300 },
+  { hintAgeMsMax: 2000 },
+];
 
 function drawOperations(random: Random, shape: Shape, durationMs: number, hasBursts: boolean): Step[] {
   const gapMs = pick(random, [20, 60, 200]);
@@ -105,7 +113,7 @@ function drawOperation(random: Random, shape: Shape, mix: Mix): Operation {
     node: below(random, shape.nodes),
     retries: mix.retries,
     key: below(random, mix.keys),
-    level: pick(random, mix.levels),
+    level: isRead ? pick(random, mix.levels.filter(isOfReads)) : pick(random, mix.levels),
     deadlineMs: pick(random, [100, 1000, 2000, 2000]),
   } as const;
   const isCareful = happens(random, mix.carefulShare);
@@ -114,11 +122,16 @@ function drawOperation(random: Random, shape: Shape, mix: Mix): Operation {
   return { ...asked, isAware: isCareful, mend: isCareful, ttlMs };
 }
 
+function isOfReads(level: Level): boolean {
+  return level !== "ANY";
+}
+
 /** Mostly levels that promise something together; at times any of them. */
 function drawLevels(random: Random, { datacenters, replication }: Shape): readonly Level[] {
   const owners = typeof replication === "number" ? replication : 5;
   if (datacenters > 1 && happens(random, 0.5)) return ["EACH_QUORUM", "QUORUM", "LOCAL_QUORUM", "LOCAL_ONE"];
   if (happens(random, 0.6)) return ["QUORUM"];
   if (happens(random, 0.3)) return ["QUORUM", "ALL"];
-  return ["ONE", "QUORUM", "ALL", 1 + below(random, owners)];
+  if (happens(random, 0.3)) return ["ANY", "ONE"];
+  return ["ANY", "ONE", "QUORUM", "ALL", 1 + below(random, owners)];
 }

@@ -49,6 +49,8 @@ const KINDS = [
   "reap-vote",
   "reap",
   "reap-reply",
+  "keep-hint",
+  "keep-hint-reply",
 ] as const satisfies readonly Message["kind"][];
 
 /** The first byte of a message of this kind. */
@@ -78,6 +80,13 @@ export function writeMessage(writer: Writer, message: Message): void {
       return;
     case "merge-reply":
       writeList(writer, message.results, (result) => writeMergeResult(writer, result));
+      return;
+    case "keep-hint":
+      writer.text(message.target);
+      writeList(writer, message.entries, (entry) => writeEntry(writer, entry));
+      return;
+    case "keep-hint-reply":
+      writeList(writer, message.kept, (isKept) => writeBoolean(writer, isKept));
       return;
     case "sync-shared":
       writer.u8(message.placement).raw(message.digest);
@@ -143,6 +152,10 @@ export function readMessage(reader: Reader): Message {
       return { kind, cause: oneOf(CAUSES, reader.u8()), entries: readList(reader, () => readEntry(reader)) };
     case "merge-reply":
       return { kind, results: readList(reader, () => readMergeResult(reader)) };
+    case "keep-hint":
+      return { kind, target: reader.text(), entries: readList(reader, () => readEntry(reader)) };
+    case "keep-hint-reply":
+      return { kind, kept: readList(reader, () => readBoolean(reader)) };
     case "sync-shared":
       return { kind, placement: reader.u8(), digest: reader.raw(DIGEST_BYTES) };
     case "sync-shared-reply":

@@ -23,6 +23,8 @@ function laneOfKind(message: Message): Lane {
     case "read":
     case "read-reply":
     case "merge-reply":
+    case "keep-hint":
+    case "keep-hint-reply":
     case "cancel":
       return "small";
     case "merge":

@@ -7,6 +7,7 @@
  * storage address (replica/rows.ts), so that no receiver hashes a key again.
  */
 import type { Actor, Stamp } from "../lattice/stamp.js";
+import type { NodeId } from "../ports.js";
 
 /** Why states are sent; overload sheds by it, in this order from the end. */
 export const CAUSES = ["write", "mend", "hint", "hand-off", "sync"] as const;
@@ -79,6 +80,19 @@ export interface MergeResult {
 export interface MergeReply {
   readonly kind: "merge-reply";
   readonly results: readonly MergeResult[];
+}
+
+/** Keep these states for an owner that is down (Dynamo 4.6), beside the rows and never among them. */
+export interface KeepHint {
+  readonly kind: "keep-hint";
+  readonly target: NodeId;
+  readonly entries: readonly Entry[];
+}
+
+export interface KeepHintReply {
+  readonly kind: "keep-hint-reply";
+  /** For each entry, whether it is kept durably. */
+  readonly kept: readonly boolean[];
 }
 
 /** Are we the same in all the partitions of this placement that we share? One digest for all of them. */
@@ -204,8 +218,17 @@ export interface Cancel {
   readonly kind: "cancel";
 }
 
-export type Request = Ping | Read | Merge | SyncShared | SyncRanges | Scan | ReapVote | Reap;
-export type Reply = Pong | ReadReply | MergeReply | SyncSharedReply | SyncRangesReply | ScanReply | ReapReply | Refused;
+export type Request = Ping | Read | Merge | KeepHint | SyncShared | SyncRanges | Scan | ReapVote | Reap;
+export type Reply =
+  | Pong
+  | ReadReply
+  | MergeReply
+  | KeepHintReply
+  | SyncSharedReply
+  | SyncRangesReply
+  | ScanReply
+  | ReapReply
+  | Refused;
 export type Message = Request | Reply | Cancel;
 
 /** The answer to each question, unless it is refused. */
@@ -213,6 +236,7 @@ export interface ReplyTo {
   readonly ping: Pong;
   readonly read: ReadReply;
   readonly merge: MergeReply;
+  readonly "keep-hint": KeepHintReply;
   readonly "sync-shared": SyncSharedReply;
   readonly "sync-ranges": SyncRangesReply;
   readonly scan: ScanReply;

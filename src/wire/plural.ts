@@ -5,13 +5,14 @@
  * when it has grown large enough.
  */
 import { unreachable } from "../base/assert.js";
-import type { Entry, Merge, Read, Reply, Request, Scan } from "./messages.js";
+import type { Entry, KeepHint, Merge, Read, Reply, Request, Scan } from "./messages.js";
 
-export type Plural = Read | Merge | Scan;
+export type Plural = Read | Merge | KeepHint | Scan;
 export type Item = Uint8Array | Entry;
 
 export function isPlural(request: Request): request is Plural {
-  return request.kind === "read" || request.kind === "merge" || request.kind === "scan";
+  const { kind } = request;
+  return kind === "read" || kind === "merge" || kind === "keep-hint" || kind === "scan";
 }
 
 export function itemsOf(request: Plural): readonly Item[] {
@@ -19,6 +20,7 @@ export function itemsOf(request: Plural): readonly Item[] {
     case "read":
       return request.rows;
     case "merge":
+    case "keep-hint":
       return request.entries;
     case "scan":
       return request.positions;
@@ -33,6 +35,7 @@ export function withItems(request: Plural, items: readonly Item[]): Plural {
     case "read":
       return { ...request, rows: items as readonly Uint8Array[] };
     case "merge":
+    case "keep-hint":
       return { ...request, entries: items as readonly Entry[] };
     case "scan":
       return { ...request, positions: items as readonly Uint8Array[] };
@@ -48,6 +51,8 @@ export function mayShare(a: Plural, b: Plural): boolean {
       return b.kind === "read";
     case "merge":
       return b.kind === "merge" && a.cause === b.cause;
+    case "keep-hint":
+      return b.kind === "keep-hint" && a.target === b.target;
     case "scan":
       return b.kind === "scan" && a.bucket === b.bucket && a.keysMax === b.keysMax;
     default:
@@ -72,6 +77,8 @@ export function splitReply(reply: Reply): Reply[] {
       return reply.answers.map((answer) => ({ kind: reply.kind, answers: [answer] }));
     case "merge-reply":
       return reply.results.map((result) => ({ kind: reply.kind, results: [result] }));
+    case "keep-hint-reply":
+      return reply.kept.map((isKept) => ({ kind: reply.kind, kept: [isKept] }));
     case "scan-reply":
       return reply.pages.map((page) => ({ kind: reply.kind, pages: [page] }));
     default:

@@ -40,6 +40,7 @@ const EXPECTED = {
   ping: "pong",
   read: "read-reply",
   merge: "merge-reply",
+  "keep-hint": "keep-hint-reply",
   "sync-shared": "sync-shared-reply",
   "sync-ranges": "sync-ranges-reply",
   scan: "scan-reply",

@@ -18,7 +18,8 @@ function owners(text: string): Owner[] {
 function planned(level: Level, text: string, self = "a1"): string {
   const plan = planFor(level, owners(text), { self, datacenter: self[0] as string });
   if (!plan.ok) return `${plan.kind} ${plan.alive}/${plan.required}`;
-  return plan.groups.map((group) => `${group.needed} of ${group.owners.map(({ node }) => node).join(",")}`).join(" + ");
+  const groups = plan.groups.map(({ needed, owners }) => `${needed} of ${owners.map(({ node }) => node).join(",")}`);
+  return `${groups.join(" + ")}${plan.takesHints ? " or a hint" : ""}`;
 }
 
 const TABLE: readonly (readonly [level: Level, owners: string, self: string, expected: string])[] = [
@@ -55,7 +56,9 @@ const TABLE: readonly (readonly [level: Level, owners: string, self: string, exp
   ["QUORUM", "~a1 !a2 a3", "a3", "2 of a3,a1,a2"],
   ["QUORUM", "~a1 a2 a3", "a1", "2 of a1,a2,a3"],
   ["QUORUM", "b1 ~a1 b2 a2", "a9", "3 of a2,b1,b2,a1"],
-  ["ANY", "a1 a2 a3", "a1", "bad-level 0/0"],
+  ["ANY", "a1 a2 a3", "a1", "1 of a1,a2,a3 or a hint"],
+  ["ANY", "!a1 !a2 !a3", "a9", "1 of a1,a2,a3 or a hint"],
+  ["ANY", "!b1", "a9", "1 of b1 or a hint"],
 ];
 
 for (const [level, text, self, expected] of TABLE) {

@@ -86,7 +86,7 @@ test("every group must have its own holders", () => {
 });
 
 test("a write counts voters' acknowledgements, and knows when it is hopeless", () => {
-  const tally = new WriteTally([group(2, "n1 n2 n3")]);
+  const tally = new WriteTally([group(2, "n1 n2 n3")], false);
   tally.onAcknowledged("n1");
   assert.ok(!tally.isEnough() && tally.canBeEnough());
   tally.onRefused("n2");
@@ -96,6 +96,62 @@ test("a write counts voters' acknowledgements, and knows when it is hopeless", (
   tally.onAcknowledged("n9");
   assert.equal(tally.received, 1);
 });
+
+for (const needed of [1, 2, 3]) {
+  test(`a hint never counts toward ${needed} of three owners`, () => {
+    const tally = new WriteTally([group(needed, "n1 n2 n3")], false);
+    for (let hints = 0; hints < 3; hints++) {
+      tally.onHintAsked();
+      tally.onHint(true);
+    }
+    tally.onHeldUncounted();
+    assert.ok(!tally.isEnough());
+    assert.equal(tally.received, 0);
+    for (const node of ["n1", "n2", "n3"].slice(0, needed)) {
+      assert.ok(!tally.isEnough());
+      tally.onAcknowledged(node);
+    }
+    assert.ok(tally.isEnough());
+  });
+}
+
+test("hints that are awaited do not keep a level alive that its owners have refused", () => {
+  const tally = new WriteTally([group(2, "n1 n2 n3")], false);
+  tally.onHintAsked();
+  for (const node of ["n1", "n2"]) tally.onRefused(node);
+  assert.ok(!tally.canBeEnough());
+});
+
+/** What happens to a write at ANY, and whether it is then `enough`, can still be (`open`), or never will (`lost`). */
+const ANY_TABLE: readonly (readonly [events: string, expected: "enough" | "open" | "lost"])[] = [
+  ["", "open"],
+  ["ack n2", "enough"],
+  ["asked", "open"],
+  ["asked kept", "enough"],
+  ["asked refused", "open"],
+  ["held", "enough"],
+  ["no n1, no n2", "open"],
+  ["no n1, no n2, no n3", "lost"],
+  ["asked, no n1, no n2, no n3", "open"],
+  ["asked, no n1, no n2, no n3, refused", "lost"],
+  ["asked, no n1, no n2, no n3, kept", "enough"],
+  ["asked, asked, refused, no n1, no n2, no n3", "open"],
+];
+
+for (const [events, expected] of ANY_TABLE) {
+  test(`ANY after [${events}] is ${expected}`, () => {
+    const tally = new WriteTally([group(1, "n1 n2 n3")], true);
+    for (const word of events.replaceAll(",", "").split(/(?<!no|ack) /)) {
+      const [event, node = ""] = word.split(" ");
+      if (event === "ack") tally.onAcknowledged(node);
+      if (event === "no") tally.onRefused(node);
+      if (event === "asked") tally.onHintAsked();
+      if (event === "kept" || event === "refused") tally.onHint(event === "kept");
+      if (event === "held") tally.onHeldUncounted();
+    }
+    assert.equal(tally.isEnough() ? "enough" : tally.canBeEnough() ? "open" : "lost", expected);
+  });
+}
 
 test("the tally agrees with a slow and obvious count over any sequence of answers", () => {
   const nodes = ["n1", "n2", "n3", "n4", "n5"];

@@ -57,6 +57,8 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("read"), rows: list(anyBytes) }, plain),
   fc.record({ kind: kind("read-reply"), answers: list(rowAnswer) }, plain),
   fc.record({ kind: kind("merge"), cause: fc.constantFrom(...CAUSES), entries: list(entry) }, plain),
+  fc.record({ kind: kind("keep-hint"), target: fc.string({ maxLength: 8 }), entries: list(entry) }, plain),
+  fc.record({ kind: kind("keep-hint-reply"), kept: list(fc.boolean()) }, plain),
   fc.record({ kind: kind("merge-reply"), results: list(mergeResult) }, plain),
   fc.record({ kind: kind("sync-shared"), placement: u8, digest }, plain),
   fc.record({ kind: kind("sync-shared-reply"), same: fc.boolean(), roots: anyBytes, votes: anyBytes }, plain),
