@@ -36,7 +36,7 @@ export async function torture({ minutes, seed, nodes, say }: TortureOptions): Pr
   const durability = happens(random.fork("durability"), OS_SHARE) ? "os" : "group";
   const cluster = await TorturedCluster.create({ nodes, replication: Math.min(REPLICATION, nodes), durability });
   const { violations } = cluster;
-  const checker = new Checker(cluster.shape.replication, true);
+  const checker = new Checker(cluster.shape.replication, true, false);
   const availability = new Availability();
   let fault: string | undefined;
   const load = new Load({ cluster, checker, availability, levels: LEVELS, fault: () => fault });

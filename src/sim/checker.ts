@@ -33,7 +33,12 @@ interface KeyHistory {
   readonly attempted: Set<string>;
   /** Values that may be gone by themselves. */
   readonly expiring: Set<string>;
+  /** The true time of the last attempt to make the key vanish. */
+  vanishedMs: number;
 }
+
+/** How far the stamp of a write may be above the time when it was attempted: its deadline, and skewed clocks. */
+const ATTEMPT_MS_MAX = 3000;
 
 const GONE = "-";
 
@@ -45,10 +50,14 @@ export class Checker {
   private readonly stamped = new Map<string, number>();
   private readonly acknowledged = new Set<string>();
 
-  /** `losesCopies`: disks are wiped or rot, so that only what a majority held must survive. */
+  /**
+   * `losesCopies`: disks are wiped or rot, so that only what a majority held must survive. `forgets`: the
+   * run is longer than its tombstones last. Nothing older than they may come back all the same.
+   */
   constructor(
     private readonly replication: Replication,
     private readonly losesCopies: boolean,
+    private readonly forgets: boolean,
   ) {
     this.owners = ownersOf(replication);
   }
@@ -66,6 +75,11 @@ export class Checker {
     if (isExpiring) history.expiring.add(value);
   }
 
+  /** A delete, or a value that expires, is about to be written: all may be forgotten up to it. */
+  onVanish(key: number, wallMs: number): void {
+    this.historyOf(key).vanishedMs = wallMs;
+  }
+
   /** `seen`: the context that the write carried. */
   onWritten(ticket: Ticket, value: string | undefined, context: Context, seen: Context): void {
     const stamp = context[0] as Stamp;
@@ -80,7 +94,8 @@ export class Checker {
   /** `isMended`: who was behind was mended before the answer, so that so many hold it. */
   onRead(ticket: Ticket, { contents, context }: View, isMended: boolean): void {
     const [stamp] = context;
-    if (isBelow(stamp, ticket.floor)) this.violate(ticket, "read less than was held", stamp);
+    const isForgotten = stamp === undefined && this.mayBeForgotten(ticket);
+    if (isBelow(stamp, ticket.floor) && !isForgotten) this.violate(ticket, "read less than was held", stamp);
     if (stamp === undefined) return;
     const [content] = contents;
     this.onValue(ticket, stamp, content === undefined ? GONE : Buffer.from(content.value).toString());
@@ -95,6 +110,12 @@ export class Checker {
   /** What a client that saw everything would send along. */
   lastSeen(key: number): Stamp | undefined {
     return this.floorOf(key, this.owners);
+  }
+
+  /** Whether a delete, or a value that was to expire, may be above all that a read had to see. */
+  private mayBeForgotten({ key, floor }: Ticket): boolean {
+    if (!this.forgets) return false;
+    return this.historyOf(key).vanishedMs + ATTEMPT_MS_MAX >= (floor?.timeUs ?? 0) / 1000;
   }
 
   /** The highest stamp that some of any `count` owners must hold. */
@@ -131,7 +152,8 @@ export class Checker {
     const known = this.keys.get(key);
     if (known !== undefined) return known;
     const held = new Array<Stamp | undefined>(this.owners + 1).fill(undefined);
-    const history = { held, values: new Map(), attempted: new Set<string>(), expiring: new Set<string>() };
+    const sets = { values: new Map(), attempted: new Set<string>(), expiring: new Set<string>() };
+    const history = { held, ...sets, vanishedMs: Number.NEGATIVE_INFINITY };
     this.keys.set(key, history);
     return history;
   }

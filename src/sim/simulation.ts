@@ -12,6 +12,7 @@ import { ALL_ROWS } from "../replica/rows.js";
 import { Checker } from "./checker.js";
 import { SimCluster } from "./cluster.js";
 import { Faults, SIM_ROWS_MAX } from "./faults.js";
+import { deadRow, isForgetful } from "./forgetting.js";
 import { probesOf } from "./probes.js";
 import { differingRow } from "./replicas.js";
 import type { Fault, Script, Step } from "./script.js";
@@ -61,6 +62,7 @@ class Simulation {
     this.checker = new Checker(
       shape.replication,
       script.swarm.some((kind) => kind === "wipe" || kind === "damage"),
+      isForgetful(shape),
     );
     this.workload = new Workload({
       ...{ cluster: this.cluster, checker: this.checker },
@@ -151,7 +153,13 @@ class Simulation {
       if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
       rows.set(node, stored);
     }
-    return differingRow(rows, cluster.layout);
+    return differingRow(rows, cluster.layout) ?? (isForgetful(this.script.shape) ? this.remembered(rows) : undefined);
+  }
+
+  /** Why not all is forgotten that is dead, or undefined. */
+  private remembered(stored: ReadonlyMap<NodeId, readonly Row[]>): string | undefined {
+    const wallMs = this.cluster.clock.wallMs();
+    return [...stored].map(([node, rows]) => deadRow(node, rows, wallMs)).find((dead) => dead !== undefined);
   }
 
   /** Whether no hint was lost with a disk, or given up. */

@@ -2,6 +2,7 @@
  * The faults of a run: which kinds a seed enables, and when each strikes.
  */
 import { below, between, fraction, happens, pick, type Random, shuffled } from "../base/random.js";
+import { isForgetful } from "./forgetting.js";
 import type { Fault, Shape, Step } from "./script.js";
 import { CALM, type Weather } from "./transport.js";
 
@@ -62,10 +63,14 @@ export function drawFaults(
   durationMs: number,
   chance: number,
 ): { swarm: string[]; faults: Step[] } {
-  const enabled = KINDS.filter(() => happens(random, chance)).filter(
+  const isPossible = (name: string, all: readonly string[]) => {
     // A wiped node and a damaged one may together be all that held a row; and so may a damaged one alone.
-    ([name], _index, all) => name !== "damage" || (shape.replication !== 1 && !all.some(([other]) => other === "wipe")),
-  );
+    if (name === "damage") return shape.replication !== 1 && !all.includes("wipe");
+    return name !== "clock jump" || !isForgetful(shape);
+  };
+  const happened = KINDS.filter(() => happens(random, chance));
+  const names = happened.map(([name]) => name);
+  const enabled = happened.filter(([name]) => isPossible(name, names));
   const drawn = enabled.flatMap(([, draw]) => draw(random, shape, durationMs));
   const faults = drawn.map(({ atMs, ...fault }): Step => ({ atMs, deed: { fault: fault as Fault } }));
   return { swarm: enabled.map(([name]) => name), faults };

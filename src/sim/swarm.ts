@@ -6,6 +6,7 @@
 import { below, between, fraction, happens, pick, type Random } from "../base/random.js";
 import type { HedgePolicy } from "../cluster-config.js";
 import type { Level, Limits } from "../config.js";
+import { forgetful, isForgetful } from "./forgetting.js";
 import { SimRandom } from "./random.js";
 import type { Operation, Script, Shape, Step } from "./script.js";
 import { drawFaults } from "./swarm-faults.js";
@@ -13,11 +14,14 @@ import { drawFaults } from "./swarm-faults.js";
 const SECOND_MS = 1000;
 /** How often a kind of fault is enabled. */
 const FAULT_CHANCE = 0.3;
+const FORGETFUL_CHANCE = 0.3;
 
 /** The script of a seed. */
 export function drawScript(seed: number): Script {
   const random = new SimRandom(seed);
-  const shape = drawShape(random.fork("shape"));
+  const drawn = drawShape(random.fork("shape"));
+  const memory = random.fork("memory");
+  const shape = happens(memory, FORGETFUL_CHANCE) ? forgetful(memory, drawn) : drawn;
   const durationMs = between(random, 8 * SECOND_MS, 30 * SECOND_MS);
   const { swarm, faults } = drawFaults(random.fork("faults"), shape, durationMs, FAULT_CHANCE);
   const operations = drawOperations(random.fork("operations"), shape, durationMs, swarm.includes("overload"));
@@ -76,10 +80,10 @@ const SMALL_HINT_BOUNDS: readonly Partial<Limits>[] = [
 function drawOperations(random: Random, shape: Shape, durationMs: number, hasBursts: boolean): Step[] {
   const gapMs = pick(random, [20, 60, 200]);
   const mix: Mix = {
-    keys: pick(random, [1, 3, 30]),
+    keys: pick(random, isForgetful(shape) ? [3, 30, 100] : [1, 3, 30]),
     levels: drawLevels(random, shape),
     readShare: pick(random, [0.3, 0.5, 0.8]),
-    deleteShare: pick(random, [0, 0.1, 0.3]),
+    deleteShare: pick(random, isForgetful(shape) ? [0.1, 0.3] : [0, 0.1, 0.3]),
     ttlShare: pick(random, [0, 0, 0.3]),
     carefulShare: pick(random, [0, 0.5, 1]),
     retries: pick(random, [0, 0, 1, 3]),

@@ -91,6 +91,7 @@ export class Workload {
     // A retry writes the same value: it is the same wish.
     const value = operation.kind === "delete" ? undefined : `value ${name}`;
     if (value !== undefined) checker.onAttempt(operation.key, value, operation.ttlMs !== undefined);
+    if (value === undefined || operation.ttlMs !== undefined) checker.onVanish(operation.key, cluster.clock.wallMs());
     const seen = operation.isAware ? checker.lastSeen(operation.key) : undefined;
     const context = seen === undefined ? [] : [seen];
     const request = {

@@ -1,0 +1,34 @@
+/**
+ * Clusters that forget within seconds what others keep for hours: the reaper's
+ * races (replica/reaper.ts) then happen many times in one run.
+ *
+ * Forgetting rests on clocks that are believed. So these run true within the limit, and do not jump.
+ */
+import { pick, type Random } from "../base/random.js";
+import { register } from "../lattice/register.js";
+import type { NodeId, Row } from "../ports.js";
+import { stateOfRecord } from "../replica/rows.js";
+import type { Shape } from "./script.js";
+
+const CLOCK_SKEW_MS = 200;
+
+/** The same cluster with a short memory. */
+export function forgetful(random: Random, shape: Shape): Shape {
+  const short = {
+    carrierAgeMaxMs: pick(random, [600, 2000]),
+    clockSkewMsMax: CLOCK_SKEW_MS,
+    reapIntervalMs: pick(random, [20, 200]),
+  };
+  const clocks = shape.clocks.map(({ offsetMs, driftPpm }) => ({ offsetMs: offsetMs % (CLOCK_SKEW_MS / 2), driftPpm }));
+  return { ...shape, limits: { ...shape.limits, ...short }, clocks };
+}
+
+export function isForgetful({ limits }: Shape): boolean {
+  return limits.carrierAgeMaxMs !== undefined;
+}
+
+/** A stored row that holds nothing but a tombstone or an expired value, for people; undefined when there is none. */
+export function deadRow(node: NodeId, stored: readonly Row[], wallMs: number): string | undefined {
+  const dead = stored.find(({ key, value }) => register.isDead(register.decode(stateOfRecord(key, value)), wallMs));
+  return dead && `${node} has not forgotten row ${Buffer.from(dead.key).toString("hex")}`;
+}
