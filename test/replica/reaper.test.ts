@@ -20,7 +20,7 @@ function clusterOf(options: SimClusterOptions): SimCluster {
 }
 
 function write(cluster: SimCluster, at: NodeId, key: string, op: Op, level: Level = "QUORUM") {
-  return cluster.write(at, { bucket: "b", key: utf8(key), op, context: [], level, deadlineMs: 1000 });
+  return cluster.write(at, { bucket: "b", key: utf8(key), op, context: [], level, deadlineMs: 5000 });
 }
 
 function putOf(value: string, expiresAtMs?: number): Op {
