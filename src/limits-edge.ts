@@ -40,6 +40,12 @@ export const EDGE_LIMITS = {
   listRangesMax: limit(64, 1, 1024, "partitions asked for at once by one listing"),
 
   // The edge.
+  admissionLagMs: limit(
+    50,
+    1,
+    MINUTE_MS,
+    "later than this on the average, a node refuses some of its clients' requests: batches and listings first",
+  ),
   connectionsMax: limit(10_000, 1, 1_000_000, "client connections of one node"),
   bodyBytesPendingMax: limit(
     128 * MIB,

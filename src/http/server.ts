@@ -15,6 +15,7 @@ import { handleBatch } from "./batch.js";
 import { Drain } from "./drain.js";
 import { Edge, type Scraped } from "./edge.js";
 import { Events } from "./events.js";
+import { Gate } from "./gate.js";
 import { bindRefusal, Guard } from "./guard.js";
 import { handleKey } from "./keys.js";
 import { handleList } from "./list.js";
@@ -53,6 +54,7 @@ const CHECK_INTERVAL_MS = 2_000;
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { store, config, limits, meter, log, node } = options;
   const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now);
+  const gate = new Gate(limits, meter);
   const guard = new Guard(node, config.security);
   const events = new Events(edge, meter);
   const serveRest = createAdmin({ edge, events, meter, log, ready: () => options.ready() });
@@ -76,7 +78,10 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (drain.hasAnswered(request)) return;
-    const refusal = guard.refusal(request) ?? targetRefusal(request.url as string, limits.targetBytesMax);
+    const refusal =
+      gate.refusal(request, response) ??
+      guard.refusal(request) ??
+      targetRefusal(request.url as string, limits.targetBytesMax);
     if (refusal !== undefined) refuse(edge, request, response, refusal);
     else if (!HANDLERS.some((handle) => handle(edge, request, response))) serveRest(request, response);
   }
@@ -91,6 +96,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
     },
     drain(onDrained) {
       edge.draining = true;
+      gate.close();
       events.close();
       drain.begin(onDrained);
     },
