@@ -59,8 +59,51 @@ export const CORE_LIMITS = {
   ),
 
   // Failure detection.
-  pingIntervalMs: limit(500, 10, MINUTE_MS, "how often each peer is asked whether it lives"),
-  peerSilenceMsMax: limit(1600, 30, 10 * MINUTE_MS, "three pings unanswered: the peer counts as down"),
+  pingIntervalMs: limit(500, 10, MINUTE_MS, "how often peers are asked whether they live: the period of SWIM"),
+  peerSilenceMsMax: limit(
+    1600,
+    30,
+    10 * MINUTE_MS,
+    "whoever left us unanswered for so long, pings among it, counts as down for us",
+  ),
+  probedPeersMax: limit(
+    4,
+    1,
+    64,
+    "peers pinged in one interval: all of a cluster of five; the load of a larger one does not grow with it",
+  ),
+  helpingPeersMax: limit(
+    3,
+    0,
+    16,
+    "peers asked to ping one that did not answer: all three paths are rarely cut at once",
+  ),
+  suspicionFactor: limit(
+    5,
+    1,
+    100,
+    "intervals, times log10(n), in which a suspect may refute: rumours need about log(n) of them each way",
+  ),
+  suspicionSpreadFactor: limit(
+    6,
+    1,
+    100,
+    "a suspicion that nobody confirms waits so many times longer: one accuser alone may be the one that is slow",
+  ),
+  awarenessFactorMax: limit(
+    8,
+    0,
+    64,
+    "a node that misses answers waits up to so many times longer for others, besides once",
+  ),
+  gossipFactor: limit(3, 1, 20, "each news is sent this times ln(n) times: then all know it, with high probability"),
+  gossipBytesMax: limit(512, 512, 64 * KIB, "news of members on one message: a score of them, and still one packet"),
+  pushPullIntervalMs: limit(
+    30 * SECOND_MS,
+    10,
+    60 * MINUTE_MS,
+    "how seldom whole tables of members are compared, when that has taught nothing new for a while",
+  ),
   clockSkewMsMax: limit(
     10 * SECOND_MS,
     10,

@@ -90,7 +90,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
   const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
   const nowMs = () => mint.nowMs();
-  const carriers = new Carriers({ ...world, limits, nowMs, correctionMs: () => peers.correctionMs });
+  const carriers = new Carriers({ ...world, limits, nowMs, correctionMs: () => peers.skew.correctionMs });
   const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, merkle };
   const replica = new Replica(own);
   const pages = new Pages(own, (row) => replica.onDamaged(row));
@@ -99,12 +99,12 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const rpc = new Rpc(self, turn, ring.layout.version, {
     refusal: (request, remainingMs) => shedder.refusal(request, remainingMs),
     onRequest: (from, request, reply) => host.onRequest(from, request, reply),
-    onAnswered: (from) => peers.onAnswered(from),
+    onAnswered: (from) => peers.reach.onAnswered(from),
+    onUnanswered: (to) => peers.reach.onUnanswered(to),
   });
   const peers = new Peers(world, limits, self, others, {
-    present: () => ({ actor: mint.actor, boundUs: mint.boundUs }),
-    ping: (to, ping, onPong) =>
-      rpc.call(to, ping, limits.peerSilenceMsMax, (reply) => onPong(reply?.kind === "pong" ? reply : undefined)),
+    rpc,
+    present: () => ({ actor: mint.actor, boundUs: mint.boundUs, votes: votes.bitmaps() }),
     onUp: (node) => {
       sync.wake(node);
       deliver.onUp(node);
@@ -128,7 +128,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const later = (step: () => void) => turn.later(step);
   const budget = new TokenBucket(limits.hedgeTokensMax);
   const owed = new OwedBytes(world.meter, limits);
-  const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.refusal };
+  const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.skew.refusal };
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, hints, deliver, flushes, pace, reaper, reaping };
   return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed) };

@@ -12,6 +12,7 @@ import type { LatencyStatus } from "./coordinator/latency.js";
 import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
 import { write } from "./coordinator/write.js";
+import type { MemberStatus as MembershipStatus } from "./membership/members.js";
 import type { MemberChange } from "./membership/peers.js";
 import { Ring } from "./membership/ring.js";
 import { type MemberOptions, type MemberParts, openParts } from "./node-parts.js";
@@ -19,7 +20,7 @@ import type { NodeId, World } from "./ports.js";
 import { Turn } from "./turn.js";
 import type { HintStatus } from "./upkeep/deliver.js";
 import type { FlushOutcome } from "./upkeep/flush.js";
-import type { Ping, Pong, Reply, Request } from "./wire/messages.js";
+import type { Reply, Request } from "./wire/messages.js";
 
 export interface MemberStatus {
   /** Rows of its own replica. */
@@ -32,6 +33,14 @@ export interface MemberStatus {
   readonly rebuilding: number;
   /** The latest time a client's context may carry, in milliseconds since 1970. */
   readonly latestSaneMs: number;
+}
+
+export interface Opinion {
+  /** Whether it answers this node. */
+  readonly alive: boolean;
+  /** What all members say of it together; undefined while nobody has heard of it. */
+  readonly membership: MembershipStatus | undefined;
+  readonly clockOffsetMs: number | undefined;
 }
 
 interface HedgeAfter {
@@ -137,16 +146,16 @@ export class Member {
     return {
       rows: merkle.rows,
       incarnation: mint.actorName(),
-      refusing: peers.refusal,
+      refusing: peers.skew.refusal,
       rebuilding: votes.rebuilding,
       latestSaneMs: Math.floor(mint.latestSaneUs() / 1000),
     };
   }
 
   /** What it thinks of a member, itself included. */
-  opinionOf(node: NodeId): { readonly alive: boolean; readonly clockOffsetMs: number | undefined } {
+  opinionOf(node: NodeId): Opinion {
     const { peers } = this.parts;
-    return { alive: peers.isAlive(node), clockOffsetMs: peers.clockOffsetMs(node) };
+    return { alive: peers.isAlive(node), membership: peers.statusOf(node), clockOffsetMs: peers.skew.offsetMs(node) };
   }
 
   /** How long its peers take to answer its reads, when those are hedged by default, and what is banked for it. */
@@ -186,7 +195,13 @@ export class Member {
   private onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void {
     switch (request.kind) {
       case "ping":
-        reply(this.pongFor(from, request));
+        reply(this.parts.peers.onPing(from, request));
+        return;
+      case "ping-request":
+        this.parts.peers.onPingRequest(from, request, reply);
+        return;
+      case "push-pull":
+        reply(this.parts.peers.onPushPull(request));
         return;
       case "read":
         reply({ kind: "read-reply", answers: this.parts.replica.read(request.rows) });
@@ -215,16 +230,5 @@ export class Member {
       default:
         unreachable(request);
     }
-  }
-
-  private pongFor(from: NodeId, ping: Ping): Pong {
-    return {
-      kind: "pong",
-      actor: this.parts.mint.actor,
-      boundUs: this.parts.mint.boundUs,
-      wallMs: this.world.clock.wallMs(),
-      ...this.parts.peers.onPing(from, ping),
-      votes: this.parts.votes.bitmaps(),
-    };
   }
 }

@@ -68,10 +68,11 @@ function clusterStatus(
 
 function nodeStatus(member: Member, node: ClusterConfig["nodes"][number]): NodeStatus {
   const { id, host, http, peer, rack, datacenter } = node;
-  const { alive, clockOffsetMs } = member.opinionOf(id);
+  const { alive, membership, clockOffsetMs } = member.opinionOf(id);
   return {
     node: id,
     state: alive ? "up" : "down",
+    membership,
     ...{ host, http, peer, rack, datacenter },
     partitions: ownedPartitions(member, id).length,
     rebuilding: rebuildingOf(member, id),

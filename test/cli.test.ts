@@ -228,6 +228,12 @@ describe("the cluster", () => {
       JSON.parse((await murmur(["status", "--json", "--node", node.url])).stdout),
       JSON.parse(JSON.stringify(status)),
     );
+    const doubted = [member("n1", "up"), { ...member("n2", "up"), membership: "suspect" }];
+    const cut = { ...member("n3", "down"), membership: "alive" };
+    node.instead = (_request, response) => reply(response, 200, { ...status, nodes: [...doubted, cut] });
+    const said = (await murmur(["status", "--node", node.url])).stdout;
+    assert.match(said, /\nn2 is suspected: some of its peers hear no answer of it\n/);
+    assert.match(said, /\nn3 answers its other peers, but not n1: look at the network between the two\n/);
   });
 
   test("ring says how even the load is, and who owns a partition", async () => {

@@ -52,8 +52,8 @@ describe("the stream of events", () => {
     const { cluster } = edge.store;
     const node = { host: "h", http: 1, peer: 2, rack: "r", datacenter: "d", partitions: 8, clockOffsetMs: undefined };
     const nodes = [
-      { ...node, node: "n1", state: "up", rebuilding: 3 },
-      { ...node, node: "n2", state: "down", rebuilding: undefined },
+      { ...node, node: "n1", state: "up", membership: "alive", rebuilding: 3 },
+      { ...node, node: "n2", state: "down", membership: undefined, rebuilding: undefined },
     ] as const;
     edge.store.cluster = () => ({ ...cluster.call(edge.store), nodes });
     const listener = await listen();

@@ -26,6 +26,7 @@ export async function status(options: ClusterOptions): Promise<ExitCode> {
   if (cluster.refusing !== undefined) print(paint("red", `${cluster.self} coordinates nothing: ${cluster.refusing}`));
   const head = ["state", "node", "rack", "datacenter", "http", "peer", "partitions", "rebuilding", "clock"];
   print(`\n${table([head, ...nodes.map((node) => nodeRow(node, cluster.self))], [6, 7, 8])}`);
+  for (const doubt of nodes.flatMap((node) => doubtOf(node, cluster.self))) print(paint("yellow", doubt));
   const buckets = cluster.buckets.map(({ bucket, type, replication }) => [bucket, type, replicationOf(replication)]);
   if (buckets.length > 0) print(`\n${table([["bucket", "type", "replication"], ...buckets])}`);
   return EXIT.ok;
@@ -33,6 +34,15 @@ export async function status(options: ClusterOptions): Promise<ExitCode> {
 
 function durabilityOf({ durability }: ClusterStatus): string {
   return durability === "group" ? "on disk before acknowledged (group)" : `durability ${durability}`;
+}
+
+/** Where the node that was asked and all together are of two minds. */
+function doubtOf({ node, state, membership }: NodeStatus, self: string): string[] {
+  if (state === "up" && membership === "suspect")
+    return [`${node} is suspected: some of its peers hear no answer of it`];
+  if (state === "down" && membership === "alive")
+    return [`${node} answers its other peers, but not ${self}: look at the network between the two`];
+  return [];
 }
 
 function nodeRow(node: NodeStatus, self: string): string[] {

@@ -5,6 +5,7 @@
 import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
+import type { MemberStatus } from "../membership/members.js";
 import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
 
@@ -78,7 +79,10 @@ export type NodeState = "up" | "down";
 
 export interface NodeStatus {
   readonly node: NodeId;
+  /** Whether it answers this node. */
   readonly state: NodeState;
+  /** What all members say of it together: alive, suspect or dead; undefined while nobody has heard of it. */
+  readonly membership: MemberStatus | undefined;
   readonly host: string;
   readonly http: number;
   readonly peer: number;

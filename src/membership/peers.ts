@@ -1,32 +1,35 @@
 /**
- * Peers: who seems alive, and whose clock agrees with ours.
+ * Peers: what a node says to the others of itself, and hears of them.
  *
- * Nobody can tell a dead node from a slow one (Fischer, Lynch, Paterson 1985),
- * so this is an opinion with a limit: whoever answered nothing for
- * `peerSilenceMsMax` counts as down, any answer makes it up again, and a wrong
- * opinion costs time, never data. Before others are doubted the node doubts
- * itself: when its own tick was late, it was the one who slept.
+ * Here the parts of membership meet: who answers us (reach.ts), who lives in
+ * everybody's opinion (swim.ts, dissemination.ts), and whose clock is right
+ * (skew.ts). All of it travels on pings. Besides, each peer remembers how far the
+ * other's stamps had gone: a store that forgot that has lost more, and begins a
+ * new life.
  *
- * Each pong carries a clock. A node that is off the median of all by more than
- * `clockSkewMsMax` stops coordinating: its stamps would win, or lose, over
- * everybody's.
+ * Before others are doubted the node doubts itself: when its own tick was late,
+ * it was the one who slept.
  */
 import type { Limits } from "../config.js";
 import type { Actor } from "../lattice/stamp.js";
 import type { Cancel, NodeId, World } from "../ports.js";
-import type { Ping, Pong } from "../wire/messages.js";
+import type { Ping, PingRequest, PingRequestReply, Pong, PushPull, PushPullReply } from "../wire/messages.js";
+import type { Rpc } from "../wire/rpc.js";
+import { Dissemination } from "./dissemination.js";
+import type { MemberEntry, MemberStatus } from "./members.js";
+import { Reach } from "./reach.js";
+import { Skew } from "./skew.js";
+import { Swim } from "./swim.js";
 
+/** What a peer said of itself. */
 interface Peer {
   readonly node: NodeId;
-  up: boolean;
-  lastHeardMs: number;
-  lastPingedMs: number;
-  offsetMs: number | undefined;
   /** Its actor, and the highest bound of stamps it ever told us. */
   actor: Actor | undefined;
   boundUs: number;
-  /** Where it votes; undefined until it said so, empty when in all it owns. */
-  votes: readonly Uint8Array[] | undefined;
+  /** Where it votes, as its last pong said. */
+  bitmaps: readonly Uint8Array[];
+  toldRebuilding: boolean;
 }
 
 /** What may happen to a member. `rebuilding`: it does not vote in all that it owns; `rebuilt`: it does again. */
@@ -34,10 +37,10 @@ export type MemberChange = "up" | "down" | "rebuilding" | "rebuilt";
 
 /** What Peers needs of its node. */
 export interface PeersHost {
-  /** What we say of ourselves. */
-  present(): { readonly actor: Actor; readonly boundUs: number };
-  ping(to: NodeId, ping: Ping, onPong: (pong: Pong | undefined) => void): void;
-  /** A peer that was down, or never heard, answers. */
+  readonly rpc: Pick<Rpc, "call">;
+  /** What we say of ourselves: where we vote per placement, with no bitmaps when in all that we own. */
+  present(): { readonly actor: Actor; readonly boundUs: number; readonly votes: readonly Uint8Array[] };
+  /** A peer that was down, or never heard, is up. */
   onUp(node: NodeId): void;
   /** For whoever watches the cluster; nothing depends on it. */
   onChanged(node: NodeId, change: MemberChange): void;
@@ -45,16 +48,17 @@ export interface PeersHost {
   onRemembered(boundUs: number): void;
 }
 
-const NEVER_MS = Number.NEGATIVE_INFINITY;
-/** Whoever seems down is asked so much more often: the pings to a closed connection are free. */
-const DOWN_PING_DIVISOR = 5;
+const TICKS_PER_INTERVAL = 5;
 
 export class Peers {
-  private readonly peers = new Map<NodeId, Peer>();
+  readonly skew: Skew;
+  readonly reach: Reach;
+  private readonly swim: Swim;
+  private readonly members: Dissemination;
+  private readonly peers: ReadonlyMap<NodeId, Peer>;
+  private readonly tickMs: number;
   private lastTickMs: number;
   private cancelTick: Cancel | undefined;
-  private refusing: string | undefined;
-  private offMs = 0;
 
   constructor(
     private readonly world: World,
@@ -63,140 +67,179 @@ export class Peers {
     others: readonly NodeId[],
     private readonly host: PeersHost,
   ) {
+    this.tickMs = limits.pingIntervalMs / TICKS_PER_INTERVAL;
     this.lastTickMs = world.clock.nowMs();
-    for (const node of others) {
-      const peer = { node, up: false, lastHeardMs: NEVER_MS, lastPingedMs: NEVER_MS };
-      this.peers.set(node, { ...peer, offsetMs: undefined, actor: undefined, boundUs: 0, votes: undefined });
-    }
+    const blank = { actor: undefined, boundUs: 0, bitmaps: [], toldRebuilding: false };
+    this.peers = new Map(others.map((node) => [node, { node, ...blank }]));
+    this.reach = new Reach(world, limits, this.tickMs, others, {
+      ping: (node) => this.ping(node, limits.peerSilenceMsMax, () => {}),
+      onUp: (node) => this.onUp(node),
+      onDown: (node) => host.onChanged(node, "down"),
+    });
+    this.skew = new Skew(limits, self, (node) => this.isAlive(node));
+    const isAlive = (node: NodeId) => this.isAlive(node);
+    this.members = new Dissemination(world, limits, self, others, {
+      present: () => this.life(),
+      isAlive,
+      exchange: (to, request, onReply) => this.exchange(to, request, onReply),
+      onNews: (node, before, after) => this.onNews(node, before, after),
+      onAccused: () => this.swim.onAccused(),
+    });
+    this.swim = new Swim(world, limits, self, others, {
+      isAlive,
+      entryOf: (node) => this.members.entryOf(node),
+      learn: (news) => this.members.learn(news),
+      ping: (to, timeoutMs, onEnd) => this.ping(to, Math.max(timeoutMs, limits.peerSilenceMsMax), onEnd),
+      askHelper: (helper, target, timeoutMs, onReply) => this.askHelper(helper, target, timeoutMs, onReply),
+      isHeard: (node) => this.reach.isHeard(node),
+    });
   }
 
-  /** Pings whoever is due, forgets whoever fell silent, and comes back. */
+  /** Asks whoever is due, gives up whoever fell silent, and comes back. */
   tick(): void {
     const nowMs = this.world.clock.nowMs();
-    const tickMs = this.limits.pingIntervalMs / DOWN_PING_DIVISOR;
-    const sleptMs = nowMs - this.lastTickMs - tickMs;
+    const lateMs = nowMs - this.lastTickMs - this.tickMs;
     this.lastTickMs = nowMs;
-    for (const peer of this.peers.values()) {
-      if (sleptMs > this.limits.pingIntervalMs) peer.lastHeardMs += sleptMs;
-      if (peer.up && nowMs - peer.lastHeardMs > this.limits.peerSilenceMsMax) this.onSilent(peer);
-      const intervalMs = peer.up ? this.limits.pingIntervalMs : tickMs;
-      if (nowMs - peer.lastPingedMs >= intervalMs - tickMs / 2) this.sendPing(peer, nowMs);
+    if (lateMs > this.limits.pingIntervalMs) {
+      this.reach.onSlept(lateMs);
+      this.swim.onSlept(lateMs);
     }
-    this.refusing = this.judgeOwnClock();
-    this.cancelTick = this.world.clock.after(tickMs, () => this.tick());
+    this.swim.tick(nowMs);
+    this.members.tick(nowMs);
+    this.reach.tick(nowMs);
+    this.skew.judge(nowMs);
+    this.cancelTick = this.world.clock.after(this.tickMs, () => this.tick());
   }
 
   stop(): void {
     this.cancelTick?.();
   }
 
+  /** Whether it is worth asking it anything. */
   isAlive(node: NodeId): boolean {
-    return node === this.self || this.peers.get(node)?.up === true;
+    return node === this.self || this.reach.isUp(node);
   }
 
-  /** Any answer to us, not just any frame: of a path that is cut one way we may hear everything and be heard by nobody. */
-  onAnswered(node: NodeId): void {
-    const peer = this.peers.get(node);
-    if (peer === undefined) return;
-    peer.lastHeardMs = this.world.clock.nowMs();
-    if (peer.up) return;
-    peer.up = true;
-    this.world.log.info(`${node} is up`);
-    this.host.onUp(node);
-    this.host.onChanged(node, "up");
-  }
-
-  /** The answer to a ping; it also remembers how far the asker's stamps have gone. */
-  onPing(node: NodeId, ping: Ping): Pick<Pong, "rememberedBoundUs"> {
-    const peer = this.peers.get(node);
-    if (peer === undefined) return { rememberedBoundUs: 0 };
-    const rememberedBoundUs = peer.actor === ping.actor ? peer.boundUs : 0;
-    this.remember(peer, ping.actor, ping.boundUs);
-    return { rememberedBoundUs };
-  }
-
-  /** Its clock against ours in milliseconds; undefined while unknown. */
-  clockOffsetMs(node: NodeId): number | undefined {
-    return node === this.self ? 0 : this.peers.get(node)?.offsetMs;
+  /** What all together say of a member; undefined while nobody has heard of it. */
+  statusOf(node: NodeId): MemberStatus | undefined {
+    return this.members.entryOf(node)?.status;
   }
 
   /** Which life of its store a peer last spoke of. */
   actorOf(node: NodeId): Actor | undefined {
-    return this.peers.get(node)?.actor;
+    return this.peers.get(node)?.actor ?? (this.members.entryOf(node)?.actor || undefined);
   }
 
-  /** Where a peer votes, as it last said; undefined while unknown, empty when in all it owns. */
+  /** Where a peer votes, as far as it said; undefined while unknown, empty when in all it owns. */
   votesOf(node: NodeId): readonly Uint8Array[] | undefined {
-    return this.peers.get(node)?.votes;
+    const entry = this.members.entryOf(node);
+    if (entry?.isRebuilding !== true) return entry && [];
+    const bitmaps = this.peers.get(node)?.bitmaps ?? [];
+    return bitmaps.length === 0 ? undefined : bitmaps;
   }
 
-  /** Why this node must not coordinate now; undefined when it may. Judged with each pong and tick, not with each request. */
-  get refusal(): string | undefined {
-    return this.refusing;
+  /** The answer to a ping; it also remembers how far the asker's stamps have gone. */
+  onPing(node: NodeId, ping: Ping): Pong {
+    const said = this.members.hear(ping.gossip).get(node);
+    this.reach.onAsking(node);
+    const peer = this.peers.get(node);
+    const rememberedBoundUs = peer !== undefined && peer.actor === ping.actor ? peer.boundUs : 0;
+    if (peer !== undefined) remember(peer, ping.actor, ping.boundUs);
+    const wallMs = this.world.clock.wallMs();
+    return {
+      kind: "pong",
+      ...this.host.present(),
+      wallMs,
+      rememberedBoundUs,
+      gossip: this.members.gossipFor(node, said),
+    };
   }
 
-  /** What must be added to our wall clock while it is that far off; 0 while it is believed. */
-  get correctionMs(): number {
-    return this.refusing === undefined ? 0 : this.offMs;
+  /** Whether the target answers us; the reply comes in any case. */
+  onPingRequest(from: NodeId, request: PingRequest, reply: (reply: PingRequestReply) => void): void {
+    this.members.hear(request.gossip);
+    const answer = (reached: boolean) =>
+      reply({ kind: "ping-request-reply", reached, gossip: this.members.gossipFor(from) });
+    if (this.peers.has(request.target)) this.ping(request.target, Math.max(1, request.timeoutMs), answer);
+    else answer(false);
   }
 
-  private judgeOwnClock(): string | undefined {
-    const heard = [...this.peers.values()].flatMap(({ up, offsetMs }) =>
-      up && offsetMs !== undefined ? offsetMs : [],
-    );
-    // Our own clock has a voice too: of three nodes, one that is wrong must not make the other two doubt themselves.
-    const offMs = medianOf([0, ...heard]);
-    this.offMs = offMs;
-    if (Math.abs(offMs) <= this.limits.clockSkewMsMax) return undefined;
-    const side = offMs > 0 ? "behind" : "ahead of";
-    return `the clock of ${this.self} is ${Math.round(Math.abs(offMs))} ms ${side} its peers: set it, and the node goes on by itself`;
+  onPushPull(request: PushPull): PushPullReply {
+    return this.members.onPushPull(request);
   }
 
-  private sendPing(peer: Peer, nowMs: number): void {
-    peer.lastPingedMs = nowMs;
-    const present = this.host.present();
+  private life(): { readonly actor: Actor; readonly isRebuilding: boolean } {
+    const { actor, boundUs, votes } = this.host.present();
+    // An actor that is not durable yet may never have been.
+    return { actor: boundUs === 0 ? 0n : actor, isRebuilding: votes.length > 0 };
+  }
+
+  /** `onEnd` comes once, with whether it answered in time. */
+  private ping(to: NodeId, timeoutMs: number, onEnd: (isAnswered: boolean) => void): void {
+    const nowMs = this.world.clock.nowMs();
+    this.reach.onPing(to);
+    const { actor, boundUs } = this.host.present();
     const askedWallMs = this.world.clock.wallMs();
-    this.host.ping(peer.node, { kind: "ping", ...present }, (pong) => {
-      if (pong !== undefined) this.onPong(peer, pong, present.actor, nowMs, askedWallMs);
+    const ping: Ping = { kind: "ping", actor, boundUs, gossip: this.members.gossipFor(to) };
+    this.host.rpc.call(to, ping, timeoutMs, (reply) => {
+      const isAnswered = reply?.kind === "pong";
+      if (isAnswered) this.onPong(to, reply, actor, nowMs, askedWallMs);
+      onEnd(isAnswered);
     });
   }
 
-  private onPong(peer: Peer, pong: Pong, askedAs: Actor, askedMs: number, askedWallMs: number): void {
-    const roundTripMs = this.world.clock.nowMs() - askedMs;
-    // Cristian 1989: the peer read its clock half a round trip ago, so a slow answer says little.
-    if (roundTripMs < this.limits.pingIntervalMs) peer.offsetMs = pong.wallMs - (askedWallMs + roundTripMs / 2);
-    this.refusing = this.judgeOwnClock();
-    this.onVotes(peer, pong.votes);
-    this.remember(peer, pong.actor, pong.boundUs);
+  private onPong(from: NodeId, pong: Pong, askedAs: Actor, askedMs: number, askedWallMs: number): void {
+    const nowMs = this.world.clock.nowMs();
+    const peer = this.peers.get(from) as Peer;
+    this.skew.onRead(from, pong.wallMs, askedWallMs, nowMs - askedMs, nowMs);
+    peer.bitmaps = pong.votes;
+    this.members.hear(pong.gossip);
+    remember(peer, pong.actor, pong.boundUs);
     if (askedAs === this.host.present().actor) this.host.onRemembered(pong.rememberedBoundUs);
   }
 
-  private onVotes(peer: Peer, votes: readonly Uint8Array[]): void {
-    const wasWhole = peer.votes === undefined || peer.votes.length === 0;
-    const isWhole = votes.length === 0;
-    peer.votes = votes;
-    if (isWhole !== wasWhole) this.host.onChanged(peer.node, isWhole ? "rebuilt" : "rebuilding");
+  private askHelper(helper: NodeId, target: NodeId, timeoutMs: number, onReply: (isReached: boolean) => void): void {
+    const gossip = this.members.gossipFor(helper);
+    const request: PingRequest = { kind: "ping-request", target, timeoutMs: Math.ceil(timeoutMs), gossip };
+    this.host.rpc.call(helper, request, timeoutMs + this.limits.peerSilenceMsMax, (reply) => {
+      if (reply?.kind !== "ping-request-reply") return;
+      this.members.hear(reply.gossip);
+      onReply(reply.reached);
+    });
   }
 
-  private remember(peer: Peer, actor: Actor, boundUs: number): void {
-    // An actor that is not durable yet may never have been.
-    if (boundUs === 0) return;
-    peer.boundUs = peer.actor === actor ? Math.max(peer.boundUs, boundUs) : boundUs;
-    peer.actor = actor;
+  private exchange(to: NodeId, request: PushPull, onReply: (reply: PushPullReply) => void): void {
+    this.host.rpc.call(to, request, this.limits.peerSilenceMsMax, (reply) => {
+      if (reply?.kind === "push-pull-reply") onReply(reply);
+    });
   }
 
-  private onSilent(peer: Peer): void {
-    peer.up = false;
-    this.world.meter.count("murmur_peers_lost_total");
-    this.world.log.warn(`${peer.node} is silent and counts as down`);
-    this.host.onChanged(peer.node, "down");
+  private onUp(node: NodeId): void {
+    this.host.onUp(node);
+    this.host.onChanged(node, "up");
+    this.tellRebuilding(node);
+  }
+
+  private onNews(node: NodeId, before: MemberEntry | undefined, after: MemberEntry): void {
+    this.swim.onNews(node, before, after);
+    if (after.status === "alive") this.reach.onAlive(node);
+    if (after.status === "dead" && before?.status !== "dead") this.reach.onDead(node);
+    this.tellRebuilding(node);
+  }
+
+  /** Of the living only: whoever is down has other troubles, and says it when it is back. */
+  private tellRebuilding(node: NodeId): void {
+    const peer = this.peers.get(node) as Peer;
+    const isRebuilding = this.members.entryOf(node)?.isRebuilding ?? false;
+    if (!this.isAlive(node) || isRebuilding === peer.toldRebuilding) return;
+    peer.toldRebuilding = isRebuilding;
+    this.host.onChanged(node, isRebuilding ? "rebuilding" : "rebuilt");
   }
 }
 
-/** The median of one or more. */
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  if (sorted.length % 2 === 1) return sorted[middle] as number;
-  return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+function remember(peer: Peer, actor: Actor, boundUs: number): void {
+  // An actor that is not durable yet may never have been.
+  if (boundUs === 0) return;
+  peer.boundUs = peer.actor === actor ? Math.max(peer.boundUs, boundUs) : boundUs;
+  peer.actor = actor;
 }

@@ -51,6 +51,10 @@ const KINDS = [
   "reap-reply",
   "keep-hint",
   "keep-hint-reply",
+  "ping-request",
+  "ping-request-reply",
+  "push-pull",
+  "push-pull-reply",
 ] as const satisfies readonly Message["kind"][];
 
 /** The first byte of a message of this kind. */
@@ -62,11 +66,25 @@ export function writeMessage(writer: Writer, message: Message): void {
   writer.u8(kindByte(message.kind));
   switch (message.kind) {
     case "ping":
-      writer.u64(message.actor).u53(message.boundUs);
+      writer.u64(message.actor).u53(message.boundUs).long(message.gossip);
       return;
     case "pong":
       writer.u64(message.actor).u53(message.boundUs).f64(message.wallMs).u53(message.rememberedBoundUs);
       writeList(writer, message.votes, (bits) => writer.long(bits));
+      writer.long(message.gossip);
+      return;
+    case "ping-request":
+      writer.text(message.target).u32(message.timeoutMs).long(message.gossip);
+      return;
+    case "ping-request-reply":
+      writeBoolean(writer, message.reached);
+      writer.long(message.gossip);
+      return;
+    case "push-pull":
+      writer.raw(message.digest).long(message.table);
+      return;
+    case "push-pull-reply":
+      writer.long(message.table);
       return;
     case "read":
       writeList(writer, message.rows, (row) => writer.long(row));
@@ -134,7 +152,7 @@ export function readMessage(reader: Reader): Message {
   const kind = oneOf(KINDS, reader.u8());
   switch (kind) {
     case "ping":
-      return { kind, actor: reader.u64(), boundUs: reader.u53() };
+      return { kind, actor: reader.u64(), boundUs: reader.u53(), gossip: reader.long() };
     case "pong":
       return {
         kind,
@@ -143,7 +161,16 @@ export function readMessage(reader: Reader): Message {
         wallMs: reader.finite(),
         rememberedBoundUs: reader.u53(),
         votes: readList(reader, () => reader.long()),
+        gossip: reader.long(),
       };
+    case "ping-request":
+      return { kind, target: reader.text(), timeoutMs: reader.u32(), gossip: reader.long() };
+    case "ping-request-reply":
+      return { kind, reached: readBoolean(reader), gossip: reader.long() };
+    case "push-pull":
+      return { kind, digest: reader.raw(DIGEST_BYTES), table: reader.long() };
+    case "push-pull-reply":
+      return { kind, table: reader.long() };
     case "read":
       return { kind, rows: readList(reader, () => reader.long()) };
     case "read-reply":

@@ -18,6 +18,8 @@ function laneOfKind(message: Message): Lane {
   switch (message.kind) {
     case "ping":
     case "pong":
+    case "ping-request":
+    case "ping-request-reply":
     case "refused":
       return "control";
     case "read":
@@ -29,6 +31,8 @@ function laneOfKind(message: Message): Lane {
       return "small";
     case "merge":
       return laneOfCause(message.cause);
+    case "push-pull":
+    case "push-pull-reply":
     case "scan":
     case "scan-reply":
     case "sync-shared":

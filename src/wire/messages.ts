@@ -27,6 +27,8 @@ export interface Ping {
   readonly kind: "ping";
   readonly actor: Actor;
   readonly boundUs: number;
+  /** News of members: an encoded part of their table; see membership/members.ts. */
+  readonly gossip: Uint8Array;
 }
 
 export interface Pong {
@@ -39,6 +41,36 @@ export interface Pong {
   readonly rememberedBoundUs: number;
   /** Per placement, one bit for each partition in which the answerer votes. Empty: in all that it owns. */
   readonly votes: readonly Uint8Array[];
+  readonly gossip: Uint8Array;
+}
+
+/** `target` does not answer me: does it answer you? */
+export interface PingRequest {
+  readonly kind: "ping-request";
+  readonly target: NodeId;
+  /** How long to wait for it. An answer comes in any case: whoever asks learns by it that its own messages pass. */
+  readonly timeoutMs: number;
+  readonly gossip: Uint8Array;
+}
+
+export interface PingRequestReply {
+  readonly kind: "ping-request-reply";
+  readonly reached: boolean;
+  readonly gossip: Uint8Array;
+}
+
+/** Are our tables of members the same? And what I know that you do not, once I know what you know. */
+export interface PushPull {
+  readonly kind: "push-pull";
+  /** Of the asker's whole table. */
+  readonly digest: Uint8Array;
+  readonly table: Uint8Array;
+}
+
+export interface PushPullReply {
+  readonly kind: "push-pull-reply";
+  /** Empty when the digests agree; else the answerer's whole table. */
+  readonly table: Uint8Array;
 }
 
 export interface Read {
@@ -218,9 +250,22 @@ export interface Cancel {
   readonly kind: "cancel";
 }
 
-export type Request = Ping | Read | Merge | KeepHint | SyncShared | SyncRanges | Scan | ReapVote | Reap;
+export type Request =
+  | Ping
+  | PingRequest
+  | PushPull
+  | Read
+  | Merge
+  | KeepHint
+  | SyncShared
+  | SyncRanges
+  | Scan
+  | ReapVote
+  | Reap;
 export type Reply =
   | Pong
+  | PingRequestReply
+  | PushPullReply
   | ReadReply
   | MergeReply
   | KeepHintReply
@@ -234,6 +279,8 @@ export type Message = Request | Reply | Cancel;
 /** The answer to each question, unless it is refused. */
 export interface ReplyTo {
   readonly ping: Pong;
+  readonly "ping-request": PingRequestReply;
+  readonly "push-pull": PushPullReply;
   readonly read: ReadReply;
   readonly merge: MergeReply;
   readonly "keep-hint": KeepHintReply;

@@ -27,6 +27,8 @@ export interface RpcHost {
   onRequest(from: NodeId, request: Request, reply: (reply: Reply) => void): void;
   /** A peer answered: it lives, and both directions of the path to it work. */
   onAnswered(from: NodeId): void;
+  /** A question to a peer went unanswered until its deadline. */
+  onUnanswered(to: NodeId): void;
 }
 
 interface Waiting {
@@ -38,6 +40,8 @@ interface Waiting {
 
 const EXPECTED = {
   ping: "pong",
+  "ping-request": "ping-request-reply",
+  "push-pull": "push-pull-reply",
   read: "read-reply",
   merge: "merge-reply",
   "keep-hint": "keep-hint-reply",
@@ -88,7 +92,7 @@ export class Rpc {
     assert(timeoutMs > 0, "a question needs time for its answer");
     const id = this.nextId;
     this.nextId = (this.nextId + 1) % ID_LIMIT;
-    const cancel = this.world.clock.after(timeoutMs, () => this.settle(id, undefined));
+    const cancel = this.world.clock.after(timeoutMs, () => this.onOverdue(id, to));
     const expects = EXPECTED[request.kind];
     this.waiting.set(id, { to, expects, onReply: onReply as Waiting["onReply"], cancel });
     if (to === this.self) {
@@ -145,7 +149,7 @@ export class Rpc {
   private onRequest(from: NodeId, id: number, layoutVersion: number, remainingMs: number, request: Request): void {
     const answer = (reply: Reply): void => void this.send(from, id, 0, reply);
     // Liveness is asked across layouts; data never is.
-    if (layoutVersion !== this.layoutVersion && request.kind !== "ping") {
+    if (layoutVersion !== this.layoutVersion && !IS_OF_LIVENESS.has(request.kind)) {
       answer({ kind: "refused", reason: "wrong-layout" });
       return;
     }
@@ -166,6 +170,11 @@ export class Rpc {
     this.settle(id, reply);
   }
 
+  private onOverdue(id: number, to: NodeId): void {
+    this.settle(id, undefined);
+    if (to !== this.self) this.host.onUnanswered(to);
+  }
+
   private settle(id: number, reply: Reply | undefined): void {
     const waiting = this.waiting.get(id);
     if (waiting === undefined) return;
@@ -175,6 +184,7 @@ export class Rpc {
   }
 }
 
+const IS_OF_LIVENESS: ReadonlySet<Request["kind"]> = new Set(["ping", "ping-request", "push-pull"]);
 const SMALL_FRAME_BYTES = 512;
 const CANCEL = { kind: "cancel" } as const;
 const RECALLED = { kind: "refused", reason: "recalled" } as const;

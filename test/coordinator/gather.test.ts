@@ -110,7 +110,7 @@ test("only what asks the same shares a message; whatever is plural already goes 
   for (const keysMax of [5, 5, 6]) {
     gather.call("n1", { kind: "scan", bucket: "b", keysMax, positions: [Uint8Array.of(1)] }, 100, () => {});
   }
-  gather.call("n1", { kind: "ping", actor: 1n, boundUs: 1 }, 100, () => {});
+  gather.call("n1", { kind: "ping", actor: 1n, boundUs: 1, gossip: new Uint8Array(0) }, 100, () => {});
   gather.call("n1", { kind: "read", rows: [Uint8Array.of(1), Uint8Array.of(2)] }, 100, () => {});
   assert.deepEqual(
     sent.map(({ request }) => request.kind),

@@ -46,11 +46,15 @@ const scanPage = fc.record(
 );
 const deadRow = fc.record({ row: anyBytes, digest }, plain);
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
-  fc.record({ kind: kind("ping"), actor: u64, boundUs: u53 }, plain),
+  fc.record({ kind: kind("ping"), actor: u64, boundUs: u53, gossip: anyBytes }, plain),
+  fc.record({ kind: kind("ping-request"), target: fc.string(), timeoutMs: fc.nat(), gossip: anyBytes }, plain),
+  fc.record({ kind: kind("ping-request-reply"), reached: fc.boolean(), gossip: anyBytes }, plain),
+  fc.record({ kind: kind("push-pull"), digest, table: anyBytes }, plain),
+  fc.record({ kind: kind("push-pull-reply"), table: anyBytes }, plain),
   fc.record(
     {
       ...{ kind: kind("pong"), actor: u64, boundUs: u53, wallMs: fc.double({ noNaN: true, noDefaultInfinity: true }) },
-      ...{ rememberedBoundUs: u53, votes: list(anyBytes) },
+      ...{ rememberedBoundUs: u53, votes: list(anyBytes), gossip: anyBytes },
     },
     plain,
   ),

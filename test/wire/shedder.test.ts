@@ -13,7 +13,7 @@ const REQUESTS = {
   read: { kind: "read", rows: [] },
   mend: { kind: "merge", cause: "mend", entries: [] },
   write: { kind: "merge", cause: "write", entries: [] },
-  ping: { kind: "ping", actor: 1n, boundUs: 0 },
+  ping: { kind: "ping", actor: 1n, boundUs: 0, gossip: new Uint8Array(0) },
 } as const satisfies Record<string, Request>;
 
 const LIMITS = { shedLagMs: 100 };

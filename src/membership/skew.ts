@@ -1,0 +1,81 @@
+/**
+ * Skew: whose clock agrees with ours, and whether ours is the one that is wrong.
+ *
+ * Each pong carries a clock (Cristian 1989). A node that is off the median of
+ * all by more than `clockSkewMsMax` stops coordinating: its stamps would win, or
+ * lose, over everybody's. Only clocks read lately have a voice: in a large
+ * cluster each is read rarely, and what a clock said before it was set is gone soon.
+ */
+import type { Limits } from "../config.js";
+import type { NodeId } from "../ports.js";
+
+/** A clock's voice lasts so many ping intervals: in a small cluster each is read in every one. */
+const VOICE_INTERVALS = 10;
+
+export class Skew {
+  private readonly offsetsMs = new Map<NodeId, number>();
+  /** When each was read, the oldest first. */
+  private readonly voices = new Map<NodeId, number>();
+  private refusing: string | undefined;
+  private offMs = 0;
+
+  constructor(
+    private readonly limits: Limits,
+    private readonly self: NodeId,
+    private readonly isAlive: (node: NodeId) => boolean,
+  ) {}
+
+  /** A peer's clock in milliseconds against ours; undefined while unknown. */
+  offsetMs(node: NodeId): number | undefined {
+    return node === this.self ? 0 : this.offsetsMs.get(node);
+  }
+
+  /** Why this node must not coordinate now; undefined when it may. */
+  get refusal(): string | undefined {
+    return this.refusing;
+  }
+
+  /** What must be added to our wall clock while it is that far off; 0 while it is believed. */
+  get correctionMs(): number {
+    return this.refusing === undefined ? 0 : this.offMs;
+  }
+
+  /** A peer said `wallMs` to a question of `askedWallMs` by our clock, `roundTripMs` ago. */
+  onRead(node: NodeId, wallMs: number, askedWallMs: number, roundTripMs: number, nowMs: number): void {
+    // The peer read its clock half a round trip ago, so a slow answer says little.
+    if (roundTripMs < this.limits.pingIntervalMs) {
+      this.offsetsMs.set(node, wallMs - (askedWallMs + roundTripMs / 2));
+      this.voices.delete(node);
+      this.voices.set(node, nowMs);
+    }
+    this.judge(nowMs);
+  }
+
+  /** With each pong and tick, not with each request. */
+  judge(nowMs: number): void {
+    for (const [node, readMs] of this.voices) {
+      if (nowMs - readMs <= VOICE_INTERVALS * this.limits.pingIntervalMs) break;
+      this.voices.delete(node);
+    }
+    const heard = [...this.voices.keys()].flatMap((node) =>
+      this.isAlive(node) ? (this.offsetsMs.get(node) ?? []) : [],
+    );
+    // Our own clock has a voice too: of three nodes, one that is wrong must not make the other two doubt themselves.
+    const offMs = medianOf([0, ...heard]);
+    this.offMs = offMs;
+    this.refusing = Math.abs(offMs) <= this.limits.clockSkewMsMax ? undefined : this.refusalFor(offMs);
+  }
+
+  private refusalFor(offMs: number): string {
+    const side = offMs > 0 ? "behind" : "ahead of";
+    return `the clock of ${this.self} is ${Math.round(Math.abs(offMs))} ms ${side} its peers: set it, and the node goes on by itself`;
+  }
+}
+
+/** The median of one or more. */
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  if (sorted.length % 2 === 1) return sorted[middle] as number;
+  return ((sorted[middle - 1] as number) + (sorted[middle] as number)) / 2;
+}
