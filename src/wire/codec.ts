@@ -29,6 +29,7 @@ import {
   writeRowAnswer,
   writeScanPage,
 } from "./fields.js";
+import { readLiveness, writeLiveness } from "./liveness.js";
 import { CAUSES, type Message, REFUSALS } from "./messages.js";
 
 const KINDS = [
@@ -66,25 +67,12 @@ export function writeMessage(writer: Writer, message: Message): void {
   writer.u8(kindByte(message.kind));
   switch (message.kind) {
     case "ping":
-      writer.u64(message.actor).u53(message.boundUs).long(message.gossip);
-      return;
     case "pong":
-      writer.u64(message.actor).u53(message.boundUs).f64(message.wallMs).u53(message.rememberedBoundUs);
-      writeList(writer, message.votes, (bits) => writer.long(bits));
-      writer.long(message.gossip);
-      return;
     case "ping-request":
-      writer.text(message.target).u32(message.timeoutMs).long(message.gossip);
-      return;
     case "ping-request-reply":
-      writeBoolean(writer, message.reached);
-      writer.long(message.gossip);
-      return;
     case "push-pull":
-      writer.raw(message.digest).long(message.table);
-      return;
     case "push-pull-reply":
-      writer.long(message.table);
+      writeLiveness(writer, message);
       return;
     case "read":
       writeList(writer, message.rows, (row) => writer.long(row));
@@ -152,25 +140,12 @@ export function readMessage(reader: Reader): Message {
   const kind = oneOf(KINDS, reader.u8());
   switch (kind) {
     case "ping":
-      return { kind, actor: reader.u64(), boundUs: reader.u53(), gossip: reader.long() };
     case "pong":
-      return {
-        kind,
-        actor: reader.u64(),
-        boundUs: reader.u53(),
-        wallMs: reader.finite(),
-        rememberedBoundUs: reader.u53(),
-        votes: readList(reader, () => reader.long()),
-        gossip: reader.long(),
-      };
     case "ping-request":
-      return { kind, target: reader.text(), timeoutMs: reader.u32(), gossip: reader.long() };
     case "ping-request-reply":
-      return { kind, reached: readBoolean(reader), gossip: reader.long() };
     case "push-pull":
-      return { kind, digest: reader.raw(DIGEST_BYTES), table: reader.long() };
     case "push-pull-reply":
-      return { kind, table: reader.long() };
+      return readLiveness(kind, reader);
     case "read":
       return { kind, rows: readList(reader, () => reader.long()) };
     case "read-reply":
