@@ -32,6 +32,8 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     ring: () => ringStatus(member),
     owners: (bucket, key) => ownersStatus(member, config, bucket, key),
     latency: () => latencyReport(member, config, self),
+    hints: () => ({ node: self, targets: member.hints() }),
+    flushHints: (timeoutMs, done) => member.flushHints(timeoutMs, done),
     top: () => topReport(member, self),
     condition: () => member.describe(),
     followMembers: (onChange) => {

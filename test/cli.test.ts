@@ -295,6 +295,7 @@ describe("help and config", () => {
       "watch",
       "latency",
       "top",
+      "hints",
       "ring",
       "owners",
       "import",

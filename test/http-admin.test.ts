@@ -32,6 +32,7 @@ test("what the store says about the cluster is passed on", async () => {
     ["/v1/ring", edge.store.ring()],
     ["/v1/latency", edge.store.latency()],
     ["/v1/top", edge.store.top()],
+    ["/v1/hints", edge.store.hints()],
     ["/v1/owners/users/a%2Fb", { token: "users:612f62", partition: 3, owners: [] }],
     ["/v1/owners/users/%00", { token: "users:00", partition: 3, owners: [] }],
     ["/v1/owners64/users/YS9i?x=1", { token: "users:612f62", partition: 3, owners: [] }],
@@ -107,6 +108,31 @@ test("a mistake of ours is told to the log, not to the client", async () => {
   assert.doesNotMatch(got.body.toString(), /secret|srv/);
   assertIsOurs(got, "500");
   assert.equal(edge.warnings.length, 1);
+});
+
+test("a flush waits for the hints, says what is left, and is a POST with a bounded time", async () => {
+  const path = "/v1/hints/flush";
+  const whole = await edge.ask("POST", path);
+  assert.deepEqual([whole.status, whole.json], [200, { node: "n1", hints: 2, left: 0, complete: true }]);
+  assert.deepEqual((await edge.ask("POST", `${path}?timeout=50ms`)).json.complete, false);
+  const refusals: [method: string, query: string, status: number, detail: RegExp][] = [
+    ["GET", "", 405, /POST/],
+    ["POST", "?timeout=soon", 400, /^timeout takes a duration/],
+    ["POST", "?timeout=0ms", 400, /^timeout takes a duration/],
+    ["POST", "?timeout=1h", 400, /^timeout is at most 30000ms/],
+    ["POST", "?wait=1s", 400, /^a flush takes no parameter but timeout/],
+  ];
+  for (const [method, query, status, detail] of refusals) {
+    const got = await edge.ask(method, `${path}${query}`);
+    assert.equal(got.status, status, query);
+    assert.match(got.json.detail as string, detail);
+  }
+  const foreign = await edge.ask("POST", path, { headers: { origin: "https://evil.example" } });
+  assert.equal(foreign.status, 403);
+  edge.store.held = [];
+  const busy = await edge.ask("POST", path);
+  edge.store.held = undefined;
+  assert.deepEqual([busy.status, busy.json.code], [503, "overloaded"]);
 });
 
 test("requests show in the metrics, and keys never do", async () => {

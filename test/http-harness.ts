@@ -14,6 +14,7 @@ import { createHttpServer, type HttpServer } from "../src/http/server.js";
 import type {
   ClusterStatus,
   Condition,
+  HintsReport,
   LatencyReport,
   OwnersStatus,
   RingStatus,
@@ -127,6 +128,18 @@ export class FakeStore implements Store {
 
   top(): TopReport {
     return { node: "n1", keys: [] };
+  }
+
+  hints(): HintsReport {
+    const counts = { node: "n3", hints: 2, bytes: 345, oldestAgeMs: 61_000 };
+    return { node: "n1", targets: [{ ...counts, state: "waiting" }] };
+  }
+
+  /** Two hints, of which a short time leaves one; while something is held, too many wait already. */
+  flushHints(timeoutMs: number, done: Parameters<Store["flushHints"]>[1]): boolean {
+    if (this.held !== undefined) return false;
+    this.later(() => done({ hints: 2, left: timeoutMs < 100 ? 1 : 0 }));
+    return true;
   }
 
   condition(): Condition {

@@ -155,8 +155,8 @@ export function jsonOf(answer: Answer): unknown {
 }
 
 /** The JSON of a question about the cluster, or the failure its problem describes. */
-export async function askJson<Status>(cluster: Cluster, path: string): Promise<Status> {
-  const answer = await cluster.ask({ method: "GET", path });
+export async function askJson<Status>(cluster: Cluster, question: string | Question): Promise<Status> {
+  const answer = await cluster.ask(typeof question === "string" ? { method: "GET", path: question } : question);
   if (answer.status !== 200) throw problemFailure(answer);
   return jsonOf(answer) as Status;
 }
@@ -168,11 +168,16 @@ export interface Said<Status> {
   readonly failure?: CommandFailure;
 }
 
-/** The same question to every node, at once. A failure only when none answers. */
-export async function askEach<Status>(options: ClusterOptions, path: string): Promise<readonly Said<Status>[]> {
+/** The same question to every node, at once. A failure only when none answers. `waitMs`: how long a node may take. */
+export async function askEach<Status>(
+  options: ClusterOptions,
+  question: string | Question,
+  waitMs = 0,
+): Promise<readonly Said<Status>[]> {
+  const patienceMs = waitMs + PATIENCE_MS;
   const asked = (await targetsOf(options)).map(async (target): Promise<Said<Status>> => {
     try {
-      return { target, status: await askJson<Status>(new Cluster([target.url], PATIENCE_MS), path) };
+      return { target, status: await askJson<Status>(new Cluster([target.url], patienceMs), question) };
     } catch (error) {
       if (!(error instanceof CommandFailure)) throw error;
       return { target, failure: error };

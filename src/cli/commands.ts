@@ -187,6 +187,17 @@ function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./top.js")).top(options)));
+  declare(program, "hints", "what is kept for owners that were down", [
+    "murmur hints",
+    "murmur hints --wait --timeout 10s",
+    "murmur hints --json",
+  ])
+    .option("--wait", "end when all that is kept now has been delivered")
+    .option("--timeout <duration>", "wait so long at most (else 30s)")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./hints.js")).hints(options)));
   declare(program, "ring", "how the partitions are spread over the nodes", [
     "murmur ring",
     "murmur ring --partition 17",

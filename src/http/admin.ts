@@ -15,6 +15,7 @@ import type { Log } from "../ports.js";
 import { ownersAddress, splitTarget } from "./address.js";
 import type { Edge, Scraped } from "./edge.js";
 import type { Events } from "./events.js";
+import { answerHints, flushHints } from "./hints.js";
 import { openApi } from "./openapi.js";
 import { badRequest, methodNotAllowed, Problem } from "./problem.js";
 import { refuse, sendJson, sendText } from "./respond.js";
@@ -57,6 +58,7 @@ async function createApplication(options: AdminOptions): Promise<Express> {
   app.set("query parser", false);
   app.use(await hardening());
   for (const [path, answer] of routes(options)) addRoute(app, edge, path, answer);
+  addPost(app, edge, "/v1/hints/flush", (request, response) => flushHints(edge, request, response));
   return app;
 }
 
@@ -64,6 +66,13 @@ function addRoute(app: Express, edge: Edge, path: string | RegExp, answer: Answe
   app.get(path, answer);
   app.all(path, (request, response) => {
     refuse(edge, request, response, methodNotAllowed(request.method, "GET, HEAD"));
+  });
+}
+
+function addPost(app: Express, edge: Edge, path: string, answer: Answer): void {
+  app.post(path, answer);
+  app.all(path, (request, response) => {
+    refuse(edge, request, response, methodNotAllowed(request.method, "POST"));
   });
 }
 
@@ -76,6 +85,7 @@ function routes({ edge, events, meter, ready }: AdminOptions): readonly (readonl
     [/^\/v1\/owners(?:64)?\//, (request, response) => answerOwners(edge, request, response)],
     ["/v1/latency", (_request, response) => sendJson(edge, response, 200, store.latency())],
     ["/v1/top", (_request, response) => sendJson(edge, response, 200, store.top())],
+    ["/v1/hints", (_request, response) => answerHints(edge, response)],
     ["/v1/events", (request, response) => events.answer(request, response)],
     ["/health/live", (_request, response) => sendJson(edge, response, 200, { live: true })],
     [
@@ -118,6 +128,7 @@ function index(edge: Edge): object {
       "/v1/cluster",
       "/v1/ring",
       "/v1/latency",
+      "/v1/hints",
       "/v1/top",
       "/v1/events",
       "/health/live",

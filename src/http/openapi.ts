@@ -182,6 +182,8 @@ function adminPaths(): Json {
     "/v1/ring": get("The owners of every partition."),
     "/v1/latency": get("How long its peers take to answer this node's reads, and when those are hedged."),
     "/v1/top": get("The keys this node is asked for most, with their rates and how far those may be off."),
+    "/v1/hints": get("For whom this node keeps hints: how many, how large, how old, and what becomes of them."),
+    "/v1/hints/flush": { post: flush() },
     "/v1/events": { get: events() },
     "/health/live": get("Whether the process lives."),
     "/health/ready": get("Whether this node serves requests, and whom it sees.", {
@@ -194,6 +196,18 @@ function adminPaths(): Json {
       },
     },
     "/openapi.json": get("This description."),
+  };
+}
+
+function flush(): Json {
+  const timeout = { name: "timeout", in: "query", description: "How long to wait at most.", schema: DURATION_SCHEMA };
+  return {
+    summary: "Waits until all hints that this node keeps now are delivered, or given up.",
+    parameters: [timeout],
+    responses: {
+      200: json("How many there were, how many are left, and whether that is complete."),
+      ...problems("bad-request", "forbidden", "overloaded"),
+    },
   };
 }
 

@@ -8,6 +8,8 @@ import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../co
 import type { MemberStatus } from "../membership/members.js";
 import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
+import type { HintStatus } from "../upkeep/deliver.js";
+import type { FlushOutcome } from "../upkeep/flush.js";
 
 export interface Store {
   readonly self: NodeId;
@@ -21,10 +23,19 @@ export interface Store {
   ring(): RingStatus;
   owners(bucket: string, key: Uint8Array): OwnersStatus;
   latency(): LatencyReport;
+  hints(): HintsReport;
+  /** Waits until all hints kept here are delivered. False when too many wait already: then `done` never comes. */
+  flushHints(timeoutMs: number, done: (outcome: FlushOutcome) => void): boolean;
   top(): TopReport;
   condition(): Condition;
   /** Whoever follows the members from now on, in place of who did before. */
   followMembers(onChange: (node: NodeId, change: MemberChange) => void): void;
+}
+
+/** For whom a node keeps what. */
+export interface HintsReport {
+  readonly node: NodeId;
+  readonly targets: readonly HintStatus[];
 }
 
 /** How long a node's peers take to answer its reads. What was seen too seldom is left out. */

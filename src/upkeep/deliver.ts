@@ -27,8 +27,9 @@ export interface DeliverParts {
   readonly pace: Pace;
 }
 
-/** waiting: its owner is down. delivering: it is up. expired: it was away for so long that nothing more is kept for it. */
-export interface HintStatus extends HintCounts {
+/** What is kept for one owner. */
+export interface HintStatus extends Omit<HintCounts, "hasExpired"> {
+  /** waiting: the owner is down. delivering: it is up. expired: away for so long that nothing more is kept for it. */
   readonly state: "waiting" | "delivering" | "expired";
 }
 
@@ -65,7 +66,10 @@ export class Deliver {
   }
 
   describe(): HintStatus[] {
-    return this.parts.hints.counts().map((counts) => ({ ...counts, state: this.stateOf(counts) }));
+    return this.parts.hints.counts().map((counts) => {
+      const { hasExpired: _hasExpired, ...status } = counts;
+      return { ...status, state: this.stateOf(counts) };
+    });
   }
 
   private stateOf({ node, hasExpired }: HintCounts): HintStatus["state"] {

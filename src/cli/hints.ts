@@ -1,0 +1,74 @@
+/**
+ * `murmur hints`: what each node keeps for owners that were down, and the sync
+ * point: `--wait` ends when all that is kept at that moment has been delivered.
+ */
+import { parseDurationMs } from "../base/duration.js";
+import type { HintsReport } from "../http/store.js";
+import { askEach, type ClusterOptions, type Said } from "./cluster.js";
+import { EXIT, type ExitCode, usage } from "./exit.js";
+import { counted, grouped, paint, print, printJson, say, span, table } from "./terminal.js";
+
+export interface HintsOptions extends ClusterOptions {
+  readonly wait?: boolean;
+  readonly timeout?: string;
+}
+
+/** What came of a flush at one node. */
+interface Flushed {
+  readonly node: string;
+  readonly hints: number;
+  readonly left: number;
+  readonly complete: boolean;
+}
+
+const WAIT_MS = 30_000;
+
+export async function hints(options: HintsOptions): Promise<ExitCode> {
+  if (options.wait) return flush(options);
+  if (options.timeout !== undefined) throw usage("--timeout goes with --wait");
+  const said = await askEach<HintsReport>(options, "/v1/hints");
+  if (options.json) {
+    printJson(said.map(reportOf));
+    return EXIT.ok;
+  }
+  const rows = said.flatMap(({ status }) => status?.targets.map((target) => rowOf(status.node, target)) ?? []);
+  if (rows.length > 0) print(table([["kept by", "for", "hints", "bytes", "oldest", "state"], ...rows], [2, 3, 4]));
+  else say("no hints: no owner has missed a write that is not delivered");
+  sayFailures(said);
+  return EXIT.ok;
+}
+
+function rowOf(node: string, target: HintsReport["targets"][number]): string[] {
+  const { state, oldestAgeMs } = target;
+  const colour = state === "delivering" ? "green" : state === "expired" ? "red" : "yellow";
+  const age = oldestAgeMs === undefined ? "-" : span(oldestAgeMs);
+  return [node, target.node, grouped(target.hints), grouped(target.bytes), age, paint(colour, state)];
+}
+
+/** Fails when something is left, or when a node cannot say. */
+async function flush(options: HintsOptions): Promise<ExitCode> {
+  const timeoutMs = options.timeout === undefined ? WAIT_MS : parseDurationMs(options.timeout);
+  if (timeoutMs === undefined || timeoutMs === 0) {
+    throw usage(`--timeout: expected a duration such as 500ms or 30s, found ${JSON.stringify(options.timeout)}`);
+  }
+  const question = { method: "POST", path: "/v1/hints/flush", isRepeatable: true } as const;
+  const said = await askEach<Flushed>(options, { ...question, query: { timeout: `${timeoutMs}ms` } }, timeoutMs);
+  if (options.json) printJson(said.map(reportOf));
+  else for (const { status } of said) if (status !== undefined) print(sentenceOf(status));
+  if (!options.json) sayFailures(said);
+  return said.every(({ status }) => status?.complete) ? EXIT.ok : EXIT.failure;
+}
+
+function sentenceOf({ node, hints, left, complete }: Flushed): string {
+  if (hints === 0) return `${node}: nothing to deliver`;
+  if (complete) return `${node}: ${counted(hints, "hint")} delivered`;
+  return `${node}: ${grouped(left)} of ${counted(hints, "hint")} still kept; murmur hints says for whom`;
+}
+
+function reportOf<Status>({ target, status, failure }: Said<Status>): unknown {
+  return status ?? { node: target.node, failure: failure?.message };
+}
+
+function sayFailures(said: readonly Said<unknown>[]): void {
+  for (const { target, failure } of said) if (failure !== undefined) say(`${target.node}: ${failure.message}`);
+}

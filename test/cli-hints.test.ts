@@ -1,0 +1,125 @@
+/** `murmur hints`: the table of what is kept for whom, and the wait until it is delivered. */
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { HintsReport } from "../src/http/store.js";
+import { clusterFile, FakeNode, murmur, problem, reply, temporaryFolder } from "./cli-harness.js";
+import { ProcessCluster, until } from "./process-cluster.js";
+
+describe("murmur hints of nodes that say so", () => {
+  const reports: HintsReport[] = [
+    {
+      node: "n1",
+      targets: [
+        { node: "n3", hints: 1200, bytes: 345_678, oldestAgeMs: 61_000, state: "waiting" },
+        { node: "n4", hints: 0, bytes: 0, oldestAgeMs: undefined, state: "expired" },
+      ],
+    },
+    { node: "n2", targets: [] },
+  ];
+  const asked: string[] = [];
+  let nodes: FakeNode[];
+  let file: string;
+  before(async () => {
+    nodes = [await FakeNode.start(), await FakeNode.start(), await FakeNode.start()];
+    file = clusterFile(
+      temporaryFolder(),
+      nodes.map(({ port }) => port),
+    );
+    for (const [index, node] of nodes.entries()) {
+      node.instead = ({ method, path, query }, response) => {
+        asked.push(`${method} ${path} ${query.get("timeout")}`);
+        const report = reports[index];
+        if (report === undefined) return problem(response, 503, "overloaded");
+        if (method === "GET") return reply(response, 200, report);
+        const left = index === 0 && query.get("timeout") === "1000ms" ? 7 : 0;
+        reply(response, 200, { node: report.node, hints: index === 0 ? 1200 : 0, left, complete: left === 0 });
+      };
+    }
+  });
+  after(() => Promise.all(nodes.map((node) => node.stop())));
+
+  test("a line for each owner that a node keeps something for", async () => {
+    const { code, stdout, stderr } = await murmur(["hints", "--config", file]);
+    const cells = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.trim().split(/ {2,}/));
+    assert.deepEqual(cells, [
+      ["kept by", "for", "hints", "bytes", "oldest", "state"],
+      ["n1", "n3", "1,200", "345,678", "1 m 1 s", "waiting"],
+      ["n1", "n4", "0", "0", "-", "expired"],
+    ]);
+    assert.match(stderr, /^n3: overloaded: /);
+    assert.equal(code, 0);
+    const one = await murmur(["hints", "--node", nodes[1]?.url as string]);
+    assert.deepEqual([one.code, one.stdout], [0, ""]);
+    assert.match(one.stderr, /^no hints: /);
+  });
+
+  test("--json is a list of what the nodes say", async () => {
+    const { stdout } = await murmur(["hints", "--config", file, "--json"]);
+    const expected = [...reports, { node: "n3", failure: "overloaded: 2 of 3 needed" }];
+    assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify(expected)));
+  });
+
+  test("--wait asks each node to deliver, and fails when something is left or a node is silent", async () => {
+    const [first, second] = nodes.map(({ url }) => url) as [string, string];
+    const done = await murmur(["hints", "--wait", "--node", first]);
+    assert.deepEqual([done.code, done.stdout], [0, "n1: 1,200 hints delivered\n"]);
+    assert.ok(asked.includes("POST /v1/hints/flush 30000ms"));
+    const none = await murmur(["hints", "--wait", "--node", second]);
+    assert.deepEqual([none.code, none.stdout], [0, "n2: nothing to deliver\n"]);
+    const late = await murmur(["hints", "--wait", "--timeout", "1s", "--node", first]);
+    assert.equal(late.code, 1);
+    assert.match(late.stdout, /^n1: 7 of 1,200 hints still kept/);
+    assert.equal((await murmur(["hints", "--wait", "--config", file])).code, 1, "n3 does not say");
+    for (const wrong of [
+      ["--wait", "--timeout", "soon"],
+      ["--timeout", "1s"],
+    ]) {
+      assert.equal((await murmur(["hints", "--node", first, ...wrong])).code, 2, wrong.join(" "));
+    }
+  });
+});
+
+test("a node that was killed gets what it missed, over a restart of whoever kept it", async () => {
+  const limits = "limits: { peerSilenceMsMax: 600, pingIntervalMs: 150, syncIntervalMs: 3000000, dialRetryMsMax: 200 }";
+  const cluster = await ProcessCluster.create({ nodes: 3, lines: [limits] });
+  try {
+    await cluster.startAll();
+    await cluster.kill("n3");
+    const stateOfN3 = async () => {
+      const { nodes } = JSON.parse(String((await cluster.call("GET", "n1", "/v1/cluster")).body));
+      return nodes.find(({ node }: { node: string }) => node === "n3").state as string;
+    };
+    await until(stateOfN3, (state) => state === "down");
+    const keys = Array.from({ length: 50 }, (_, index) => `key ${index}`);
+    for (const [index, key] of keys.entries()) {
+      const level = index % 2 === 0 ? "QUORUM" : "ANY";
+      assert.equal((await cluster.put("n1", "b", key, "missed", `?w=${level}`)).status, 204);
+    }
+    const reports = async () => JSON.parse((await cluster.command(["hints", "--json"])).out) as HintsReport[];
+    const kept = (await reports()).flatMap(({ targets }) => targets ?? []);
+    assert.deepEqual(
+      kept.map(({ node, hints, state }) => ({ node, hints, state })),
+      [{ node: "n3", hints: 50, state: "waiting" }],
+    );
+    await cluster.kill("n1", "SIGTERM");
+    await cluster.start("n1");
+    assert.equal((await reports()).flatMap(({ targets }) => targets ?? [])[0]?.hints, 50);
+    await cluster.start("n3");
+    const waited = await cluster.command(["hints", "--wait"]);
+    assert.deepEqual(
+      [waited.code, waited.out],
+      [0, "n1: 50 hints delivered\nn2: nothing to deliver\nn3: nothing to deliver\n"],
+    );
+    const metrics = String((await cluster.call("GET", "n1", "/metrics")).body);
+    assert.match(metrics, /^murmur_hints_delivered_total 50$/m);
+    assert.match(metrics, /^murmur_hints_pending\{target="n3"\} 0$/m);
+    for (const key of keys) {
+      assert.equal(String((await cluster.get("n3", "b", key, "?r=ONE&mend=never")).body), "missed", key);
+    }
+  } finally {
+    await cluster.close();
+  }
+});
