@@ -32,7 +32,7 @@ describe("murmur hints of nodes that say so", () => {
         if (report === undefined) return problem(response, 503, "overloaded");
         if (method === "GET") return reply(response, 200, report);
         const left = index === 0 && query.get("timeout") === "1000ms" ? 7 : 0;
-        reply(response, 200, { node: report.node, hints: index === 0 ? 1200 : 0, left, complete: left === 0 });
+        return reply(response, 200, { node: report.node, hints: index === 0 ? 1200 : 0, left, complete: left === 0 });
       };
     }
   });
