@@ -3,7 +3,6 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { HintsReport } from "../src/http/store.js";
 import { clusterFile, FakeNode, murmur, problem, reply, temporaryFolder } from "./cli-harness.js";
-import { ProcessCluster, until } from "./process-cluster.js";
 
 describe("murmur hints of nodes that say so", () => {
   const reports: HintsReport[] = [
@@ -80,46 +79,4 @@ describe("murmur hints of nodes that say so", () => {
       assert.equal((await murmur(["hints", "--node", first, ...wrong])).code, 2, wrong.join(" "));
     }
   });
-});
-
-test("a node that was killed gets what it missed, over a restart of whoever kept it", async () => {
-  const limits = "limits: { peerSilenceMsMax: 600, pingIntervalMs: 150, syncIntervalMs: 3000000, dialRetryMsMax: 200 }";
-  const cluster = await ProcessCluster.create({ nodes: 3, lines: [limits] });
-  try {
-    await cluster.startAll();
-    await cluster.kill("n3");
-    const stateOfN3 = async () => {
-      const { nodes } = JSON.parse(String((await cluster.call("GET", "n1", "/v1/cluster")).body));
-      return nodes.find(({ node }: { node: string }) => node === "n3").state as string;
-    };
-    await until(stateOfN3, (state) => state === "down");
-    const keys = Array.from({ length: 50 }, (_, index) => `key ${index}`);
-    for (const [index, key] of keys.entries()) {
-      const level = index % 2 === 0 ? "QUORUM" : "ANY";
-      assert.equal((await cluster.put("n1", "b", key, "missed", `?w=${level}`)).status, 204);
-    }
-    const reports = async () => JSON.parse((await cluster.command(["hints", "--json"])).out) as HintsReport[];
-    const kept = (await reports()).flatMap(({ targets }) => targets ?? []);
-    assert.deepEqual(
-      kept.map(({ node, hints, state }) => ({ node, hints, state })),
-      [{ node: "n3", hints: 50, state: "waiting" }],
-    );
-    await cluster.kill("n1", "SIGTERM");
-    await cluster.start("n1");
-    assert.equal((await reports()).flatMap(({ targets }) => targets ?? [])[0]?.hints, 50);
-    await cluster.start("n3");
-    const waited = await cluster.command(["hints", "--wait"]);
-    assert.deepEqual(
-      [waited.code, waited.out],
-      [0, "n1: 50 hints delivered\nn2: nothing to deliver\nn3: nothing to deliver\n"],
-    );
-    const metrics = String((await cluster.call("GET", "n1", "/metrics")).body);
-    assert.match(metrics, /^murmur_hints_delivered_total 50$/m);
-    assert.match(metrics, /^murmur_hints_pending\{target="n3"\} 0$/m);
-    for (const key of keys) {
-      assert.equal(String((await cluster.get("n3", "b", key, "?r=ONE&mend=never")).body), "missed", key);
-    }
-  } finally {
-    await cluster.close();
-  }
 });

@@ -4,6 +4,8 @@
  */
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
+import { addClusterCommands } from "./cluster-commands.js";
+import { CONFIG, CONTEXT, declare, examples, JSON_OUT, LEVEL, NODE, type OnExit, TIMEOUT, TRACE } from "./declare.js";
 import type { ExitCode } from "./exit.js";
 
 /** How the command went, for main.ts. */
@@ -12,20 +14,6 @@ export interface Outcome {
   /** Whether it was asked for JSON, so that a failure is told as JSON too. */
   json: boolean;
 }
-
-type OnExit = (exitCode: ExitCode) => void;
-
-const CONFIG = () => new Option("--config <file>", "the cluster's file (else MURMUR_CONFIG, else ./cluster.yaml)");
-const NODE = () => new Option("--node <url>", "ask this node only, such as http://127.0.0.1:8101").conflicts("config");
-const JSON_OUT = () => new Option("--json", "print JSON for programs");
-const TIMEOUT = () => new Option("--timeout <duration>", "how long to wait for the replicas, such as 500ms or 2s");
-const TRACE = () => new Option("--trace", "draw who was asked, when, and who was behind");
-const CONTEXT = () => new Option("--context <context>", "what you have read: the write supersedes it");
-const LEVEL = () =>
-  new Option(
-    "--consistency <level>",
-    "ONE, TWO, THREE, QUORUM, ALL, LOCAL_ONE, LOCAL_QUORUM, EACH_QUORUM or a number; for a write also ANY",
-  );
 
 const EXIT_CODES = `
 Exit codes: 0 ok, 1 failure, 2 usage, 3 not found, 4 consistency level not met, 5 unreachable,
@@ -149,73 +137,6 @@ function addKeyCommands(program: Command, onExit: OnExit): void {
     .action(async (bucket, key, options) => onExit(await (await import("./keys.js")).remove(bucket, key, options)));
 }
 
-function addClusterCommands(program: Command, onExit: OnExit): void {
-  declare(program, "status", "who is up, as one node sees it", [
-    "murmur status",
-    "murmur status --node http://127.0.0.1:8103",
-  ])
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (options) => onExit(await (await import("./status.js")).status(options)));
-  declare(program, "watch", "follow all nodes live, a line a second", [
-    "murmur watch",
-    "murmur watch --node http://127.0.0.1:8103",
-    "murmur watch --json --count 10",
-  ])
-    .option("--count <lines>", "end after so many lines of figures (else at Ctrl-C)")
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (options) => onExit(await (await import("./watch.js")).watch(options)));
-  declare(program, "latency", "how long each node waits for each other one", [
-    "murmur latency",
-    "murmur latency --node http://127.0.0.1:8103 --json",
-  ])
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (options) => onExit(await (await import("./latency.js")).latency(options)));
-  declare(program, "top", "the keys that are asked for most, live", [
-    "murmur top",
-    "murmur top --once --limit 5",
-    "murmur top --json | jq -c '.keys[0]'",
-  ])
-    .option("--once", "one table, and the end (else one every two seconds until Ctrl-C)")
-    .option("--limit <count>", "show so many keys (else 20)")
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (options) => onExit(await (await import("./top.js")).top(options)));
-  declare(program, "hints", "what is kept for owners that were down", [
-    "murmur hints",
-    "murmur hints --wait --timeout 10s",
-    "murmur hints --json",
-  ])
-    .option("--wait", "end when all that is kept now has been delivered")
-    .option("--timeout <duration>", "wait so long at most (else 30s)")
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (options) => onExit(await (await import("./hints.js")).hints(options)));
-  declare(program, "ring", "how the partitions are spread over the nodes", [
-    "murmur ring",
-    "murmur ring --partition 17",
-  ])
-    .option("--partition <number>", "the owners of this one")
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (options) => onExit(await (await import("./status.js")).ring(options)));
-  declare(program, "owners", "where a key lives", ["murmur owners users ada"])
-    .argument("<bucket>")
-    .argument("<key>")
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (bucket, key, options) => onExit(await (await import("./status.js")).owners(bucket, key, options)));
-}
-
 function addImportCommand(program: Command, onExit: OnExit): void {
   declare(program, "import", "store every record of an NDJSON or CSV file under one of its fields", [
     "murmur import cities.ndjson --bucket cities --key cityId",
@@ -284,17 +205,6 @@ function addConfigCommands(program: Command, onExit: OnExit): void {
     .addOption(CONFIG())
     .addOption(JSON_OUT())
     .action(async (file, options) => onExit((await import("./config-check.js")).configCheck(file, options)));
-}
-
-function declare(parent: Command, name: string, description: string, lines: readonly string[]): Command {
-  return parent
-    .command(name)
-    .description(description)
-    .addHelpText("before", examples(...lines));
-}
-
-function examples(...lines: readonly string[]): string {
-  return `Examples:\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }
 
 function ownVersion(): string {
