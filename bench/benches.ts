@@ -18,4 +18,5 @@ export const BENCHES: ReadonlyMap<string, () => Promise<Bench>> = new Map<string
   ["levels", () => import("./levels.js")],
   ["tail", () => import("./tail.js")],
   ["saturation", () => import("./saturation.js")],
+  ["overload", () => import("./overload.js")],
 ]);
