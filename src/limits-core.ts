@@ -23,6 +23,24 @@ export const CORE_LIMITS = {
     64 * MIB,
     "the same for what says who lives: of that, a moment's is enough, and the next one says it again",
   ),
+  breakerPatienceMs: limit(
+    250,
+    1,
+    MINUTE_MS,
+    "a question with less time than this says nothing about its peer when no answer comes in time",
+  ),
+  breakerOpenMs: limit(
+    500,
+    1,
+    MINUTE_MS,
+    "a peer that fails ten questions in a row is given this rest, and twice as long each further time",
+  ),
+  breakerOpenMsMax: limit(
+    4 * SECOND_MS,
+    1,
+    10 * MINUTE_MS,
+    "the longest rest: a peer that is well again is soon asked",
+  ),
   coalesceWaitMs: limit(
     5,
     0,

@@ -8,6 +8,8 @@ import { assert } from "./base/assert.js";
 import { TokenBucket } from "./base/token-bucket.js";
 import type { ClusterConfig } from "./cluster-config.js";
 import { TimedAsker } from "./coordinator/asker.js";
+import { Breaker } from "./coordinator/breaker.js";
+import { BreakingAsker } from "./coordinator/breaking-asker.js";
 import { HotKeys } from "./coordinator/hot-keys.js";
 import { Latencies } from "./coordinator/latency.js";
 import { OwedBytes } from "./coordinator/owed.js";
@@ -18,7 +20,7 @@ import { type AnyLattice, latticeNamed } from "./lattice/registry.js";
 import type { Layout } from "./membership/layout.js";
 import { type MemberChange, Peers } from "./membership/peers.js";
 import type { Ring } from "./membership/ring.js";
-import type { NodeId } from "./ports.js";
+import type { NodeId, Random } from "./ports.js";
 import { Carriers } from "./replica/carriers.js";
 import { HintBook } from "./replica/hints.js";
 import { Merkle } from "./replica/merkle.js";
@@ -131,16 +133,21 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.skew.refusal };
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, hints, deliver, flushes, pace, reaper, reaping };
-  return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed) };
+  return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */
 function coordinators(
   untimed: Omit<CoordinatorParts, "latencies">,
+  random: Random,
 ): Pick<MemberParts, "coordinator" | "batches" | "lists" | "hotKeys" | "sharedReads"> {
+  const { clock, limits, ring } = untimed;
+  const breaker = new Breaker(limits, random);
+  const asker = new BreakingAsker(untimed, untimed.rpc, breaker);
+  const isAlive = (node: NodeId) => untimed.isAlive(node) && !breaker.isOpen(node, clock.nowMs());
   const timed = (others?: Latencies): CoordinatorParts => {
-    const latencies = new Latencies(untimed.limits, (node) => untimed.ring.datacenterOf(node), others);
-    return { ...untimed, latencies, rpc: new TimedAsker(untimed, untimed.rpc, latencies) };
+    const latencies = new Latencies(limits, (node) => ring.datacenterOf(node), others);
+    return { ...untimed, isAlive, latencies, rpc: new TimedAsker(untimed, asker, latencies) };
   };
   const coordinator = timed();
   const hotKeys = new HotKeys(untimed.clock);

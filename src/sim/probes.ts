@@ -18,6 +18,7 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["a hedge was wasted", (metered) => metered("murmur_hedges_total", { outcome: "wasted" }) > 0],
   ["the budget refused a hedge", (metered) => metered("murmur_hedges_total", { outcome: "refused" }) > 0],
   ["a read was coalesced", (metered) => metered("murmur_reads_coalesced_total") > 0],
+  ["a breaker opened", (metered) => metered("murmur_breaker_openings_total") > 0],
   ["expired work was dropped", (metered) => metered("murmur_expired_total") > 0],
   ["a peer fell silent", (metered) => metered("murmur_peers_lost_total") > 0],
   ["a store began a new life", (metered) => metered("murmur_incarnations_total") > 0],

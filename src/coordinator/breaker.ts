@@ -1,0 +1,66 @@
+/**
+ * A breaker for each peer (Nygard, Release It!, 2007): whoever fails one question after the
+ * other is asked no more for a while, and counts as down meanwhile.
+ *
+ * What it adds to what there is. Membership asks whether a process lives and
+ * the path to it works: a peer whose disk hangs, or that refuses for too
+ * much work, answers every ping. The ranking by latency (latency.ts) asks others
+ * first, but a write goes to all owners, and a level that needs the slow one waits for it.
+ * Whoever rests is not asked at all: stand-ins take hints, and a level that
+ * cannot be met fails at once and not at its deadline.
+ *
+ * After its time it is half open: it counts as up again, and the next failure opens
+ * it for twice as long, up to a bound; the first answer closes it. The times
+ * are spread, or all coordinators would come back in one moment. Pure: time comes as an argument.
+ */
+import { jitter, type Random } from "../base/random.js";
+import type { Limits } from "../config.js";
+import type { NodeId } from "../ports.js";
+
+interface Circuit {
+  failures: number;
+  /** How often in a row it was opened. */
+  openings: number;
+  openUntilMs: number;
+}
+
+/** Failed so often in a row, a peer is given a rest. */
+const FAILURES_MAX = 10;
+const JITTER = 0.3;
+
+export class Breaker {
+  private readonly circuits = new Map<NodeId, Circuit>();
+
+  constructor(
+    private readonly limits: Pick<Limits, "breakerOpenMs" | "breakerOpenMsMax">,
+    private readonly random: Random,
+  ) {}
+
+  isOpen(node: NodeId, nowMs: number): boolean {
+    const circuit = this.circuits.get(node);
+    return circuit !== undefined && nowMs < circuit.openUntilMs;
+  }
+
+  /** It did what it was asked. Returns whether that closed its breaker. */
+  onAnswered(node: NodeId): boolean {
+    const circuit = this.circuits.get(node);
+    // Most answers come from peers that never failed.
+    if (circuit === undefined) return false;
+    this.circuits.delete(node);
+    return circuit.openings > 0;
+  }
+
+  /** It was silent to a deadline worth the name, or refused for too much work. Returns whether that opened its breaker. */
+  onFailed(node: NodeId, nowMs: number): boolean {
+    const circuit = this.circuits.get(node) ?? { failures: 0, openings: 0, openUntilMs: 0 };
+    this.circuits.set(node, circuit);
+    circuit.failures++;
+    const isHalfOpen = circuit.openings > 0 && nowMs >= circuit.openUntilMs;
+    if (circuit.openings === 0 ? circuit.failures < FAILURES_MAX : !isHalfOpen) return false;
+    const { breakerOpenMs, breakerOpenMsMax } = this.limits;
+    const openMs = Math.min(breakerOpenMsMax, breakerOpenMs * 2 ** circuit.openings);
+    circuit.openings++;
+    circuit.openUntilMs = nowMs + jitter(this.random, openMs, JITTER);
+    return true;
+  }
+}

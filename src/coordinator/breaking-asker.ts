@@ -1,0 +1,62 @@
+/**
+ * Asking through a breaker: who is given a rest is not asked, and has refused at once.
+ *
+ * So a write that would have gone to it becomes a hint, and a read that was planned a
+ * moment before finds a spare.
+ */
+import type { Limits } from "../config.js";
+import type { Clock, Meter, NodeId } from "../ports.js";
+import type { Refused, Reply, ReplyTo, Request } from "../wire/messages.js";
+import type { Recall } from "../wire/rpc.js";
+import type { Asker } from "./asker.js";
+import type { Breaker } from "./breaker.js";
+
+interface BreakingHost {
+  readonly self: NodeId;
+  readonly clock: Clock;
+  readonly meter: Meter;
+  readonly limits: Pick<Limits, "breakerPatienceMs">;
+  readonly later: (step: () => void) => void;
+}
+
+const RESTS: Refused = { kind: "refused", reason: "overloaded" };
+
+export class BreakingAsker implements Asker {
+  constructor(
+    private readonly host: BreakingHost,
+    private readonly asker: Asker,
+    private readonly breaker: Breaker,
+  ) {}
+
+  call<Kind extends Request["kind"]>(
+    to: NodeId,
+    request: Extract<Request, { kind: Kind }>,
+    timeoutMs: number,
+    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+  ): Recall {
+    const { self, clock, later } = this.host;
+    if (to === self) return this.asker.call(to, request, timeoutMs, onReply);
+    if (this.breaker.isOpen(to, clock.nowMs())) {
+      later(() => onReply(RESTS));
+      return () => {};
+    }
+    return this.asker.call(to, request, timeoutMs, (reply) => {
+      this.note(to, timeoutMs, reply);
+      onReply(reply);
+    });
+  }
+
+  private note(node: NodeId, timeoutMs: number, reply: Reply | undefined): void {
+    const { clock, meter, limits } = this.host;
+    const isBusy = reply?.kind === "refused" && (reply.reason === "overloaded" || reply.reason === "expired");
+    if (reply !== undefined && !isBusy) {
+      if (this.breaker.onAnswered(node)) meter.gauge("murmur_breaker_open", 0, { peer: node });
+      return;
+    }
+    // That nobody waited for long says nothing about who was asked.
+    if (reply === undefined && timeoutMs < limits.breakerPatienceMs) return;
+    if (!this.breaker.onFailed(node, clock.nowMs())) return;
+    meter.count("murmur_breaker_openings_total", { peer: node });
+    meter.gauge("murmur_breaker_open", 1, { peer: node });
+  }
+}

@@ -1,0 +1,95 @@
+/** A peer that fails one question after the other is given a rest, and counts as down meanwhile. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { utf8 } from "../../src/base/bytes.js";
+import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
+import { Breaker } from "../../src/coordinator/breaker.js";
+import type { WriteOutcome } from "../../src/coordinator/outcome.js";
+import { SimCluster } from "../../src/sim/cluster.js";
+import { SimRandom } from "../../src/sim/random.js";
+
+const LIMITS = { breakerOpenMs: 100, breakerOpenMsMax: 300 };
+
+function failed(breaker: Breaker, nowMs: number, times: number): boolean[] {
+  return Array.from({ length: times }, () => breaker.onFailed("n2", nowMs));
+}
+
+describe("a breaker", () => {
+  test("opens at the tenth failure in a row, and an answer in between starts anew", () => {
+    const breaker = new Breaker(LIMITS, new SimRandom(1));
+    assert.ok(!failed(breaker, 0, 9).includes(true));
+    assert.equal(breaker.onAnswered("n2"), false, "it was not open");
+    assert.ok(!failed(breaker, 0, 9).includes(true));
+    assert.deepEqual(failed(breaker, 0, 2), [true, false]);
+    assert.ok(breaker.isOpen("n2", 69));
+    assert.ok(!breaker.isOpen("n2", 130));
+    assert.ok(!breaker.isOpen("n3", 0));
+  });
+
+  test("is half open after its time: one failure opens it for longer, up to a bound, and one answer closes it", () => {
+    const breaker = new Breaker(LIMITS, new SimRandom(1));
+    failed(breaker, 0, 10);
+    let nowMs = 0;
+    for (const [least, most] of [
+      [140, 260],
+      [210, 390],
+      [210, 390],
+    ] as const) {
+      nowMs += 1000;
+      assert.ok(!breaker.isOpen("n2", nowMs));
+      assert.ok(breaker.onFailed("n2", nowMs));
+      assert.ok(breaker.isOpen("n2", nowMs + least - 1) && !breaker.isOpen("n2", nowMs + most));
+    }
+    assert.equal(breaker.onAnswered("n2"), true);
+    assert.ok(!failed(breaker, nowMs, 9).includes(true));
+  });
+
+  test("opens for different times at different nodes", () => {
+    const ends = Array.from({ length: 20 }, (_, seed) => {
+      const breaker = new Breaker(LIMITS, new SimRandom(seed));
+      failed(breaker, 0, 10);
+      return Array.from({ length: 131 }, (_, ms) => ms).find((ms) => !breaker.isOpen("n2", ms));
+    });
+    assert.ok(new Set(ends).size > 5);
+  });
+});
+
+describe("an owner that answers pings and refuses all else", () => {
+  function put(cluster: SimCluster, level: "QUORUM" | "ALL"): WriteOutcome {
+    const op = { kind: "put", contentType: "text/plain", value: utf8("x"), expiresAtMs: undefined } as const;
+    const write = { bucket: "b", key: utf8("ada"), op, context: [], level, deadlineMs: 300 } as const;
+    return cluster.write("n1", write);
+  }
+
+  /** It sleeps for most of the time, but never so long that it would seem dead: it refuses for being late. */
+  function makeBusy(cluster: SimCluster): void {
+    for (let beat = 0; beat < 4; beat++) {
+      cluster.network.pause("n2");
+      cluster.nodeClock("n2").pause();
+      cluster.run(300);
+      cluster.network.resume("n2");
+      cluster.nodeClock("n2").resume();
+      cluster.run(0.01);
+    }
+  }
+
+  test("is not asked any more, fails ALL at once, and is asked again when it is well", () => {
+    const cluster = new SimCluster({ seed: "breaker", limits: { shedLagMs: 1 } });
+    cluster.startAll();
+    const openings = () => cluster.meter("n1").sum("murmur_breaker_openings_total", { peer: "n2" });
+    for (let round = 0; round < 20 && openings() === 0; round++) {
+      makeBusy(cluster);
+      put(cluster, "QUORUM");
+    }
+    assert.ok(openings() > 0, "it was refused ten times in a row");
+    assert.ok(cluster.member("n1").opinionOf("n2").alive, "membership sees nothing of it");
+    const refused = put(cluster, "ALL");
+    assert.equal(refused.ok ? "" : refused.failure.kind, "unavailable");
+    assert.ok(put(cluster, "QUORUM").ok, "the others are enough");
+    const read = { bucket: "b", key: utf8("ada"), deadlineMs: 300, hedge: DEFAULT_HEDGE, mend: true };
+    assert.equal(cluster.read("n1", { ...read, level: "ALL" }).ok, false);
+    cluster.run(6000);
+    assert.ok(put(cluster, "ALL").ok);
+    assert.equal(cluster.meter("n1").value("murmur_breaker_open", { peer: "n2" }), 0);
+  });
+});
