@@ -310,3 +310,32 @@ test("a disk that fails costs hints, never writes", () => {
   cluster.run(100);
   assert.equal(hintsOf(cluster), `${owners[0]}>${owners[2]}:1`, "the coordinator keeps it itself");
 });
+
+test("what is remembered for silent owners is bounded, and forgotten when their time is over", () => {
+  const value = "x".repeat(600);
+  const cluster = clusterOf({ limits: { hintsOwedBytesMax: 1000 } });
+  cluster.network.cut("n1", "n3");
+  for (const key of ["a", "b"]) assert.ok(put(cluster, "n1", key, value, "QUORUM").ok);
+  assert.equal(cluster.meter("n1").sum("murmur_hints_refused_total", { reason: "owed" }), 1);
+  cluster.run(DEADLINE_MS + 100);
+  assert.equal(hintsOf(cluster), "n1>n3:1");
+  assert.ok(put(cluster, "n1", "c", value, "ONE").ok);
+  assert.equal(cluster.meter("n1").sum("murmur_hints_refused_total", { reason: "owed" }), 1, "there is room again");
+});
+
+test("a write that was beaten leaves no room taken, and its hint is the newest state", () => {
+  const cluster = clusterOf({ limits: { hintsOwedBytesMax: 1000 } });
+  cluster.nodeClock("n2").jump(5000);
+  assert.ok(put(cluster, "n2", "ada", "from the future", "ALL").ok);
+  cluster.crash("n1", "kept");
+  cluster.start("n1");
+  cluster.run(1000);
+  lose(cluster, "n3");
+  for (let round = 0; round < 5; round++) {
+    assert.ok(put(cluster, "n1", "ada", `${"y".repeat(600)} ${round}`, "QUORUM").ok);
+    cluster.run(DEADLINE_MS + 100);
+  }
+  assert.equal(cluster.meter("n1").sum("murmur_hints_refused_total"), 0);
+  returnOf(cluster, "n3");
+  assert.match(heldAt(cluster, "n3", "ada") ?? "", /y 4/);
+});
