@@ -223,8 +223,9 @@ export const CORE_LIMITS = {
 
   // Anti-entropy.
   syncIntervalMs: limit(2 * SECOND_MS, 10, 60 * MINUTE_MS, "how often a node compares itself with each peer"),
-  syncRangeRowsMax: limit(256, 8, 65_536, "a range with no more rows is listed row by row instead of split"),
-  syncRangesMax: limit(64, 4, 4096, "ranges compared in one message"),
+  syncBlockRowsMax: limit(32, 8, 65_536, "a block with no more rows is listed row by row instead of split"),
+  syncBlocksMax: limit(64, 4, 4096, "blocks compared in one message"),
+  syncBatchRowsMax: limit(256, 8, 65_536, "rows moved in one message of a sync"),
   syncBatchBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "states moved in one message of a sync"),
   syncDeadlineMs: limit(
     5 * SECOND_MS,
@@ -237,6 +238,24 @@ export const CORE_LIMITS = {
     1,
     100_000,
     "damaged rows waiting to be fetched anew; more are found again when they are met again",
+  ),
+  syncLeaseMs: limit(
+    500,
+    10,
+    MINUTE_MS,
+    "a node exchanges rows with one peer at a time: one that asked nothing for so long has ended",
+  ),
+  treeLeavesMax: limit(
+    65_536,
+    1,
+    4_194_304,
+    "of 20 bytes in memory each, 1.3 MB by default: 150 rows a leaf at 10 million rows a node",
+  ),
+  treeNoteIntervalMs: limit(
+    10 * MINUTE_MS,
+    SECOND_MS,
+    24 * 60 * MINUTE_MS,
+    "trees that writes have left alone are noted on disk so often: what is noted is not summed up after a crash",
   ),
   upkeepIdlePercent: limit(50, 1, 100, "the event loop's time that upkeep may take while no client waits"),
   upkeepBusyPercent: limit(20, 1, 100, "the same while requests are under way"),

@@ -90,7 +90,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const votes = new Votes(world, limits, ring, () => mint.actor);
   votes.onChanged = (isRebuilding) => host.onChanged(self, isRebuilding ? "rebuilding" : "rebuilt");
   mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
-  const merkle = new Merkle(world, limits, ring.partitions, ring.placements);
+  const merkle = new Merkle(world, limits, ring);
   const nowMs = () => mint.nowMs();
   const carriers = new Carriers({ ...world, limits, nowMs, correctionMs: () => peers.skew.correctionMs });
   const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, merkle };
@@ -117,13 +117,13 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const isAlive = (node: NodeId) => peers.isAlive(node);
   const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint, carriers };
   const livesWith = (peer: NodeId) => `${mint.actor} ${peers.actorOf(peer)}`;
-  const sync = new Sync({ ...shared, replica, merkle, votes, livesWith }, others);
+  const pace = new Pace({ ...world, limits, isBusy: () => host.isServing() });
+  const sync = new Sync({ ...shared, replica, merkle, votes, livesWith, pace }, others);
   const reaper = new Reaper(own);
   const reaping = new Reaping({ ...shared, reaper });
   const heal = new Heal({ ...shared, replica, votes });
   replica.onDamaged = (row) => heal.onDamaged(row);
   const hints = new HintBook({ ...own, isAlive });
-  const pace = new Pace({ ...world, limits, isBusy: () => host.isServing() });
   const deliver = new Deliver({ ...shared, hints, pace });
   const flushes = new Flushes({ ...shared, hints });
   hints.onKept = (target) => deliver.onKept(target);

@@ -17,6 +17,7 @@ import type { MemberChange } from "./membership/peers.js";
 import { Ring } from "./membership/ring.js";
 import { type MemberOptions, type MemberParts, openParts } from "./node-parts.js";
 import type { NodeId, World } from "./ports.js";
+import { treeFault } from "./replica/tree-check.js";
 import { Turn } from "./turn.js";
 import type { HintStatus } from "./upkeep/deliver.js";
 import type { FlushOutcome } from "./upkeep/flush.js";
@@ -133,11 +134,16 @@ export class Member {
       this.parts.deliver.stop();
       this.parts.flushes.stop();
       this.parts.pace.stop();
-      this.parts.merkle.stop();
       this.parts.votes.stop();
       this.parts.rpc.close();
-      this.parts.mint.stop(() => this.turn.answer(onStopped));
+      // The note of an orderly stop is the last that is written.
+      this.parts.merkle.stop(() => this.parts.mint.stop(() => this.turn.answer(onStopped)));
     });
+  }
+
+  /** What is wrong with its hash trees: the first sum that is not that of the stored rows. For tests and the simulator. */
+  treeFault(): string | undefined {
+    return treeFault(this.world.storage, this.ring, this.parts.merkle);
   }
 
   /** What the node knows of itself. */
@@ -215,8 +221,8 @@ export class Member {
       case "sync-shared":
         reply(this.parts.sync.onShared(from, request));
         return;
-      case "sync-ranges":
-        reply(this.parts.sync.onRanges(request));
+      case "sync-blocks":
+        this.parts.sync.onBlocks(from, request, reply);
         return;
       case "scan":
         reply({ kind: "scan-reply", pages: this.parts.pages.scan(request) });

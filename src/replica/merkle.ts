@@ -1,182 +1,267 @@
 /**
- * Hash trees: one digest for all rows of a partition, kept with every write.
+ * Hash trees: the sums of all rows, kept with every write.
  *
- * The digest of a set of rows is the xor of their stored digests, so a write
- * changes it in constant time and two replicas compare any stretch of tokens
- * with 16 bytes. The roots live in memory, one per (placement, partition);
- * below a root, digests of token sub-ranges are made on demand from the stored
- * rows (Merkle 1987 by way of Dynamo 4.7; the splitting is range-based set
- * reconciliation, Meyer 2022).
+ * The digest of a set of rows is the xor of their stored digests (sums.ts), so
+ * a write changes it in constant time: its leaf, the root of its partition, and
+ * one sum for each peer over all that both own, by which two nodes that agree
+ * find out so with eight bytes (Merkle 1987 by way of Dynamo 4.7; the xor is
+ * Riak's and Garage's way to keep a tree with each write).
  *
- * Trees speak of the durable view. After a start the roots are summed up from
- * the stored digests, a slice per turn; a write behind the cursor counts at
- * once, one ahead of it is counted when the cursor comes by.
+ * Every change of a row goes through here, so that no row and no sum can part.
+ * The sums speak of the durable view: a failed commit leaves them as they were.
+ * They live in memory (leaves.ts), are noted on disk at an orderly stop and
+ * slowly between times (tree-records.ts), and what is not noted is summed up
+ * after a start (summing.ts).
  */
-import { assert } from "../base/assert.js";
-import { bytesToMapKey, compareBytes } from "../base/bytes.js";
-import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import type { Limits } from "../config.js";
-import { type Cancel, StorageDamage, type World } from "../ports.js";
-import type { ListedRow, SyncRange, TokenRange } from "../wire/messages.js";
-import {
-  ALL_ROWS,
-  digestOfRecord,
-  partitionOfRow,
-  placementOfRow,
-  positionAfter,
-  rowBounds,
-  TOKEN_MAX,
-} from "./rows.js";
+import { type Cancel, type NodeId, StorageDamage, type StorageError, type World, type Write } from "../ports.js";
+import type { TokenBlock } from "../wire/messages.js";
+import { Leaves, leavesPerPartition, placementsOf } from "./leaves.js";
+import { partitionOfRow, placementOfRow, TOKEN_MAX } from "./rows.js";
+import { Summing } from "./summing.js";
+import { addSum, countOf, digestOfSum, newSum, type Sum } from "./sums.js";
+import { ALL_TREES, putTree, readTrees, removeTree, type TreeShape } from "./tree-records.js";
+import type { Owners } from "./votes.js";
+
+type OnCommitted = (error?: StorageError) => void;
+
+/** What is known of a partition's record on disk, and of its rows on their way there. */
+interface Noted {
+  /** A record may be there, true or not: the next row takes it away. */
+  mayStand: boolean;
+  /** It is there, and true. */
+  stands: boolean;
+  /** Seen on disk by this process. */
+  isFound: boolean;
+  pendingRows: number;
+}
+
+/** Records written in one turn: their leaves are put into bytes and hashed. */
+const RECORDS_PER_TURN = 16;
 
 export class Merkle {
-  private readonly roots: Uint8Array[][];
-  /** All rows below this are in the roots; undefined when every row is. */
-  private cursor: Uint8Array | undefined = ALL_ROWS.from;
-  private rowCount = 0;
-  private cancelBuild: Cancel | undefined;
-  private wasDamaged = false;
+  private readonly leaves: Leaves;
+  private readonly summing: Summing;
+  private readonly noted: Noted[][];
+  private isStopped = false;
+  private wasBuilt = false;
+  private cancel: Cancel | undefined;
 
   constructor(
     private readonly world: World,
     private readonly limits: Limits,
-    private readonly partitions: number,
-    placements: number,
+    private readonly owners: Owners,
   ) {
-    this.roots = Array.from({ length: placements }, () =>
-      Array.from({ length: partitions }, () => new Uint8Array(DIGEST_BYTES)),
+    this.leaves = new Leaves(owners, leavesPerPartition(owners, limits));
+    this.summing = new Summing(world, limits, owners.partitions, this.leaves);
+    // As long as nobody has looked, there may be a record.
+    this.noted = placementsOf(owners).map(() =>
+      Array.from({ length: owners.partitions }, () => ({
+        mayStand: true,
+        stands: false,
+        isFound: false,
+        pendingRows: 0,
+      })),
     );
   }
 
-  /**
-   * Sums up what is stored, a slice per turn. A store too damaged to be scanned
-   * has no trees: it serves what it can, and compares itself with nobody. Rows
-   * that somebody meets are healed, so it is tried again from time to time.
-   */
+  /** Takes the trees from their records, sums up what has none, and notes them from time to time. */
   build(onBuilt: () => void): void {
-    try {
-      this.cursor = this.slice(this.cursor as Uint8Array, ALL_ROWS.to, (row, record) =>
-        this.add(row, undefined, record),
-      );
-    } catch (error) {
-      if (!(error instanceof StorageDamage)) throw error;
-      this.cancelBuild = this.world.clock.after(this.limits.syncIntervalMs, () => this.build(() => {}));
-      if (!this.wasDamaged) this.warn(error);
-      return onBuilt();
-    }
-    if (this.cursor === undefined) onBuilt();
-    else this.cancelBuild = this.world.clock.after(0, () => this.build(onBuilt));
+    this.load(ALL_TREES.from, () => {
+      for (const stretch of this.unknownStretches()) this.summing.add(stretch);
+      this.summing.run(() => {
+        this.wasBuilt = true;
+        this.warnOfDamage();
+        this.scheduleNotes();
+        onBuilt();
+      });
+    });
   }
 
-  /** Nothing is read any more. */
-  stop(): void {
-    this.cancelBuild?.();
+  /** Notes all that is known and not noted yet, so that the next start need not sum up. Rows may still be merged. */
+  stop(onStopped: () => void): void {
+    this.isStopped = true;
+    this.cancel?.();
+    // What is pending has called back by then, and is in the sums.
+    this.world.storage.commit([], () => {
+      this.summing.stop();
+      const notes = [...this.unnoted()].map(({ placement, partition }) => this.note(placement, partition));
+      this.world.storage.commit(notes, () => onStopped());
+    });
   }
 
-  /** False until the roots speak of all rows. */
+  /** False until the sums speak of all rows that can be read. */
   get isBuilt(): boolean {
-    return this.cursor === undefined;
+    return this.wasBuilt;
   }
 
   get rows(): number {
-    return this.rowCount;
+    return countOf(this.leaves.all);
   }
 
-  root(placement: number, partition: number): Uint8Array {
-    return this.roots[placement]?.[partition] as Uint8Array;
+  /** How the leaves are cut. */
+  get shape(): TreeShape {
+    return { partitions: this.owners.partitions, leaves: this.leaves.perPartition };
   }
 
-  /** A row became durable: its record before and after (undefined: none). */
-  onDurable(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array | undefined): void {
-    if (this.cursor === undefined || compareBytes(row, this.cursor) < 0) this.add(row, before, after);
+  /** Leaves in which there are rows that the disk cannot read. */
+  get unreadableLeaves(): number {
+    return this.summing.unreadableLeaves;
   }
 
-  /** A damaged row was replaced, or removed: what it weighed is unknown, so its partition is summed up again. */
-  onReplaced(row: Uint8Array, isRemoved: boolean): void {
-    if (this.cursor !== undefined && compareBytes(row, this.cursor) >= 0) return;
-    if (isRemoved) this.rowCount--;
-    const partition = partitionOfRow(row, this.partitions);
+  /**
+   * Puts a row's record in the place of the latest one, or removes it. `before` is that latest record (undefined:
+   * none), `after` the new one (undefined: none from now on).
+   */
+  commit(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array | undefined, onDone: OnCommitted): void {
+    this.write(row, after, (error) => {
+      if (error === undefined && !this.summing.isAhead(row)) this.leaves.change(row, before, after);
+      onDone(error);
+    });
+  }
+
+  /** Puts a record in the place of one that cannot be read: what that one weighed is unknown. */
+  replace(row: Uint8Array, after: Uint8Array | undefined, onDone: OnCommitted): void {
+    this.write(row, after, (error) => {
+      if (error === undefined) this.summing.again(row);
+      onDone(error);
+    });
+  }
+
+  /** Eight bytes over all that this node and a peer both own. */
+  digestWith(peer: NodeId): Uint8Array {
+    return digestOfSum(this.leaves.sharedWith(peer));
+  }
+
+  /** The sum of a block over those of its partitions that count; undefined when the block is less than a leaf. */
+  sumOf(placement: number, block: TokenBlock, counts: (partition: number) => boolean): Sum | undefined {
+    return this.leaves.sumOf(placement, block, counts);
+  }
+
+  /** Every sum that is not zero, as text: for tree-check.ts. */
+  dump(): string[] {
+    return this.leaves.dump();
+  }
+
+  /** The record goes in the batch of the first row: whoever finds it later knows that no row came after it. */
+  private write(row: Uint8Array, after: Uint8Array | undefined, onDone: OnCommitted): void {
+    const [placement, partition] = [placementOfRow(row), partitionOfRow(row, this.owners.partitions)];
+    const noted = this.notedAt(placement, partition);
+    const batch: Write[] = [{ key: row, value: after }];
+    const takesAway = noted.mayStand;
+    if (takesAway) batch.push(removeTree(placement, partition));
+    noted.pendingRows++;
+    this.world.storage.commit(batch, (error) => {
+      noted.pendingRows--;
+      if (error === undefined && takesAway) [noted.mayStand, noted.stands] = [false, false];
+      onDone(error);
+    });
+  }
+
+  private load(from: Uint8Array, onLoaded: () => void): void {
+    const { scanRowsMax: rowsMax, scanBytesMax: bytesMax } = this.limits;
+    let next: Uint8Array | undefined;
     try {
-      const { digest } = this.fingerprint(placementOfRow(row), partitionTokens(this.partitions, partition));
-      this.root(placementOfRow(row), partition).set(digest);
+      const found = readTrees(this.world.storage, from, this.shape, { rowsMax, bytesMax });
+      for (const record of found.records) this.take(record.placement, record.partition, record.leaves);
+      next = found.next;
     } catch (error) {
-      // Another of its rows is damaged too: whoever replaces the last one sums up.
       if (!(error instanceof StorageDamage)) throw error;
+      // Which records there are is not known: each partition is summed up, and its first row removes what may be there.
+      return onLoaded();
+    }
+    if (next !== undefined) {
+      const position = next;
+      this.cancel = this.world.clock.after(0, () => this.load(position, onLoaded));
+      return;
+    }
+    for (const noted of this.noted.flat()) noted.mayStand &&= noted.isFound;
+    onLoaded();
+  }
+
+  private take(placement: number, partition: number, words: Uint32Array | undefined): void {
+    const noted = this.noted[placement]?.[partition];
+    if (noted === undefined) return;
+    noted.isFound = true;
+    if (words === undefined) return;
+    noted.stands = true;
+    const sum = newSum();
+    for (let leaf = 0; leaf < this.leaves.perPartition; leaf++) {
+      sum.fill(0);
+      addSum(sum, words, leaf * sum.length);
+      if (sum.some((word) => word !== 0)) this.leaves.add(placement, partition, leaf, sum);
     }
   }
 
-  /** Digest and count of the durable rows in a range. */
-  fingerprint(placement: number, range: TokenRange): SyncRange {
-    const digest = new Uint8Array(DIGEST_BYTES);
-    let count = 0;
-    this.forEachRow(placement, range, (_row, record) => {
-      xorInto(digest, digestOfRecord(record));
-      count++;
+  /** The partitions without a record that is true, neighbours together. */
+  private unknownStretches(): { placement: number; first: number; end: number }[] {
+    const { perPartition } = this.leaves;
+    return this.noted.flatMap((partitions, placement) => {
+      const stretches: { placement: number; first: number; end: number }[] = [];
+      for (const [partition, noted] of partitions.entries()) {
+        if (noted.stands) continue;
+        const first = partition * perPartition;
+        const last = stretches.at(-1);
+        if (last?.end === first) last.end += perPartition;
+        else stretches.push({ placement, first, end: first + perPartition });
+      }
+      return stretches;
     });
-    return { ...range, digest, count };
   }
 
-  /** The rows of a range that is known to be small. Their values are not kept. */
-  list(
-    placement: number,
-    range: TokenRange,
-    isYoung: (row: Uint8Array, record: Uint8Array) => boolean,
-  ): Map<string, ListedRow> {
-    const listed = new Map<string, ListedRow>();
-    this.forEachRow(placement, range, (row, record) => {
-      const digest = Uint8Array.from(digestOfRecord(record));
-      listed.set(bytesToMapKey(row), { row, digest, young: isYoung(row, record) });
-    });
-    return listed;
+  private scheduleNotes(): void {
+    if (this.isStopped) return;
+    this.cancel = this.world.clock.after(this.limits.treeNoteIntervalMs, () => this.noteSome());
   }
 
-  private warn({ message }: StorageDamage): void {
-    this.wasDamaged = true;
+  private noteSome(): void {
+    const due: Write[] = [];
+    for (const { placement, partition } of this.unnoted()) {
+      due.push(this.note(placement, partition));
+      if (due.length === RECORDS_PER_TURN) break;
+    }
+    if (due.length > 0) this.world.storage.commit(due, () => {});
+    if (due.length < RECORDS_PER_TURN) this.scheduleNotes();
+    else if (!this.isStopped) this.cancel = this.world.clock.after(NOTE_PAUSE_MS, () => this.noteSome());
+  }
+
+  /** Partitions whose sums are known and say all that is durable and pending. */
+  private *unnoted(): Iterable<{ placement: number; partition: number }> {
+    if (!this.wasBuilt) return;
+    for (const [placement, partitions] of this.noted.entries()) {
+      for (const [partition, { stands, pendingRows }] of partitions.entries()) {
+        if (stands || pendingRows > 0 || !this.summing.isKnown(placement, partition)) continue;
+        yield { placement, partition };
+      }
+    }
+  }
+
+  /** From now on the next row takes the record away again, also when it is written before the record is durable. */
+  private note(placement: number, partition: number): Write {
+    Object.assign(this.notedAt(placement, partition), { mayStand: true, stands: true });
+    const isEmpty = countOf(this.leaves.root(placement, partition)) === 0;
+    return putTree(placement, partition, this.shape, isEmpty ? undefined : this.leaves.leavesOf(placement, partition));
+  }
+
+  private warnOfDamage(): void {
+    if (this.summing.unreadableLeaves === 0) return;
+    this.world.meter.count("murmur_damaged_rows_total");
     this.world.log.warn(
-      "the store is damaged and cannot be compared with the peers'; what is read is healed, the rest is not: better stop this node, move its folder away and start it: it rebuilds from them",
-      { damage: message },
+      "some rows of the store cannot be read: they are fetched anew from the other owners; if `murmur repair --check` still names them later, stop this node, move its folder away and start it: it rebuilds from its peers",
+      { leaves: this.summing.unreadableLeaves },
     );
   }
 
-  private forEachRow(placement: number, range: TokenRange, visit: (row: Uint8Array, record: Uint8Array) => void): void {
-    const bounds = rowBounds(placement, range.from, range.to);
-    let from: Uint8Array | undefined = bounds.from;
-    while (from !== undefined) from = this.slice(from, bounds.to, visit);
-  }
-
-  /** Visits as many rows as one scan may take; returns where to go on, or undefined at the end. */
-  private slice(
-    from: Uint8Array,
-    to: Uint8Array,
-    visit: (row: Uint8Array, record: Uint8Array) => void,
-  ): Uint8Array | undefined {
-    const rows = this.world.storage.scan(from, to, this.limits.scanRowsMax, this.limits.scanBytesMax);
-    for (const { key, value } of rows) visit(key, value);
-    const last = rows.at(-1);
-    return last === undefined ? undefined : positionAfter(last.key);
-  }
-
-  private add(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array | undefined): void {
-    const root = this.root(placementOfRow(row), partitionOfRow(row, this.partitions));
-    assert(root !== undefined, "a stored row lies in a placement of this layout");
-    this.rowCount += (after === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
-    if (before !== undefined) xorInto(root, digestOfRecord(before));
-    if (after !== undefined) xorInto(root, digestOfRecord(after));
+  private notedAt(placement: number, partition: number): Noted {
+    return this.noted[placement]?.[partition] as Noted;
   }
 }
 
 /** The tokens of one partition. */
-export function partitionTokens(partitions: number, partition: number): TokenRange {
+export function partitionTokens(partitions: number, partition: number): { from: bigint; to: bigint } {
   const size = (TOKEN_MAX + 1n) / BigInt(partitions);
   const from = BigInt(partition) * size;
   return { from, to: from + size - 1n };
 }
 
-/** A range in `parts` nearly equal parts; fewer when it has fewer tokens. */
-export function splitRange(range: TokenRange, parts: number): TokenRange[] {
-  const size = range.to - range.from + 1n;
-  const count = size < BigInt(parts) ? Number(size) : parts;
-  return Array.from({ length: count }, (_, index) => ({
-    from: range.from + (size * BigInt(index)) / BigInt(count),
-    to: range.from + (size * BigInt(index + 1)) / BigInt(count) - 1n,
-  }));
-}
+const NOTE_PAUSE_MS = 10;

@@ -64,11 +64,8 @@ export class Reaper {
 
   private forget(row: Uint8Array, record: Uint8Array, onForgotten: (isForgotten: boolean) => void): void {
     const { world, merkle } = this.parts;
-    world.storage.commit([{ key: row, value: undefined }], (error) => {
-      if (error === undefined) {
-        merkle.onDurable(row, record, undefined);
-        world.meter.count("murmur_reaped_rows_total");
-      }
+    merkle.commit(row, record, undefined, (error) => {
+      if (error === undefined) world.meter.count("murmur_reaped_rows_total");
       onForgotten(error === undefined);
     });
   }

@@ -75,11 +75,8 @@ export class Replica {
       this.merge("sync", entries, (results) => onDone(results.every(({ status }) => status === "ok")));
       return;
     }
-    const value = entry === undefined ? undefined : encodeRecord(row, entry.state);
-    this.parts.world.storage.commit([{ key: row, value }], (error) => {
-      if (error === undefined) this.parts.merkle.onReplaced(row, value === undefined);
-      onDone(error === undefined);
-    });
+    const record = entry === undefined ? undefined : encodeRecord(row, entry.state);
+    this.parts.merkle.replace(row, record, (error) => onDone(error === undefined));
   }
 
   /** Whether the newest record can be read. */
@@ -148,9 +145,8 @@ export class Replica {
   ): void {
     const record = encodeRecord(row, state);
     this.pendingBytes += record.length;
-    this.parts.world.storage.commit([{ key: row, value: record }], (error) => {
+    this.parts.merkle.commit(row, before, record, (error) => {
       this.pendingBytes -= record.length;
-      if (error === undefined) this.parts.merkle.onDurable(row, before, record);
       onCommitted(error);
     });
   }

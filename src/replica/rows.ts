@@ -16,14 +16,15 @@ import { asBuffer, equalBytes, NO_BYTES, utf8, Writer } from "../base/bytes.js";
 import { DIGEST_BYTES, hash128 } from "../base/hash.js";
 import { type Storage, StorageDamage, type Write } from "../ports.js";
 
-/** The first byte of every storage key: what a node keeps about itself, and the rows it replicates. */
-export const SPACE = { self: 0, rows: 1, hints: 2 } as const;
+/** The first byte of every storage key: what a node keeps of itself, its rows, hints for others, the sums of its rows. */
+export const SPACE = { self: 0, rows: 1, hints: 2, trees: 3 } as const;
 
 /** Where the rows of all placements lie: the second is behind them. */
 export const ALL_ROWS = { from: Uint8Array.of(SPACE.rows), to: Uint8Array.of(SPACE.rows + 1) };
 
 const DIGEST_SEED = 0x6d75726d;
-const TOKEN_OFFSET = 2;
+export const TOKEN_OFFSET = 2;
+export const TOKEN_BITS = 64;
 const BUCKET_OFFSET = TOKEN_OFFSET + 8;
 const SIGN = 1n << 63n;
 export const TOKEN_MAX = (1n << 64n) - 1n;

@@ -153,13 +153,23 @@ class Simulation {
       if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
       rows.set(node, stored);
     }
-    return differingRow(rows, cluster.layout) ?? (isForgetful(this.script.shape) ? this.remembered(rows) : undefined);
+    const differing = differingRow(rows, cluster.layout) ?? this.treeFault();
+    return differing ?? (isForgetful(this.script.shape) ? this.remembered(rows) : undefined);
   }
 
   /** Why not all is forgotten that is dead, or undefined. */
   private remembered(stored: ReadonlyMap<NodeId, readonly Row[]>): string | undefined {
     const wallMs = this.cluster.clock.wallMs();
     return [...stored].map(([node, rows]) => deadRow(node, rows, wallMs)).find((dead) => dead !== undefined);
+  }
+
+  /** Hash trees are kept with each write; here they are held against the rows. */
+  private treeFault(): string | undefined {
+    for (const node of this.cluster.ids) {
+      const fault = this.cluster.member(node).treeFault();
+      if (fault !== undefined) return `${node}: ${fault}`;
+    }
+    return undefined;
   }
 
   /** Whether no hint was lost with a disk, or given up. */

@@ -59,10 +59,12 @@ function drawShape(random: Random): Shape {
   return { nodes, datacenters, replication, partitions, limits: drawLimits(random), commitMs, clocks };
 }
 
+const TIGHT_SYNC = { syncBlockRowsMax: 8, syncBlocksMax: 4, syncBatchRowsMax: 8, treeLeavesMax: 32, scanRowsMax: 16 };
+
 /** Small limits are reached soon. */
 function drawLimits(random: Random): Partial<Limits> {
   const limits: { -readonly [Name in keyof Limits]?: number } = {};
-  if (happens(random, 0.5)) Object.assign(limits, { syncRangeRowsMax: 8, syncRangesMax: 4, scanRowsMax: 16 });
+  if (happens(random, 0.5)) Object.assign(limits, TIGHT_SYNC);
   if (happens(random, 0.3)) limits.settleMs = pick(random, [0, 100, 5000]);
   if (happens(random, 0.2)) limits.pendingCommitBytesMax = 1024 * 1024;
   if (happens(random, 0.3)) limits.hedgeTokensMax = 2;

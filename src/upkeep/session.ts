@@ -1,230 +1,289 @@
 /**
  * One exchange with one peer, until both hold the same (range-based set
- * reconciliation, Meyer 2022, over the xor digests of replica/merkle.ts).
+ * reconciliation, Meyer 2022, over the sums of replica/merkle.ts).
  *
- * First one digest for all shared partitions: mostly that is the end. Then the
- * roots name the partitions that differ; those are taken a few at a time,
- * their ranges split until they are small enough to be listed row by row, and
- * rows that differ are pulled, merged here, and pushed where the peer lacks
- * something. So d differences cost O(d log n). Both directions are the same
- * idempotent merge; a broken exchange loses nothing and is begun again later.
+ * First one digest of eight bytes for all that both own: mostly that is the end.
+ * Else the ring is taken apart, the lowest tokens first: blocks that differ are
+ * split into their parts, and small ones listed row by row; so d differences
+ * among n rows cost O(d log n). Rows that differ move at once when there are
+ * enough for a message, so that neither list nor stack grows with the
+ * difference: the stack holds some levels of one message's blocks.
+ *
+ * All that lies below the top of the stack has been compared, and the partitions
+ * there are the same now. A broken exchange loses nothing and is begun again later.
  */
-import { assert } from "../base/assert.js";
 import { bytesToMapKey, equalBytes } from "../base/bytes.js";
-import { DIGEST_BYTES, xorInto } from "../base/hash.js";
-import { type NodeId, StorageDamage } from "../ports.js";
-import { bornAtUs } from "../replica/carriers.js";
-import { partitionTokens } from "../replica/merkle.js";
-import { bucketOfRow, partitionOfRow } from "../replica/rows.js";
+import type { NodeId } from "../ports.js";
+import { bucketOfRow, partitionOfRow, placementOfRow, TOKEN_BITS } from "../replica/rows.js";
 import { hasBit } from "../replica/votes.js";
-import type {
-  Entry,
-  ListedRow,
-  MergeResult,
-  RangeAnswer,
-  ReplyTo,
-  Request,
-  RowAnswer,
-  SyncRange,
-} from "../wire/messages.js";
-import { isYoung, type SyncParts, sharedPartitions } from "./parts.js";
+import type { BlockAnswer, BlockSum, ListedRow, ReplyTo, Request, SummedBlock, TokenBlock } from "../wire/messages.js";
+import { type BlockRead, Blocks, blockSum, partsOf, WHOLE_RING } from "./blocks.js";
+import type { SyncParts } from "./parts.js";
+import { Transfer } from "./transfer.js";
 
-/** complete: all shared partitions were compared. broken: the peer went away or refused. */
-export type SessionEnd = "complete" | "broken";
+/**
+ * complete: all shared partitions were compared. broken: the peer went away or refused. busy: it, or this node,
+ * exchanges rows with somebody else just now.
+ */
+export type SessionEnd = "complete" | "broken" | "busy";
+
+/** What is asked of an exchange. */
+export interface SessionOrder {
+  readonly peer: NodeId;
+  /** Differences are counted, and nothing moves. */
+  readonly isCheck: boolean;
+  /** Only the rows of this bucket; undefined: all. */
+  readonly bucket: string | undefined;
+}
+
+/** What came of it so far. */
+export interface SessionReport {
+  /** Partitions compared, of those shared. */
+  partitions: number;
+  /** Rows that were not the same on both sides. */
+  differing: number;
+  pulled: number;
+  pushed: number;
+}
+
+export interface SessionHost {
+  /** Whether this node may move rows with the peer now; if so it does until the session ends. */
+  mayExchange(peer: NodeId): boolean;
+  onEnd(end: SessionEnd, report: SessionReport): void;
+}
+
+interface Waiting {
+  readonly placement: number;
+  readonly block: SummedBlock;
+}
 
 export class Session {
-  private placement = -1;
-  private partitions: number[] = [];
-  private peerVotes: Uint8Array = new Uint8Array(0);
-  /** Partitions of this placement that differ and have not been taken up. */
-  private differing: number[] = [];
-  /** Those under way, their ranges still to compare, and rows to move. */
-  private taken: number[] = [];
-  private ranges: SyncRange[] = [];
-  private toPull: ListedRow[] = [];
-  private toPush: Uint8Array[] = [];
-  private isClean = true;
+  private readonly blocks: Blocks;
+  private readonly transfer: Transfer;
+  /** Blocks to compare, the lowest on top. */
+  private readonly stack: Waiting[] = [];
+  private readonly shared: readonly (readonly [placement: number, partition: number])[];
+  /** How many of the shared partitions have been compared. */
+  private compared = 0;
+  private readonly unclean = new Set<string>();
+  private differing = 0;
+  private peerVotes: readonly Uint8Array[] = [];
   /** Whose lives these are: what was compared in one life says nothing about the next. */
   private readonly lives: string;
 
   constructor(
     private readonly parts: SyncParts,
-    private readonly peer: NodeId,
-    private readonly onEnd: (end: SessionEnd) => void,
+    private readonly order: SessionOrder,
+    private readonly host: SessionHost,
   ) {
-    this.lives = parts.livesWith(peer);
+    this.lives = parts.livesWith(order.peer);
+    this.blocks = new Blocks(parts, order.peer);
+    this.shared = Array.from({ length: parts.ring.placements }, (_, placement) =>
+      this.blocks.partitions(placement).map((partition) => [placement, partition] as const),
+    ).flat();
+    this.transfer = new Transfer(parts, {
+      peer: order.peer,
+      ask: (request, onReply) => this.ask(request, onReply),
+      votesHere: (row) => parts.votes.has(placementOfRow(row), this.partitionOf(row)),
+      votesThere: (row) => this.votesThere(placementOfRow(row), this.partitionOf(row)),
+      onUnclean: (row) => this.unclean.add(nameOf(placementOfRow(row), this.partitionOf(row))),
+    });
   }
 
   start(): void {
-    this.guard(() => this.nextPlacement());
-  }
-
-  /** A damaged page ends this exchange; the next one may not need it. */
-  private guard(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      if (!(error instanceof StorageDamage)) throw error;
-      this.parts.meter.count("murmur_damaged_rows_total");
-      this.onEnd("broken");
-    }
-  }
-
-  private nextPlacement(): void {
-    const { ring, merkle } = this.parts;
-    this.placement++;
-    if (this.placement === ring.placements) return this.onEnd("complete");
-    this.partitions = sharedPartitions(this.parts, this.placement, this.peer);
-    const digest = new Uint8Array(DIGEST_BYTES);
-    for (const partition of this.partitions) xorInto(digest, merkle.root(this.placement, partition));
-    this.ask({ kind: "sync-shared", placement: this.placement, digest }, (reply) => this.onShared(reply));
-  }
-
-  private onShared(reply: ReplyTo["sync-shared"]): void {
-    this.peerVotes = reply.votes;
-    if (!reply.same && reply.roots.length !== this.partitions.length * DIGEST_BYTES) return this.onEnd("broken");
-    this.differing = this.partitions.filter((partition, index) => {
-      const theirs = reply.roots.subarray(index * DIGEST_BYTES, (index + 1) * DIGEST_BYTES);
-      const isSame = reply.same || equalBytes(theirs, this.parts.merkle.root(this.placement, partition));
-      if (isSame) this.markSynced(partition);
-      return !isSame;
-    });
-    this.nextPartitions();
-  }
-
-  /** Takes up so many partitions that their rows are summed up within one turn. */
-  private nextPartitions(): void {
-    const { limits, merkle, ring } = this.parts;
-    const owned = ring.ownedBy(ring.self, this.placement).length;
-    const affordable = Math.floor((limits.scanRowsMax * owned) / Math.max(1, merkle.rows));
-    this.taken = this.differing.splice(0, Math.max(1, Math.min(limits.syncRangesMax, affordable)));
-    if (this.taken.length === 0) return this.nextPlacement();
-    this.isClean = true;
-    this.ranges = this.taken.map((partition) =>
-      merkle.fingerprint(this.placement, partitionTokens(ring.partitions, partition)),
-    );
-    this.compareRanges();
-  }
-
-  private compareRanges(): void {
-    const ranges = this.ranges.splice(0, this.parts.limits.syncRangesMax);
-    if (ranges.length === 0) return this.pull();
-    this.ask({ kind: "sync-ranges", placement: this.placement, ranges }, (reply) => {
-      if (reply.answers.length !== ranges.length) return this.onEnd("broken");
-      for (const [index, range] of ranges.entries()) this.onRange(range, reply.answers[index] as RangeAnswer);
-      this.compareRanges();
+    const { merkle, ring } = this.parts;
+    const digest = merkle.digestWith(this.order.peer);
+    this.ask({ kind: "sync-shared", digest }, (reply) => {
+      this.peerVotes = reply.votes;
+      if (reply.same) return this.complete();
+      if (!this.host.mayExchange(this.order.peer)) return this.end("busy");
+      for (let placement = ring.placements - 1; placement >= 0; placement--) {
+        const sum = this.blocks.sumOf(placement, WHOLE_RING) as BlockSum;
+        this.stack.push({ placement, block: { ...WHOLE_RING, ...sum } });
+      }
+      this.next();
     });
   }
 
-  private onRange(range: SyncRange, answer: RangeAnswer): void {
-    if (answer.kind === "rows") this.compareRows(range, answer.rows);
-    if (answer.kind !== "split") return;
-    for (const theirs of answer.ranges) {
-      const ours = this.parts.merkle.fingerprint(this.placement, theirs);
-      if (!equalBytes(ours.digest, theirs.digest)) this.ranges.push(ours);
+  report(): SessionReport {
+    return { partitions: this.compared, differing: this.differing, ...this.transfer.moved };
+  }
+
+  private next(): void {
+    if (this.transfer.waiting >= this.parts.limits.syncBatchRowsMax || this.stack.length === 0) {
+      this.transfer.run(() => {
+        this.markCompared();
+        if (this.stack.length === 0) this.complete();
+        else this.compare();
+      });
+    } else {
+      this.compare();
     }
   }
 
-  private compareRows(range: SyncRange, theirs: readonly ListedRow[]): void {
-    const ours = this.parts.merkle.list(this.placement, range, (row, record) => isYoung(this.parts, row, record));
+  /** Asks about the topmost blocks of one placement. */
+  private compare(): void {
+    const top = this.stack.at(-1) as Waiting;
+    const asked: Waiting[] = [];
+    while (asked.length < this.parts.limits.syncBlocksMax && this.stack.at(-1)?.placement === top.placement) {
+      asked.push(this.stack.pop() as Waiting);
+    }
+    const blocks = asked.map(({ block }) => block);
+    this.ask({ kind: "sync-blocks", placement: top.placement, blocks }, ({ answers }) => {
+      if (answers.length === 0 || answers.length > asked.length) return this.end("broken");
+      this.stack.push(...asked.splice(answers.length).reverse());
+      this.takeAnswers(asked, answers, 0, []);
+    });
+  }
+
+  private takeAnswers(
+    asked: readonly Waiting[],
+    answers: readonly BlockAnswer[],
+    index: number,
+    found: Waiting[],
+  ): void {
+    const waiting = asked[index];
+    if (waiting === undefined) {
+      this.stack.push(...found.reverse());
+      return this.next();
+    }
+    this.takeAnswer(waiting, answers[index] as BlockAnswer, (further) => {
+      found.push(...further);
+      this.takeAnswers(asked, answers, index + 1, found);
+    });
+  }
+
+  /** `onTaken` is given the parts that differ, the lowest first. */
+  private takeAnswer(waiting: Waiting, answer: BlockAnswer, onTaken: (further: readonly Waiting[]) => void): void {
+    const { placement, block } = waiting;
+    switch (answer.kind) {
+      case "same":
+        return onTaken([]);
+      case "damaged":
+        this.markUnclean(placement, block);
+        return onTaken([]);
+      case "rows":
+        return this.blocks.read(placement, block, Number.POSITIVE_INFINITY, (ours) => {
+          this.compareRows(waiting, ours, answer.rows);
+          onTaken([]);
+        });
+      case "split":
+        return this.compareParts(waiting, answer.parts, onTaken);
+    }
+  }
+
+  private compareParts(
+    { placement, block }: Waiting,
+    theirs: readonly BlockSum[],
+    onTaken: (further: readonly Waiting[]) => void,
+  ): void {
+    const parts = partsOf(block);
+    if (theirs.length !== parts.length) return this.end("broken");
+    const differing = (ours: readonly BlockSum[]) =>
+      onTaken(
+        parts.flatMap((part, index): Waiting[] => {
+          const sum = ours[index] as BlockSum;
+          return isSame(sum, theirs[index] as BlockSum) ? [] : [{ placement, block: { ...part, ...sum } }];
+        }),
+      );
+    const known = parts.flatMap((part) => this.blocks.sumOf(placement, part) ?? []);
+    if (known.length === parts.length) return differing(known);
+    this.blocks.read(placement, block, 0, (ours) => {
+      // Its parts may look the same for want of the very rows that cannot be read.
+      if (ours.isDamaged) this.markUnclean(placement, block);
+      differing(ours.parts.map(blockSum));
+    });
+  }
+
+  private compareRows({ placement, block }: Waiting, ours: BlockRead, theirs: readonly ListedRow[]): void {
+    if (ours.isDamaged) this.markUnclean(placement, block);
+    const others = new Map(ours.rows ?? []);
     for (const listed of theirs) {
       const mapKey = bytesToMapKey(listed.row);
-      const own = ours.get(mapKey);
-      ours.delete(mapKey);
-      const isSame = own !== undefined && equalBytes(own.digest, listed.digest);
+      const own = others.get(mapKey);
+      others.delete(mapKey);
+      const isEqual = own !== undefined && equalBytes(own.digest, listed.digest);
       // Who rebuilds takes everything: it must not vote without a write that is still on its way.
-      if (!isSame && (!listed.young || this.parts.votes.rebuilding > 0)) this.toPull.push(listed);
+      if (!isEqual && (!listed.young || this.parts.votes.rebuilding > 0)) this.onDiffering(listed.row, "pull");
     }
-    for (const { row, young } of ours.values()) if (!young) this.toPush.push(row);
+    for (const { row, young } of others.values()) if (!young) this.onDiffering(row, "push");
   }
 
-  private pull(): void {
-    const { syncRangeRowsMax } = this.parts.limits;
-    const wanted = this.toPull.slice(0, syncRangeRowsMax);
-    if (wanted.length === 0) return this.push();
-    const askedUs = this.parts.carriers.nowUs();
-    this.ask({ kind: "read", rows: wanted.map(({ row }) => row) }, ({ answers }) => {
-      if (answers.length === 0) return this.onEnd("broken");
-      this.toPull.splice(0, answers.length);
-      this.mergePulled(wanted, answers, askedUs);
-    });
+  private onDiffering(row: Uint8Array, direction: "pull" | "push"): void {
+    const { bucket, isCheck } = this.order;
+    if (bucket !== undefined && bucketOfRow(row) !== bucket) return this.markUncleanRow(row);
+    this.differing++;
+    if (isCheck) this.markUncleanRow(row);
+    else this.transfer[direction](row);
   }
 
-  private mergePulled(wanted: readonly ListedRow[], answers: readonly RowAnswer[], askedUs: number): void {
-    const { replica, meter } = this.parts;
-    const rows = wanted.map(({ row }) => row);
-    if (answers.some(({ status }) => status === "damaged")) this.isClean = false;
-    const entries = this.entriesOf(rows, answers, askedUs, (partition) => this.votesHere(partition));
-    meter.count("murmur_sync_rows_total", { direction: "pulled" }, entries.length);
-    replica.merge("sync", entries, (results) => this.guard(() => this.onMerged(entries, results)));
+  private markUncleanRow(row: Uint8Array): void {
+    this.unclean.add(nameOf(placementOfRow(row), this.partitionOf(row)));
   }
 
-  private onMerged(entries: readonly Entry[], results: readonly MergeResult[]): void {
-    if (results.some(({ status }) => status !== "ok")) this.isClean = false;
-    const held = this.parts.replica.read(entries.map(({ row }) => row));
-    // What was merged from both sides is news to the peer too.
-    for (const [index, { row, state }] of entries.entries()) {
-      const merged = held[index]?.state;
-      if (merged !== undefined && !equalBytes(merged, state)) this.toPush.push(row);
+  private markUnclean(placement: number, { from, bits }: TokenBlock): void {
+    const partitionBits = Math.log2(this.parts.ring.partitions);
+    const first = Number(from >> BigInt(TOKEN_BITS - partitionBits));
+    const end = first + 2 ** Math.max(0, partitionBits - bits);
+    for (let partition = first; partition < end; partition++) this.unclean.add(nameOf(placement, partition));
+  }
+
+  /** Whatever lies wholly below the top of the stack is done. */
+  private markCompared(): void {
+    const top = this.stack.at(-1);
+    const topPartition = top === undefined ? 0 : this.partitionAt(top.block.from);
+    for (const [placement, partition] of this.shared.slice(this.compared)) {
+      const isBelow =
+        top === undefined || placement < top.placement || (placement === top.placement && partition < topPartition);
+      if (!isBelow) return;
+      this.compared++;
+      if (!this.unclean.has(nameOf(placement, partition))) this.markSynced(placement, partition);
     }
-    this.pull();
   }
 
-  private push(): void {
-    const { replica, meter, limits } = this.parts;
-    const rows = this.toPush.slice(0, limits.syncRangeRowsMax);
-    if (rows.length === 0) return this.endOfTaken();
-    // Before they are read: nothing may seem younger than it is.
-    const nowUs = this.parts.carriers.nowUs();
-    const answers = replica.read(rows);
-    assert(answers.length > 0, "a read of something answers something");
-    this.toPush.splice(0, answers.length);
-    const entries = this.entriesOf(rows, answers, nowUs, (partition) => this.votesThere(partition));
-    meter.count("murmur_sync_rows_total", { direction: "pushed" }, entries.length);
-    this.ask({ kind: "merge", cause: "sync", entries }, () => this.push());
+  private complete(): void {
+    this.markCompared();
+    this.end("complete");
   }
 
-  /** What was read as it travels to a receiver. Where neither side votes, both are all there is: nothing is too old. */
-  private entriesOf(
-    rows: readonly Uint8Array[],
-    answers: readonly RowAnswer[],
-    askedUs: number,
-    receiverVotes: (partition: number) => boolean,
-  ): Entry[] {
-    const { latticeOf, ring } = this.parts;
-    return answers.flatMap(({ state, votes }, index): Entry[] => {
-      const row = rows[index] as Uint8Array;
-      if (state === undefined) return [];
-      const isVouched = votes || !receiverVotes(partitionOfRow(row, ring.partitions));
-      return [{ row, state, bornAtUs: bornAtUs(latticeOf(bucketOfRow(row)), state, isVouched, askedUs) }];
-    });
+  private end(end: SessionEnd): void {
+    this.host.onEnd(end, this.report());
   }
 
-  private endOfTaken(): void {
-    if (this.isClean) for (const partition of this.taken) this.markSynced(partition);
-    this.nextPartitions();
+  private markSynced(placement: number, partition: number): void {
+    if (this.parts.livesWith(this.order.peer) !== this.lives) return;
+    this.parts.votes.markSynced(placement, partition, this.order.peer, this.votesThere(placement, partition));
   }
 
-  private markSynced(partition: number): void {
-    if (this.parts.livesWith(this.peer) !== this.lives) return;
-    this.parts.votes.markSynced(this.placement, partition, this.peer, this.votesThere(partition));
+  private votesThere(placement: number, partition: number): boolean {
+    const bits = this.peerVotes[placement];
+    return this.peerVotes.length === 0 || (bits !== undefined && hasBit(bits, partition));
   }
 
-  private votesHere(partition: number): boolean {
-    return this.parts.votes.has(this.placement, partition);
+  private partitionOf(row: Uint8Array): number {
+    return partitionOfRow(row, this.parts.ring.partitions);
   }
 
-  private votesThere(partition: number): boolean {
-    return this.peerVotes.length === 0 || hasBit(this.peerVotes, partition);
+  private partitionAt(token: bigint): number {
+    return Number(token >> BigInt(TOKEN_BITS - Math.log2(this.parts.ring.partitions)));
   }
 
   private ask<Kind extends Request["kind"]>(
     request: Extract<Request, { kind: Kind }>,
     onReply: (reply: ReplyTo[Kind]) => void,
   ): void {
-    this.parts.rpc.call<Kind>(this.peer, request, this.parts.limits.syncDeadlineMs, (reply) => {
-      if (reply === undefined || reply.kind === "refused") this.onEnd("broken");
-      else this.guard(() => onReply(reply as ReplyTo[Kind]));
+    this.parts.rpc.call<Kind>(this.order.peer, request, this.parts.limits.syncDeadlineMs, (reply) => {
+      if (reply === undefined) this.end("broken");
+      else if (reply.kind === "refused") this.end(reply.reason === "busy" ? "busy" : "broken");
+      else onReply(reply as ReplyTo[Kind]);
     });
   }
+}
+
+function isSame(ours: BlockSum, theirs: BlockSum): boolean {
+  return equalBytes(ours.digest, theirs.digest);
+}
+
+function nameOf(placement: number, partition: number): string {
+  return `${placement}/${partition}`;
 }

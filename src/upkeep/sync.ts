@@ -4,36 +4,43 @@
  * Every `syncIntervalMs`, and at once when a peer comes back, a node compares
  * itself with each peer that it shares partitions with. A node that missed
  * writes while it was away, or lost its disk, catches up this way without
- * anyone reading the keys; and an owner that rebuilds earns its votes by it. One
- * exchange runs at a time, so a node that returns pulls each row once, not from everybody.
+ * anyone reading the keys; and an owner that rebuilds earns its votes by it.
+ *
+ * Comparing is free. Rows move between two nodes at a time: whoever already
+ * exchanges rows answers *busy* to the others, and they come again soon. So a
+ * node that was away gets each row once, not from every peer.
  */
 import { equalBytes } from "../base/bytes.js";
-import { DIGEST_BYTES, xorInto } from "../base/hash.js";
 import { jitter, shuffled } from "../base/random.js";
-import { type Cancel, type NodeId, StorageDamage } from "../ports.js";
-import { splitRange } from "../replica/merkle.js";
-import { TOKEN_MAX } from "../replica/rows.js";
-import type {
-  RangeAnswer,
-  Refused,
-  SyncRange,
-  SyncRanges,
-  SyncRangesReply,
-  SyncShared,
-  SyncSharedReply,
-} from "../wire/messages.js";
-import { isYoung, type SyncParts, sharedPartitions } from "./parts.js";
-import { Session } from "./session.js";
+import type { Cancel, NodeId } from "../ports.js";
+import type { Refused, SyncBlocks, SyncBlocksReply, SyncShared, SyncSharedReply } from "../wire/messages.js";
+import { Answering } from "./answering.js";
+import type { SyncParts } from "./parts.js";
+import { Session, type SessionEnd, type SessionOrder, type SessionReport } from "./session.js";
 
-const SPLIT_PARTS = 16;
 const INTERVAL_SPREAD = 0.2;
+const RETRY_SPREAD = 0.8;
 const NOT_READY: Refused = { kind: "refused", reason: "not-ready" };
-const MALFORMED: Refused = { kind: "refused", reason: "malformed" };
+const BUSY: Refused = { kind: "refused", reason: "busy" };
+
+/** With whom rows are exchanged: led by this node until its session ends, or by the peer as long as it asks. */
+interface Exchange {
+  readonly peer: NodeId;
+  readonly isOurs: boolean;
+  untilMs: number;
+}
+
+interface Ordered extends SessionOrder {
+  readonly onEnd: (end: SessionEnd, report: SessionReport) => void;
+}
 
 export class Sync {
   private readonly waiting = new Set<NodeId>();
-  private isRunning = false;
+  private readonly orders: Ordered[] = [];
+  private running: Session | undefined;
+  private exchange: Exchange | undefined;
   private cancelTick: Cancel | undefined;
+  private isStopped = false;
 
   constructor(
     private readonly parts: SyncParts,
@@ -49,8 +56,10 @@ export class Sync {
   }
 
   stop(): void {
+    this.isStopped = true;
     this.cancelTick?.();
     this.waiting.clear();
+    this.orders.length = 0;
   }
 
   /** Compares with this peer as soon as the exchange under way is over. */
@@ -59,65 +68,87 @@ export class Sync {
     this.next();
   }
 
+  /** One exchange by order of somebody who wants to know what comes of it. */
+  run(order: SessionOrder, onEnd: (end: SessionEnd, report: SessionReport) => void): void {
+    this.orders.push({ ...order, onEnd });
+    this.next();
+  }
+
+  /** Of the exchange under way, if this node leads one. */
+  report(): SessionReport | undefined {
+    return this.running?.report();
+  }
+
   onShared(from: NodeId, request: SyncShared): SyncSharedReply | Refused {
-    const { merkle, votes, ring } = this.parts;
+    const { merkle, votes } = this.parts;
     if (!merkle.isBuilt) return NOT_READY;
-    if (request.placement >= ring.placements) return MALFORMED;
-    const partitions = sharedPartitions(this.parts, request.placement, from);
-    const digest = new Uint8Array(DIGEST_BYTES);
-    const roots = new Uint8Array(partitions.length * DIGEST_BYTES);
-    for (const [index, partition] of partitions.entries()) {
-      const root = merkle.root(request.placement, partition);
-      xorInto(digest, root);
-      roots.set(root, index * DIGEST_BYTES);
-    }
-    const same = equalBytes(digest, request.digest);
-    const bitmap = votes.bitmap(request.placement);
-    return { kind: "sync-shared-reply", same, roots: same ? new Uint8Array(0) : roots, votes: bitmap };
+    const same = equalBytes(merkle.digestWith(from), request.digest);
+    if (!same && !this.serve(from)) return BUSY;
+    return { kind: "sync-shared-reply", same, votes: votes.bitmaps() };
   }
 
-  onRanges(request: SyncRanges): SyncRangesReply | Refused {
-    const { merkle, ring, limits } = this.parts;
-    if (!merkle.isBuilt) return NOT_READY;
-    const isSane = (range: SyncRange) => range.from <= range.to && range.to <= TOKEN_MAX;
-    if (request.placement >= ring.placements || request.ranges.length > limits.syncRangesMax) return MALFORMED;
-    if (!request.ranges.every(isSane)) return MALFORMED;
-    try {
-      const answers = request.ranges.map((range) => this.answerRange(request.placement, range));
-      return { kind: "sync-ranges-reply", answers };
-    } catch (error) {
-      if (!(error instanceof StorageDamage)) throw error;
-      this.parts.meter.count("murmur_damaged_rows_total");
-      return NOT_READY;
-    }
-  }
-
-  private answerRange(placement: number, theirs: SyncRange): RangeAnswer {
-    const { merkle, limits } = this.parts;
-    const ours = merkle.fingerprint(placement, theirs);
-    if (equalBytes(ours.digest, theirs.digest)) return { kind: "same" };
-    if (Math.max(ours.count, theirs.count) > limits.syncRangeRowsMax && theirs.from < theirs.to) {
-      const ranges = splitRange(theirs, SPLIT_PARTS).map((part) => merkle.fingerprint(placement, part));
-      return { kind: "split", ranges };
-    }
-    const listed = merkle.list(placement, theirs, (row, record) => isYoung(this.parts, row, record));
-    return { kind: "rows", rows: [...listed.values()] };
+  onBlocks(from: NodeId, request: SyncBlocks, reply: (reply: SyncBlocksReply | Refused) => void): void {
+    if (!this.parts.merkle.isBuilt) return reply(NOT_READY);
+    if (!this.serve(from)) return reply(BUSY);
+    new Answering(this.parts, from, request, reply).start();
   }
 
   private next(): void {
-    if (this.isRunning || !this.parts.merkle.isBuilt) return;
-    for (const node of this.waiting) {
-      this.waiting.delete(node);
-      if (!this.parts.isAlive(node)) continue;
-      this.isRunning = true;
-      new Session(this.parts, node, (end) => this.onEnd(end)).start();
-      return;
+    if (this.running !== undefined || this.isStopped || !this.parts.merkle.isBuilt) return;
+    const ordered = this.orders.shift();
+    if (ordered !== undefined) return this.begin(ordered, ordered.onEnd);
+    for (const peer of this.waiting) {
+      this.waiting.delete(peer);
+      if (!this.parts.isAlive(peer)) continue;
+      return this.begin({ peer, isCheck: false, bucket: undefined }, (end) => {
+        if (end === "busy") this.retry(peer);
+      });
     }
   }
 
-  private onEnd(end: "complete" | "broken"): void {
-    this.isRunning = false;
-    this.parts.meter.count("murmur_syncs_total", { end });
-    this.next();
+  private begin(order: SessionOrder, onEnd: Ordered["onEnd"]): void {
+    this.running = new Session(this.parts, order, {
+      mayExchange: (peer) => this.lead(peer),
+      onEnd: (end, report) => {
+        this.running = undefined;
+        if (this.exchange?.isOurs === true) this.exchange = undefined;
+        this.parts.meter.count("murmur_syncs_total", { end });
+        onEnd(end, report);
+        this.next();
+      },
+    });
+    this.running.start();
+  }
+
+  /** Whoever is busy now is not for long. The wait is by chance, so that two who met do not meet again. */
+  private retry(peer: NodeId): void {
+    const { clock, random, limits } = this.parts;
+    clock.after(jitter(random, limits.syncRetryMs, RETRY_SPREAD), () => {
+      if (!this.isStopped) this.wake(peer);
+    });
+  }
+
+  /** Takes up an exchange that this node leads. Of two that ask each other at once, the one with the lower id leads. */
+  private lead(peer: NodeId): boolean {
+    const { exchange } = this;
+    const isFree = exchange === undefined || this.isOver(exchange);
+    if (!isFree && !(exchange.peer === peer && this.parts.ring.self < peer)) return false;
+    this.exchange = { peer, isOurs: true, untilMs: Number.POSITIVE_INFINITY };
+    return true;
+  }
+
+  /** Takes part in an exchange that a peer leads, or goes on with it. */
+  private serve(peer: NodeId): boolean {
+    const { exchange } = this;
+    const untilMs = this.parts.clock.nowMs() + this.parts.limits.syncLeaseMs;
+    const isFree = exchange === undefined || this.isOver(exchange);
+    if (!isFree && (exchange.peer !== peer || (exchange.isOurs && this.parts.ring.self < peer))) return false;
+    // Our own session with that peer, if there is one, is told that the peer is busy.
+    this.exchange = { peer, isOurs: false, untilMs };
+    return true;
+  }
+
+  private isOver({ untilMs }: Exchange): boolean {
+    return this.parts.clock.nowMs() > untilMs;
   }
 }

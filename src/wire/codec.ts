@@ -7,30 +7,29 @@
  */
 import { unreachable } from "../base/assert.js";
 import type { Reader, Writer } from "../base/bytes.js";
-import { DIGEST_BYTES } from "../base/hash.js";
 import {
   oneOf,
+  readBlock,
+  readBlockAnswer,
   readBoolean,
   readDeadRow,
   readEntry,
   readList,
   readMergeResult,
-  readRange,
-  readRangeAnswer,
   readRowAnswer,
   readScanPage,
+  writeBlock,
+  writeBlockAnswer,
   writeBoolean,
   writeDeadRow,
   writeEntry,
   writeList,
   writeMergeResult,
-  writeRange,
-  writeRangeAnswer,
   writeRowAnswer,
   writeScanPage,
 } from "./fields.js";
 import { readLiveness, writeLiveness } from "./liveness.js";
-import { CAUSES, type Message, REFUSALS } from "./messages.js";
+import { CAUSES, type Message, REFUSALS, SUM_DIGEST_BYTES } from "./messages.js";
 
 const KINDS = [
   "ping",
@@ -41,8 +40,8 @@ const KINDS = [
   "merge-reply",
   "sync-shared",
   "sync-shared-reply",
-  "sync-ranges",
-  "sync-ranges-reply",
+  "sync-blocks",
+  "sync-blocks-reply",
   "refused",
   "cancel",
   "scan",
@@ -95,18 +94,18 @@ export function writeMessage(writer: Writer, message: Message): void {
       writeList(writer, message.kept, (isKept) => writeBoolean(writer, isKept));
       return;
     case "sync-shared":
-      writer.u8(message.placement).raw(message.digest);
+      writer.raw(message.digest);
       return;
     case "sync-shared-reply":
       writeBoolean(writer, message.same);
-      writer.long(message.roots).long(message.votes);
+      writeList(writer, message.votes, (bits) => writer.long(bits));
       return;
-    case "sync-ranges":
+    case "sync-blocks":
       writer.u8(message.placement);
-      writeList(writer, message.ranges, (range) => writeRange(writer, range));
+      writeList(writer, message.blocks, (block) => writeBlock(writer, block));
       return;
-    case "sync-ranges-reply":
-      writeList(writer, message.answers, (answer) => writeRangeAnswer(writer, answer));
+    case "sync-blocks-reply":
+      writeList(writer, message.answers, (answer) => writeBlockAnswer(writer, answer));
       return;
     case "refused":
       writer.u8(REFUSALS.indexOf(message.reason));
@@ -159,13 +158,13 @@ export function readMessage(reader: Reader): Message {
     case "keep-hint-reply":
       return { kind, kept: readList(reader, () => readBoolean(reader)) };
     case "sync-shared":
-      return { kind, placement: reader.u8(), digest: reader.raw(DIGEST_BYTES) };
+      return { kind, digest: reader.raw(SUM_DIGEST_BYTES) };
     case "sync-shared-reply":
-      return { kind, same: readBoolean(reader), roots: reader.long(), votes: reader.long() };
-    case "sync-ranges":
-      return { kind, placement: reader.u8(), ranges: readList(reader, () => readRange(reader)) };
-    case "sync-ranges-reply":
-      return { kind, answers: readList(reader, () => readRangeAnswer(reader)) };
+      return { kind, same: readBoolean(reader), votes: readList(reader, () => reader.long()) };
+    case "sync-blocks":
+      return { kind, placement: reader.u8(), blocks: readList(reader, () => readBlock(reader)) };
+    case "sync-blocks-reply":
+      return { kind, answers: readList(reader, () => readBlockAnswer(reader)) };
     case "refused":
       return { kind, reason: oneOf(REFUSALS, reader.u8()) };
     case "cancel":

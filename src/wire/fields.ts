@@ -7,20 +7,22 @@ import { MalformedBytes, NO_BYTES, type Reader, type Writer } from "../base/byte
 import { DIGEST_BYTES } from "../base/hash.js";
 import { readStamp, writeStamp } from "../lattice/stamp.js";
 import {
+  type BlockAnswer,
+  type BlockSum,
   type DeadRow,
   type Entry,
   type ListedRow,
   MERGE_STATUSES,
   type MergeResult,
-  type RangeAnswer,
   type RowAnswer,
   type ScannedKey,
   type ScanPage,
-  type SyncRange,
+  SUM_DIGEST_BYTES,
+  type SummedBlock,
 } from "./messages.js";
 
 const ROW_STATUSES = ["found", "absent", "damaged"] as const satisfies readonly RowAnswer["status"][];
-const RANGE_ANSWERS = ["same", "split", "rows"] as const satisfies readonly RangeAnswer["kind"][];
+const BLOCK_ANSWERS = ["same", "split", "rows", "damaged"] as const satisfies readonly BlockAnswer["kind"][];
 
 export function writeRowAnswer(writer: Writer, answer: RowAnswer): void {
   writer.u8(ROW_STATUSES.indexOf(answer.status));
@@ -65,23 +67,32 @@ export function readMergeResult(reader: Reader): MergeResult {
   return { status, votes, stamp: readBoolean(reader) ? readStamp(reader) : undefined };
 }
 
-export function writeRange(writer: Writer, range: SyncRange): void {
-  writer.u64(range.from).u64(range.to).raw(range.digest).u32(range.count);
+export function writeBlock(writer: Writer, block: SummedBlock): void {
+  writer.u64(block.from).u8(block.bits);
+  writeBlockSum(writer, block);
 }
 
-export function readRange(reader: Reader): SyncRange {
-  return { from: reader.u64(), to: reader.u64(), digest: reader.raw(DIGEST_BYTES), count: reader.u32() };
+export function readBlock(reader: Reader): SummedBlock {
+  return { from: reader.u64(), bits: reader.u8(), ...readBlockSum(reader) };
 }
 
-export function writeRangeAnswer(writer: Writer, answer: RangeAnswer): void {
-  writer.u8(RANGE_ANSWERS.indexOf(answer.kind));
-  if (answer.kind === "split") writeList(writer, answer.ranges, (range) => writeRange(writer, range));
+function writeBlockSum(writer: Writer, { digest, count }: BlockSum): void {
+  writer.raw(digest).u32(count);
+}
+
+function readBlockSum(reader: Reader): BlockSum {
+  return { digest: reader.raw(SUM_DIGEST_BYTES), count: reader.u32() };
+}
+
+export function writeBlockAnswer(writer: Writer, answer: BlockAnswer): void {
+  writer.u8(BLOCK_ANSWERS.indexOf(answer.kind));
+  if (answer.kind === "split") writeList(writer, answer.parts, (part) => writeBlockSum(writer, part));
   if (answer.kind === "rows") writeList(writer, answer.rows, (listed) => writeListedRow(writer, listed));
 }
 
-export function readRangeAnswer(reader: Reader): RangeAnswer {
-  const kind = oneOf(RANGE_ANSWERS, reader.u8());
-  if (kind === "split") return { kind, ranges: readList(reader, () => readRange(reader)) };
+export function readBlockAnswer(reader: Reader): BlockAnswer {
+  const kind = oneOf(BLOCK_ANSWERS, reader.u8());
+  if (kind === "split") return { kind, parts: readList(reader, () => readBlockSum(reader)) };
   if (kind === "rows") return { kind, rows: readList(reader, () => readListedRow(reader)) };
   return { kind };
 }

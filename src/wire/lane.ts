@@ -37,8 +37,8 @@ function laneOfKind(message: Message): Lane {
     case "scan-reply":
     case "sync-shared":
     case "sync-shared-reply":
-    case "sync-ranges":
-    case "sync-ranges-reply":
+    case "sync-blocks":
+    case "sync-blocks-reply":
     case "reap-vote":
     case "reap":
     case "reap-reply":

@@ -127,37 +127,44 @@ export interface KeepHintReply {
   readonly kept: readonly boolean[];
 }
 
-/** Are we the same in all the partitions of this placement that we share? One digest for all of them. */
+/** Of a sum over many rows, on its way to a peer: its first bytes; see replica/sums.ts. */
+export const SUM_DIGEST_BYTES = 8;
+
+/** Are we the same in all that we share? One digest over all placements and partitions that both of us own. */
 export interface SyncShared {
   readonly kind: "sync-shared";
-  readonly placement: number;
+  /** SUM_DIGEST_BYTES. */
   readonly digest: Uint8Array;
 }
 
 export interface SyncSharedReply {
   readonly kind: "sync-shared-reply";
   readonly same: boolean;
-  /** When not the same: the root of each shared partition, in ascending order of partitions, 16 bytes each. */
-  readonly roots: Uint8Array;
-  /** One bit for each partition in which the answerer votes. Empty: in all that it owns. */
-  readonly votes: Uint8Array;
+  /** Per placement, one bit for each partition in which the answerer votes. Empty: in all that it owns. */
+  readonly votes: readonly Uint8Array[];
 }
 
-/** A stretch of tokens, both ends included, as the row order has them (unsigned). */
-export interface TokenRange {
+/** All tokens that begin with the same `bits` bits as `from`, in the order of rows (unsigned); the other bits are zero. */
+export interface TokenBlock {
   readonly from: bigint;
-  readonly to: bigint;
+  readonly bits: number;
 }
 
-export interface SyncRange extends TokenRange {
+/** What one holds in a block. */
+export interface BlockSum {
+  /** Over the rows that both should hold, of SUM_DIGEST_BYTES. */
   readonly digest: Uint8Array;
+  /** How many rows, of others too: what it costs to read them. */
   readonly count: number;
 }
 
-export interface SyncRanges {
-  readonly kind: "sync-ranges";
+export interface SummedBlock extends TokenBlock, BlockSum {}
+
+/** Are we the same in each of these blocks? */
+export interface SyncBlocks {
+  readonly kind: "sync-blocks";
   readonly placement: number;
-  readonly ranges: readonly SyncRange[];
+  readonly blocks: readonly SummedBlock[];
 }
 
 /** A row that the answerer holds, its digest, and whether it is too young to be worth a repair. */
@@ -167,15 +174,20 @@ export interface ListedRow {
   readonly young: boolean;
 }
 
-/** same; or the answerer's digests of the parts; or, for a small range, all its rows. */
-export type RangeAnswer =
+/**
+ * same; or what the answerer holds in each part of the block; or, of a small block, all its rows; or damaged: the
+ * answerer cannot read all its rows, and so cannot say what it holds.
+ */
+export type BlockAnswer =
   | { readonly kind: "same" }
-  | { readonly kind: "split"; readonly ranges: readonly SyncRange[] }
-  | { readonly kind: "rows"; readonly rows: readonly ListedRow[] };
+  | { readonly kind: "split"; readonly parts: readonly BlockSum[] }
+  | { readonly kind: "rows"; readonly rows: readonly ListedRow[] }
+  | { readonly kind: "damaged" };
 
-export interface SyncRangesReply {
-  readonly kind: "sync-ranges-reply";
-  readonly answers: readonly RangeAnswer[];
+/** In the order of the blocks, perhaps not of all: the others are asked again. */
+export interface SyncBlocksReply {
+  readonly kind: "sync-blocks-reply";
+  readonly answers: readonly BlockAnswer[];
 }
 
 /** Which keys of a bucket live, from each position (replica/pages.ts) to the end of its partition. */
@@ -236,8 +248,16 @@ export interface ReapReply {
   readonly agreed: readonly boolean[];
 }
 
-/** expired: its asker may have given up while it waited to be read. overloaded: there is more important work. */
-export const REFUSALS = ["wrong-layout", "not-ready", "malformed", "recalled", "expired", "overloaded"] as const;
+/** expired: its asker may have given up while it waited to be read. overloaded: there is more important work. busy: it exchanges rows with somebody else. */
+export const REFUSALS = [
+  "wrong-layout",
+  "not-ready",
+  "malformed",
+  "recalled",
+  "expired",
+  "overloaded",
+  "busy",
+] as const;
 
 /** The question was not looked at. */
 export interface Refused {
@@ -258,7 +278,7 @@ export type Request =
   | Merge
   | KeepHint
   | SyncShared
-  | SyncRanges
+  | SyncBlocks
   | Scan
   | ReapVote
   | Reap;
@@ -270,7 +290,7 @@ export type Reply =
   | MergeReply
   | KeepHintReply
   | SyncSharedReply
-  | SyncRangesReply
+  | SyncBlocksReply
   | ScanReply
   | ReapReply
   | Refused;
@@ -285,7 +305,7 @@ export interface ReplyTo {
   readonly merge: MergeReply;
   readonly "keep-hint": KeepHintReply;
   readonly "sync-shared": SyncSharedReply;
-  readonly "sync-ranges": SyncRangesReply;
+  readonly "sync-blocks": SyncBlocksReply;
   readonly scan: ScanReply;
   readonly "reap-vote": ReapReply;
   readonly reap: ReapReply;

@@ -46,7 +46,7 @@ const EXPECTED = {
   merge: "merge-reply",
   "keep-hint": "keep-hint-reply",
   "sync-shared": "sync-shared-reply",
-  "sync-ranges": "sync-ranges-reply",
+  "sync-blocks": "sync-blocks-reply",
   scan: "scan-reply",
   "reap-vote": "reap-reply",
   reap: "reap-reply",

@@ -28,11 +28,14 @@ const mergeResult = fc.record(
   { status: fc.constantFrom(...MERGE_STATUSES), votes: fc.boolean(), stamp: fc.option(stamp, { nil: undefined }) },
   plain,
 );
-const range = fc.record({ from: u64, to: u64, digest, count: fc.nat() }, plain);
+const sumDigest = fc.uint8Array({ minLength: 8, maxLength: 8 }).map((each) => Buffer.from(each));
+const blockSum = { digest: sumDigest, count: fc.nat() };
+const block = fc.record({ from: u64, bits: u8, ...blockSum }, plain);
 const listedRow = fc.record({ row: anyBytes, digest, young: fc.boolean() }, plain);
-const rangeAnswer = fc.oneof(
+const blockAnswer = fc.oneof(
   fc.record({ kind: kind("same") }, plain),
-  fc.record({ kind: kind("split"), ranges: list(range) }, plain),
+  fc.record({ kind: kind("split"), parts: list(fc.record(blockSum, plain)) }, plain),
+  fc.record({ kind: kind("damaged") }, plain),
   fc.record({ kind: kind("rows"), rows: list(listedRow) }, plain),
 );
 const entry = fc.record({ row: anyBytes, state: anyBytes, bornAtUs: u53 }, plain);
@@ -64,10 +67,10 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("keep-hint"), target: fc.string({ maxLength: 8 }), entries: list(entry) }, plain),
   fc.record({ kind: kind("keep-hint-reply"), kept: list(fc.boolean()) }, plain),
   fc.record({ kind: kind("merge-reply"), results: list(mergeResult) }, plain),
-  fc.record({ kind: kind("sync-shared"), placement: u8, digest }, plain),
-  fc.record({ kind: kind("sync-shared-reply"), same: fc.boolean(), roots: anyBytes, votes: anyBytes }, plain),
-  fc.record({ kind: kind("sync-ranges"), placement: u8, ranges: list(range) }, plain),
-  fc.record({ kind: kind("sync-ranges-reply"), answers: list(rangeAnswer) }, plain),
+  fc.record({ kind: kind("sync-shared"), digest: sumDigest }, plain),
+  fc.record({ kind: kind("sync-shared-reply"), same: fc.boolean(), votes: list(anyBytes) }, plain),
+  fc.record({ kind: kind("sync-blocks"), placement: u8, blocks: list(block) }, plain),
+  fc.record({ kind: kind("sync-blocks-reply"), answers: list(blockAnswer) }, plain),
   fc.record({ kind: kind("scan"), bucket: fc.string(), keysMax: fc.nat(), positions: list(anyBytes) }, plain),
   fc.record({ kind: kind("scan-reply"), pages: list(scanPage) }, plain),
   fc.record({ kind: kind("reap-vote"), rows: list(deadRow) }, plain),

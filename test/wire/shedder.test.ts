@@ -9,7 +9,7 @@ import { Shedder } from "../../src/wire/shedder.js";
 const REQUESTS = {
   scan: { kind: "scan", bucket: "b", keysMax: 1, positions: [] },
   hint: { kind: "merge", cause: "hint", entries: [] },
-  sync: { kind: "sync-ranges", placement: 0, ranges: [] },
+  sync: { kind: "sync-blocks", placement: 0, blocks: [] },
   read: { kind: "read", rows: [] },
   mend: { kind: "merge", cause: "mend", entries: [] },
   write: { kind: "merge", cause: "write", entries: [] },
