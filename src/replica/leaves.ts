@@ -14,7 +14,7 @@ import { assert } from "../base/assert.js";
 import { asBuffer } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import type { NodeId } from "../ports.js";
-import type { TokenBlock } from "../wire/messages.js";
+import type { TokenBlock } from "../wire/sync-messages.js";
 import { partitionOfRow, placementOfRow, TOKEN_BITS, TOKEN_OFFSET } from "./rows.js";
 import { addRecord, addSum, addSumAt, newSum, SUM_WORDS, type Sum, subtractSum, takeRecord } from "./sums.js";
 import type { Owners } from "./votes.js";

@@ -15,7 +15,7 @@
  */
 import type { Limits } from "../config.js";
 import { type Cancel, type NodeId, StorageDamage, type StorageError, type World, type Write } from "../ports.js";
-import type { TokenBlock } from "../wire/messages.js";
+import type { TokenBlock } from "../wire/sync-messages.js";
 import { Leaves, leavesPerPartition, placementsOf } from "./leaves.js";
 import { partitionOfRow, placementOfRow, TOKEN_MAX } from "./rows.js";
 import { Summing } from "./summing.js";

@@ -12,7 +12,7 @@
  */
 import { assert } from "../base/assert.js";
 import { asBuffer } from "../base/bytes.js";
-import { SUM_DIGEST_BYTES } from "../wire/messages.js";
+import { SUM_DIGEST_BYTES } from "../wire/sync-messages.js";
 
 /** Four words of digest, then how many rows. */
 export type Sum = Uint32Array;

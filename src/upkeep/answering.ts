@@ -7,7 +7,8 @@
  */
 import { equalBytes } from "../base/bytes.js";
 import type { NodeId } from "../ports.js";
-import type { BlockAnswer, BlockSum, Refused, SummedBlock, SyncBlocks, SyncBlocksReply } from "../wire/messages.js";
+import type { Refused } from "../wire/messages.js";
+import type { BlockAnswer, BlockSum, SummedBlock, SyncBlocks, SyncBlocksReply } from "../wire/sync-messages.js";
 import { type BlockRead, Blocks, blockSum, isBlock, partsOf } from "./blocks.js";
 import type { SyncParts } from "./parts.js";
 

@@ -12,7 +12,7 @@ import type { NodeId } from "../ports.js";
 import { digestOfRecord, partitionOfRow, rowBounds, TOKEN_BITS, tokenOfRow } from "../replica/rows.js";
 import { readSlice } from "../replica/slice.js";
 import { addRecord, countOf, digestOfSum, newSum, type Sum } from "../replica/sums.js";
-import type { BlockSum, ListedRow, TokenBlock } from "../wire/messages.js";
+import type { BlockSum, ListedRow, TokenBlock } from "../wire/sync-messages.js";
 import { isYoung, type SyncParts } from "./parts.js";
 
 const PART_BITS = 4;

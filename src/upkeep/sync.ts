@@ -13,7 +13,8 @@
 import { equalBytes } from "../base/bytes.js";
 import { jitter, shuffled } from "../base/random.js";
 import type { Cancel, NodeId } from "../ports.js";
-import type { Refused, SyncBlocks, SyncBlocksReply, SyncShared, SyncSharedReply } from "../wire/messages.js";
+import type { Refused } from "../wire/messages.js";
+import type { SyncBlocks, SyncBlocksReply, SyncShared, SyncSharedReply } from "../wire/sync-messages.js";
 import { Answering } from "./answering.js";
 import type { SyncParts } from "./parts.js";
 import { Session, type SessionEnd, type SessionOrder, type SessionReport } from "./session.js";

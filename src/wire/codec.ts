@@ -29,7 +29,8 @@ import {
   writeScanPage,
 } from "./fields.js";
 import { readLiveness, writeLiveness } from "./liveness.js";
-import { CAUSES, type Message, REFUSALS, SUM_DIGEST_BYTES } from "./messages.js";
+import { CAUSES, type Message, REFUSALS } from "./messages.js";
+import { SUM_DIGEST_BYTES } from "./sync-messages.js";
 
 const KINDS = [
   "ping",

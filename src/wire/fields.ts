@@ -7,19 +7,21 @@ import { MalformedBytes, NO_BYTES, type Reader, type Writer } from "../base/byte
 import { DIGEST_BYTES } from "../base/hash.js";
 import { readStamp, writeStamp } from "../lattice/stamp.js";
 import {
-  type BlockAnswer,
-  type BlockSum,
   type DeadRow,
   type Entry,
-  type ListedRow,
   MERGE_STATUSES,
   type MergeResult,
   type RowAnswer,
   type ScannedKey,
   type ScanPage,
+} from "./messages.js";
+import {
+  type BlockAnswer,
+  type BlockSum,
+  type ListedRow,
   SUM_DIGEST_BYTES,
   type SummedBlock,
-} from "./messages.js";
+} from "./sync-messages.js";
 
 const ROW_STATUSES = ["found", "absent", "damaged"] as const satisfies readonly RowAnswer["status"][];
 const BLOCK_ANSWERS = ["same", "split", "rows", "damaged"] as const satisfies readonly BlockAnswer["kind"][];
