@@ -103,6 +103,10 @@ test("a newcomer that disagrees is refused, and told in which field", async () =
   assert.match(await refusalOf(renamed), /cluster is other here and test there/);
   const copies = await fileWithNewPorts((text) => text.replace("replication: 3", "replication: 2"));
   assert.match(await refusalOf(copies), /replication is 2 here and 3 there/);
+  const secretFile = join(cluster.folder, "secret");
+  writeFileSync(secretFile, "a secret that nobody else has", { mode: 0o600 });
+  const secured = await fileWithNewPorts((text) => `${text}security: { secretFile: ${JSON.stringify(secretFile)} }\n`);
+  assert.match(await refusalOf(secured), /secret is a secret here and no secret there/);
   const twin = await fileWithNewPorts((text) => text);
   assert.match(await refusalOf(twin), /node id/);
   assert.equal((await cluster.put("n1", "b", "unmoved", "x", "?w=ALL")).status, 204);

@@ -50,7 +50,7 @@ export interface FuzzReport {
 const TARGET = "n1";
 const HOSTILE = "n3";
 const HOST = "127.0.0.1";
-const BATCH_FRAMES_MAX = 500;
+const BATCH_FRAMES_MAX = 5000;
 const STRANGER_CHANCE = 0.02;
 const REQUESTS_AT_ONCE = 64;
 /** Long enough for an answer; what has no end, such as a stream of events, is left. */

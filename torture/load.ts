@@ -15,12 +15,12 @@ export interface LoadOptions {
   readonly cluster: TorturedCluster;
   readonly checker: Checker;
   readonly availability: Availability;
-  readonly levels: readonly string[];
   /** What goes on at present, for the count of availability; undefined: nothing. */
   fault(): string | undefined;
 }
 
 export const KEYS = 600;
+const LEVELS = ["ONE", "TWO", "QUORUM", "ALL"];
 const TIMEOUT_MS = 1000;
 const GAP_MS_MAX = 50;
 /** Most requests are at the level that promises something; all levels are counted. */
@@ -80,7 +80,8 @@ export class Load {
     const { checker, cluster } = this.options;
     const key = below(random, KEYS);
     const kind = happens(random, 0.4) ? "read" : happens(random, 0.2) ? "delete" : "put";
-    const level = happens(random, QUORUM_SHARE) ? "QUORUM" : pick(random, this.options.levels);
+    const levels = kind === "read" ? LEVELS : [...LEVELS, "ANY"];
+    const level = happens(random, QUORUM_SHARE) ? "QUORUM" : pick(random, levels);
     const name = `${kind} ${++this.number} ${keyName(key)} ${level} at ${door.node ?? "client"}`;
     const isExpiring = kind === "put" && happens(random, 0.15);
     const ticket = checker.begin(key, name, level as Level);

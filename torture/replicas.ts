@@ -14,11 +14,15 @@ export function apart(cluster: TorturedCluster): string | undefined {
   const stored = new Map<NodeId, readonly Row[]>();
   for (const id of cluster.ids) {
     const rows = rowsOf(cluster.member(id).dataDir);
-    const damaged = rows.find(isDamaged);
-    if (damaged !== undefined) return `${id} still has a row that does not fit its checksum`;
+    if (rows.some(isDamaged)) return `${id} still has a row that does not fit its checksum`;
     stored.set(id, rows);
   }
   return differingRow(stored, cluster.layout);
+}
+
+/** Whether the file of a running node has a row that is not what was written. */
+export function isRotten(dataDir: string): boolean {
+  return rowsOf(dataDir).some(isDamaged);
 }
 
 function rowsOf(dataDir: string): Row[] {

@@ -6,19 +6,22 @@ import { type Answer, type Door, plainDoor } from "./doors.js";
 import { KEYS, keyName } from "./load.js";
 
 const AT_ONCE = 16;
-const TRY_MS_MAX = 60_000;
 const TRY_AGAIN_MS = 100;
 const TIMEOUT_MS = 3000;
 
-/** Comes back when each was answered. What cannot be read for a minute is lost. */
-export async function sweep(cluster: TorturedCluster, checker: Checker): Promise<void> {
+/** Comes back with what could not be read for so long; undefined when every key was answered. */
+export async function sweep(cluster: TorturedCluster, checker: Checker, tryMsMax: number): Promise<string | undefined> {
   const doors = cluster.ids.map((id) => plainDoor(id, cluster.member(id).url));
   let next = 0;
+  let failure: string | undefined;
   const reader = async () => {
-    for (let key = next++; key < KEYS; key = next++) await readAtAll(cluster, checker, doors, key);
+    for (let key = next++; key < KEYS && failure === undefined; key = next++) {
+      failure ??= await readAtAll(cluster, checker, doors, key, tryMsMax);
+    }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, reader));
   await Promise.all(doors.map((door) => door.close()));
+  return failure;
 }
 
 async function readAtAll(
@@ -26,8 +29,9 @@ async function readAtAll(
   checker: Checker,
   doors: readonly Door[],
   key: number,
-): Promise<void> {
-  const untilMs = performance.now() + TRY_MS_MAX;
+  tryMsMax: number,
+): Promise<string | undefined> {
+  const untilMs = performance.now() + tryMsMax;
   for (let time = key; cluster.violations.length === 0; time++) {
     const door = doors[time % doors.length] as Door;
     const name = `sweep of ${keyName(key)} at ${door.node}`;
@@ -39,9 +43,10 @@ async function readAtAll(
     if (answer.kind === "ok") {
       checker.onRead(ticket, answer.view, true);
       cluster.violations.push(...checker.violations.splice(0));
-      return;
+      return undefined;
     }
-    if (performance.now() > untilMs) cluster.violations.push(`${name}: ${answer.code} for ${TRY_MS_MAX} ms`);
+    if (performance.now() > untilMs) return `${name}: ${answer.code} for ${tryMsMax} ms`;
     await sleep(TRY_AGAIN_MS);
   }
+  return undefined;
 }

@@ -22,7 +22,6 @@ export interface TortureOptions {
 const MINUTE_MS = 60_000;
 const REPLICATION = 3;
 const CLIENTS = 6;
-const LEVELS = ["ONE", "TWO", "QUORUM", "ALL"];
 const EQUAL_MS_MAX = 60_000;
 const LOOK_AGAIN_MS = 200;
 /** One cluster in five trusts its operating system. */
@@ -39,8 +38,8 @@ export async function torture({ minutes, seed, nodes, say }: TortureOptions): Pr
   const checker = new Checker(cluster.shape.replication, true, false);
   const availability = new Availability();
   let fault: string | undefined;
-  const load = new Load({ cluster, checker, availability, levels: LEVELS, fault: () => fault });
-  const torturer = new Torturer(cluster, () => sweep(cluster, checker), say);
+  const load = new Load({ cluster, checker, availability, fault: () => fault });
+  const torturer = new Torturer(cluster, checker, (tryMsMax) => sweep(cluster, checker, tryMsMax), say);
   let equalMs: number | undefined;
   const untilMs = performance.now() + minutes * MINUTE_MS;
   try {
@@ -86,7 +85,8 @@ async function provenEqual(
     await sleep(LOOK_AGAIN_MS);
   }
   const equalMs = Math.round(performance.now() - endedMs);
-  await sweep(cluster, checker);
+  const failure = await sweep(cluster, checker, EQUAL_MS_MAX);
+  if (failure !== undefined) cluster.violations.push(failure);
   return equalMs;
 }
 

@@ -9,9 +9,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { below, between, happens, pick, shuffled } from "../src/base/random.js";
 import { SeededRandom } from "../src/base/seeded.js";
+import type { Checker } from "../src/sim/checker.js";
 import { flipBit } from "./bit-rot.js";
 import type { TorturedCluster } from "./cluster.js";
+import type { Member } from "./member.js";
 import { losePower } from "./power-loss.js";
+import { isRotten } from "./replicas.js";
 import { clockOffsetMs, type Episode, type Kind } from "./schedule.js";
 
 export type Deed =
@@ -23,11 +26,14 @@ export type Deed =
   | "wipes"
   | "flips"
   | "restarts"
-  | "stores beyond opening"
+  | "stores beyond repair"
   | "clocks set"
   | "resets";
 
 const WHOLE_MS_MAX = 60_000;
+/** Rot that broke the order of the database itself is not healed row by row. */
+const REPAIR_MS_MAX = 15_000;
+const LOOK_AGAIN_MS = 200;
 const ROUNDS = 3;
 /** What a storm is made of. */
 const STORMY = ["kill", "pause", "one cut off", "flapping", "gray", "resets", "power loss"] as const;
@@ -42,8 +48,9 @@ export class Torturer {
 
   constructor(
     private readonly cluster: TorturedCluster,
-    /** Reads every key at ALL. */
-    private readonly sweep: () => Promise<void>,
+    private readonly checker: Checker,
+    /** Reads every key at ALL; comes back with what could not be read for so long. */
+    private readonly sweep: (tryMsMax: number) => Promise<string | undefined>,
     private readonly say: (sentence: string) => void,
   ) {}
 
@@ -173,7 +180,7 @@ export class Torturer {
     const { ids, seed } = episode;
     const random = new SeededRandom(seed).fork("power");
     if (this.cluster.shape.durability === "os") {
-      await this.sweep();
+      await this.allReadable();
       await this.losePower(random, [ids[0] as string]);
       return this.recover();
     }
@@ -196,7 +203,7 @@ export class Torturer {
   private async wipe({ ids }: Episode): Promise<void> {
     const [id] = ids as [string];
     const member = this.cluster.member(id);
-    await this.sweep();
+    await this.allReadable();
     await member.kill();
     member.wipe();
     this.did("wipes");
@@ -209,22 +216,37 @@ export class Torturer {
     const [id] = ids as [string];
     const member = this.cluster.member(id);
     for (let round = 0; round < ROUNDS; round++) {
-      await this.sweep();
+      await this.allReadable();
       await (happens(random, 0.5) ? member.kill() : member.stop());
       for (let count = between(random, 1, 4); count > 0; count--) {
         this.say(flipBit(random, member.dataDir));
         this.did("flips");
       }
-      const reason = await member.start();
-      if (reason !== undefined) {
-        // What the node says to do: move the folder away.
-        this.say(reason);
-        this.did("stores beyond opening");
-        member.wipe();
-        await this.cluster.start(id);
-      }
+      this.checker.blindOwners = 1;
+      const damage = await this.unhealed(member);
+      this.checker.blindOwners = 0;
+      if (damage === undefined) continue;
+      this.say(damage);
+      this.did("stores beyond repair");
+      // What the node itself says to do: move its folder away.
+      await member.kill();
+      member.wipe();
+      await this.cluster.start(id);
       await this.recover();
     }
+  }
+
+  /** Starts a rotten node and waits until the others have made it sound. Comes back with what they could not. */
+  private async unhealed(member: Member): Promise<string | undefined> {
+    const failure =
+      (await member.start()) ?? (await this.cluster.whole(WHOLE_MS_MAX)) ?? (await this.sweep(REPAIR_MS_MAX));
+    if (failure !== undefined) return failure;
+    const untilMs = performance.now() + REPAIR_MS_MAX;
+    while (isRotten(member.dataDir)) {
+      if (performance.now() > untilMs) return `${member.id} still has a row that does not fit its checksum`;
+      await sleep(LOOK_AGAIN_MS);
+    }
+    return undefined;
   }
 
   private async setClock({ ids, forMs, seed }: Episode): Promise<void> {
@@ -259,7 +281,12 @@ export class Torturer {
   private async recover(): Promise<void> {
     const lack = await this.cluster.whole(WHOLE_MS_MAX);
     if (lack !== undefined) this.cluster.violations.push(`not whole after damage: ${lack}`);
-    await this.sweep();
+    await this.allReadable();
+  }
+
+  private async allReadable(): Promise<void> {
+    const failure = await this.sweep(WHOLE_MS_MAX);
+    if (failure !== undefined) this.cluster.violations.push(failure);
   }
 
   private did(deed: Deed, times = 1): void {
