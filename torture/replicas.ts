@@ -13,8 +13,8 @@ const require = createRequire(import.meta.url);
 export function apart(cluster: TorturedCluster): string | undefined {
   const stored = new Map<NodeId, readonly Row[]>();
   for (const id of cluster.ids) {
-    const rows = rowsOf(cluster.member(id).dataDir);
-    if (rows.some(isDamaged)) return `${id} still has a row that does not fit its checksum`;
+    const rows = readableRows(cluster.member(id).dataDir);
+    if (rows === undefined || rows.some(isDamaged)) return `${id} still has a row that does not fit its checksum`;
     stored.set(id, rows);
   }
   return differingRow(stored, cluster.layout);
@@ -22,7 +22,18 @@ export function apart(cluster: TorturedCluster): string | undefined {
 
 /** Whether the file of a running node has a row that is not what was written. */
 export function isRotten(dataDir: string): boolean {
-  return rowsOf(dataDir).some(isDamaged);
+  const rows = readableRows(dataDir);
+  return rows === undefined || rows.some(isDamaged);
+}
+
+/** Undefined when the file is so damaged that SQLite cannot walk through it. */
+function readableRows(dataDir: string): Row[] | undefined {
+  try {
+    return rowsOf(dataDir);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && String(error.code).startsWith("SQLITE_")) return undefined;
+    throw error;
+  }
 }
 
 function rowsOf(dataDir: string): Row[] {
