@@ -51,6 +51,7 @@ const TARGET = "n1";
 const HOSTILE = "n3";
 const HOST = "127.0.0.1";
 const BATCH_FRAMES_MAX = 5000;
+const ANSWERS_MAX = 10_000;
 const STRANGER_CHANCE = 0.02;
 const REQUESTS_AT_ONCE = 64;
 /** Long enough for an answer; what has no end, such as a stream of events, is left. */
@@ -86,7 +87,9 @@ class Fuzz {
   private frames = 0;
   private connections = 0;
   private nonsense = 0;
-  private member: Socket | undefined;
+  /** To questions of the target, for the next batch. */
+  private readonly answers: Uint8Array[] = [];
+  private readonly heard = new Set<Socket>();
 
   constructor(
     private readonly cluster: ProcessCluster,
@@ -111,7 +114,7 @@ class Fuzz {
       await this.noteMemory();
       say(`${this.frames} frames, ${this.memoryMiB.at(-1)} MiB`);
     }
-    this.member?.destroy();
+    for (const socket of this.heard) socket.destroy();
     await once(acceptor.close(), "close");
     for (let step = 1; step <= STEPS; step++) {
       await this.sendRequests(Math.round(requests / STEPS));
@@ -142,8 +145,10 @@ class Fuzz {
         this.overheard.length === 0 ? this.overheard : [],
       );
       this.connections++;
-      this.member = member;
-      const payloads = Array.from({ length: 1 + below(random, BATCH_FRAMES_MAX) }, () => frameGarbage.payload());
+      const answers = this.answers.splice(0);
+      this.nonsense += answers.length;
+      const batch = Array.from({ length: 1 + below(random, BATCH_FRAMES_MAX) }, () => frameGarbage.payload());
+      const payloads = [...answers, ...batch];
       const last = happens(random, 0.8) ? [frameGarbage.spoiled()] : [];
       member.write(Buffer.concat([...packFrames(payloads), ...last]));
       this.frames += payloads.length + last.length;
@@ -166,7 +171,7 @@ class Fuzz {
     });
   }
 
-  /** Listens where the third node would, and answers the target's questions over the connection of the frames. */
+  /** Listens where the third node would; the target's questions are answered over the connection of the frames. */
   private async answerWithNonsense(): Promise<Server> {
     const server = createServer({ noDelay: true }, (socket) => {
       socket.on("error", () => {});
@@ -181,14 +186,12 @@ class Fuzz {
   }
 
   private hear(socket: Socket): void {
+    this.heard.add(socket);
     const parser = new FrameParser(Number.MAX_SAFE_INTEGER);
     socket.on("data", (chunk: Buffer) => {
-      for (const question of parser.push(chunk).payloads) {
-        if (question.length < 4 || this.member?.writable !== true) continue;
-        const payload = this.frameGarbage.payload(Buffer.from(question).readUInt32BE(0));
-        for (const bytes of packFrames([payload])) this.member.write(bytes);
-        this.nonsense++;
-        this.frames++;
+      for (const frame of parser.push(chunk).payloads) {
+        const answer = frame.length === 0 ? undefined : this.frameGarbage.answer(frame);
+        if (answer !== undefined && this.answers.length < ANSWERS_MAX) this.answers.push(answer);
       }
     });
   }

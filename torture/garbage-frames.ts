@@ -9,10 +9,12 @@
  * answer to a read, and "I remember more of you than you do yourself".
  */
 import fc from "fast-check";
-import { Writer } from "../src/base/bytes.js";
+import { NO_BYTES, Reader, utf8, Writer } from "../src/base/bytes.js";
+import { tokenOf } from "../src/base/hash.js";
 import { below, happens, pick, type Random } from "../src/base/random.js";
 import { packFrames } from "../src/real/frames.js";
-import { writeMessage } from "../src/wire/codec.js";
+import { encodeRow, orderedToken } from "../src/replica/rows.js";
+import { readMessage, writeMessage } from "../src/wire/codec.js";
 import type { Message } from "../src/wire/messages.js";
 import { anyMessage } from "../test/wire/any-message.js";
 
@@ -21,6 +23,7 @@ const REMAINING_MS = 1000;
 const RANDOM_BYTES_MAX = 300;
 const LENGTH_OFFSET = 4;
 const HEADER_BYTES = 12;
+const ID_BYTES = 4;
 /** Wide enough that a claimed length of nearly 2^32 is among them. */
 const LIES = [0xffffffff, 0x7fffffff, 0x80000000, 0x01000000, 0xffff, 0];
 
@@ -35,18 +38,36 @@ export class FrameGarbage {
     this.messages = fc.sample(anyMessage, { numRuns: MESSAGES, seed }).map(harmless);
   }
 
-  /** What a proven member sends: a frame with a checksum that is right. `id`: of the question that it answers. */
-  payload(id = this.random.u32()): Uint8Array {
+  /** What a proven member sends: a frame with a checksum that is right. */
+  payload(): Uint8Array {
+    if (happens(this.random, 0.1)) return this.randomBytes();
+    return this.framed(this.random.u32(), pick(this.random, this.messages));
+  }
+
+  /** An answer to this frame of somebody else, mostly of the kind that is expected; undefined when it is no question. */
+  answer(frame: Uint8Array): Uint8Array | undefined {
+    const reader = new Reader(frame);
+    const id = reader.u32();
+    reader.raw(HEADER_BYTES - ID_BYTES);
+    const { kind } = readMessage(reader);
+    if (kind.endsWith("reply") || kind === "pong" || kind === "refused") return undefined;
+    const expected = kind === "ping" ? "pong" : `${kind}-reply`;
+    const fitting = this.messages.filter((message) => message.kind === expected);
+    const isFitting = fitting.length > 0 && happens(this.random, 0.8);
+    return this.framed(id, pick(this.random, isFitting ? fitting : this.messages));
+  }
+
+  private framed(id: number, message: Message): Uint8Array {
     const { random } = this;
-    if (happens(random, 0.1)) return this.randomBytes();
     const layoutVersion = happens(random, 0.05) ? random.u32() : this.layoutVersion;
     const writer = new Writer()
       .u32(id)
       .u32(layoutVersion)
       .u32(happens(random, 0.1) ? random.u32() : REMAINING_MS);
-    const message = pick(random, this.messages);
     writeMessage(writer, message);
-    return message.kind === "pong" ? writer.finish() : this.mangled(writer.finish());
+    // A bit of these that turns may be one of the lies that are left out.
+    const isKept = message.kind === "pong" || message.kind === "read-reply";
+    return isKept ? writer.finish() : this.mangled(writer.finish());
   }
 
   /** A frame after which a connection is over. */
@@ -113,8 +134,35 @@ export class FrameGarbage {
   }
 }
 
-function harmless(message: Message): Message {
-  return message.kind === "pong" ? { ...message, rememberedBoundUs: 0 } : message;
+/** Of the valid messages, those that no other lie of a member could be told from; half of the rows are real ones. */
+function harmless(message: Message, index: number): Message {
+  switch (message.kind) {
+    case "pong":
+      return { ...message, rememberedBoundUs: 0 };
+    case "read-reply":
+      return {
+        ...message,
+        answers: message.answers.map((answer) =>
+          answer.state === undefined ? answer : { ...answer, state: Buffer.concat([NO_STATE, answer.state]) },
+        ),
+      };
+    case "read":
+      return index % 2 === 0 ? message : { ...message, rows: message.rows.map((_, at) => realRow(index + at)) };
+    case "merge":
+      if (index % 2 === 0) return message;
+      return { ...message, entries: message.entries.map((entry, at) => ({ ...entry, row: realRow(index + at) })) };
+    default:
+      return message;
+  }
+}
+
+/** No lattice has this tag. */
+const NO_STATE = Uint8Array.of(0xff);
+
+function realRow(number: number): Uint8Array {
+  const key = utf8(`garbage ${number % 100}`);
+  const token = orderedToken(tokenOf(key));
+  return encodeRow({ placement: 0, token, bucket: "garbage", key, sort: NO_BYTES });
 }
 
 function flip(random: Random, bytes: Buffer): void {
