@@ -53,7 +53,7 @@ const HOST = "127.0.0.1";
 const BATCH_FRAMES_MAX = 5000;
 const ANSWERS_MAX = 10_000;
 const STRANGER_CHANCE = 0.02;
-const REQUESTS_AT_ONCE = 64;
+const REQUESTS_AT_ONCE = 200;
 /** Long enough for an answer; what has no end, such as a stream of events, is left. */
 const SILENCE_MS_MAX = 250;
 const STEPS = 10;
