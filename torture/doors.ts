@@ -39,6 +39,8 @@ export interface Door {
 /** A node may be stopped in its tracks: nobody waits for it longer than this beyond the deadline. */
 const PATIENCE_MS = 500;
 const REFUSALS = new Set([503, 504, 507]);
+/** What a node whose clock was far ahead gave away is refused by the others (API: contexts too far ahead are 400). */
+const CONTEXT_AHEAD = /from too far in the future/;
 const METHODS = { read: "GET", put: "PUT", delete: "DELETE" } as const;
 
 export function plainDoor(node: string, url: string): Door {
@@ -96,6 +98,7 @@ function answerOf(wish: Wish, { statusCode = 0, headers }: IncomingMessage, body
     return viewOf(headers["murmur-context"] as string | undefined, contents);
   }
   const code = `${statusCode} ${body.toString("utf8")}`;
+  if (statusCode === 400 && CONTEXT_AHEAD.test(code)) return { kind: "refused", code: "context-ahead" };
   if (!REFUSALS.has(statusCode)) return { kind: "wrong", code };
   const problem: { code: string; mayHaveApplied: boolean } = JSON.parse(body.toString("utf8"));
   return { kind: problem.mayHaveApplied ? "unknown" : "refused", code: problem.code };
@@ -127,6 +130,7 @@ export function clientDoor(urls: readonly string[]): Door {
       } catch (error) {
         if (!(error instanceof MurmurError)) throw error;
         const { code, status = 0, mayHaveApplied } = error;
+        if (status === 400 && CONTEXT_AHEAD.test(error.message)) return { kind: "refused", code: "context-ahead" };
         if (status >= 400 && !REFUSALS.has(status)) return { kind: "wrong", code: `${status} ${error.message}` };
         return { kind: mayHaveApplied ? "unknown" : "refused", code };
       }
