@@ -24,7 +24,7 @@ type Counts = Record<Work, number>;
 export const BEAT_MS = 20;
 const BEATS_OF_WINDOW = 5;
 /** Requests at hand that a node takes on in any case. */
-export const PENDING_LEAST = 256;
+export const PENDING_LEAST = 64;
 /** Of what was taken on in the last window: when late, when very late, and when in time again. */
 const LESS = 0.9;
 const MUCH_LESS = 0.7;
