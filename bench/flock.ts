@@ -6,9 +6,10 @@
  * waits, and its timers run on. That is how the authors of Lifeguard slow their
  * members down, and it is worse than a pause, in which timers wait as well.
  */
-import { below } from "../src/base/random.js";
+import { DIGEST_BYTES } from "../src/base/hash.js";
 import { SeededRandom } from "../src/base/seeded.js";
 import { DEFAULT_LIMITS, type Limits } from "../src/config.js";
+import { encodeTable, NOBODY } from "../src/membership/members.js";
 import { Peers } from "../src/membership/peers.js";
 import type { Log, NodeId, Storage, Transport } from "../src/ports.js";
 import { type NodeClock, SimClock } from "../src/sim/clock.js";
@@ -30,6 +31,8 @@ interface Bird {
   readonly clock: NodeClock;
   readonly port: StallingPort;
   readonly meter: SimMeter;
+  /** Is told of all at once. */
+  introduce(table: Uint8Array): void;
 }
 
 const STEP_MS = 50;
@@ -48,7 +51,6 @@ export class Flock {
     this.network.weather = { ...CALM, ...options.weather };
     this.limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.ids = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
-    for (const id of this.ids) this.clock.after(below(this.random, this.limits.pingIntervalMs), () => this.start(id));
   }
 
   start(id: NodeId): void {
@@ -68,7 +70,7 @@ export class Flock {
       const others = this.ids.filter((other) => other !== id);
       const made: Peers = new Peers(turn.world, this.limits, id, others, {
         rpc,
-        present: () => ({ actor: BigInt(this.ids.indexOf(id) + 1), boundUs: 1, votes: [] }),
+        present: () => ({ actor: this.lifeOf(id).actor, boundUs: 1, votes: [] }),
         onUp: () => {},
         onChanged: () => {},
         onRemembered: () => {},
@@ -76,7 +78,26 @@ export class Flock {
       made.tick();
       return made;
     });
-    this.birds.set(id, { peers, clock, port, meter });
+    const introduce = (table: Uint8Array) =>
+      turn.run(() => void peers.onPushPull({ kind: "push-pull", digest: new Uint8Array(DIGEST_BYTES), table }));
+    this.birds.set(id, { peers, clock, port, meter, introduce });
+  }
+
+  /** Starts all within one period, and tells each of all: what is measured then is not how they meet. */
+  startAll(): void {
+    const others = this.ids.map((id) => [id, this.lifeOf(id)] as const);
+    const table = encodeTable(
+      new Map(others.map(([id, life]) => [id, { ...life, incarnation: 1, status: "alive", suspecters: NOBODY }])),
+    );
+    for (const id of this.ids) {
+      this.run(this.limits.pingIntervalMs / this.ids.length);
+      this.start(id);
+    }
+    for (const id of this.ids) this.of(id).introduce(table);
+  }
+
+  private lifeOf(id: NodeId): { actor: bigint; isRebuilding: boolean } {
+    return { actor: BigInt(this.ids.indexOf(id) + 1), isRebuilding: false };
   }
 
   crash(id: NodeId): void {

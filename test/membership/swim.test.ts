@@ -6,6 +6,7 @@ import type { MemberStatus } from "../../src/membership/members.js";
 
 function flockOf(options: Partial<FlockOptions> = {}): Flock {
   const flock = new Flock({ nodes: 5, seed: "swim", ...options });
+  for (const id of flock.ids) flock.start(id);
   assert.ok(flock.runUntil(() => flock.isWhole(), 10_000) !== undefined);
   flock.run(2000);
   return flock;
