@@ -247,7 +247,7 @@ export class Merkle {
     if (this.summing.unreadableLeaves === 0) return;
     this.world.meter.count("murmur_damaged_rows_total");
     this.world.log.warn(
-      "some rows of the store cannot be read: they are fetched anew from the other owners; if `murmur repair --check` still names them later, stop this node, move its folder away and start it: it rebuilds from its peers",
+      "some rows of the store cannot be read: they are fetched anew from the other owners; if this is said again at the next start, stop this node, move its folder away and start it: it rebuilds from its peers",
       { leaves: this.summing.unreadableLeaves },
     );
   }
