@@ -131,6 +131,12 @@ export class Mint {
     this.lastUs = stamp.timeUs;
   }
 
+  /** Raises the bound for peers to remember: a copy of this disk as it was before will know less of itself than they. */
+  advance(): void {
+    const boundUs = this.nextBoundUs(0);
+    if (boundUs > this.askedBoundUs) this.commitBound(boundUs);
+  }
+
   /** A peer remembers this bound of our present actor. */
   observeRemembered(boundUs: number): void {
     if (boundUs > this.askedBoundUs) this.renew("a peer remembers more of this store than it does itself");

@@ -20,6 +20,10 @@
  * every clock that is believed. So whatever is written after T1 is stamped above
  * D, and D itself, coming back late, cannot cover it.
  *
+ * Nor does an old copy of a disk bring anything back: who forgets first raises the
+ * bound of its stamps, which its peers remember. So the copy finds itself in a
+ * new life, and what nobody else holds of it is dropped (upkeep/doubt.ts).
+ *
  * Expiry is judged by a clock that does not go back, and as late as the slowest
  * believed one. An owner whose own clock is off judges nothing.
  */
@@ -44,6 +48,7 @@ export class Reaper {
   /** Step 3. `onDone` comes when what could be forgotten is forgotten durably. */
   reap(votedAs: Actor, rows: readonly DeadRow[], onDone: (reply: ReapReply) => void): void {
     const { actor } = this.parts.mint;
+    this.parts.mint.advance();
     const agreed = rows.map(() => false);
     let left = 1;
     const onOne = () => {
@@ -70,6 +75,14 @@ export class Reaper {
     });
   }
 
+  /** Drops a row that no voting owner takes from this one for its age, and no other owner holds: see upkeep/doubt.ts. */
+  drop(row: Uint8Array, onDone: () => void): void {
+    const record = this.soleRecord(row, () => !this.votesFor(row));
+    if (record === undefined) return onDone();
+    this.parts.world.meter.count("murmur_dropped_rows_total");
+    this.forget(row, record, onDone);
+  }
+
   /** Whether a stored record holds nothing but what may be forgotten, as far as this node can tell. */
   isDead(row: Uint8Array, record: Uint8Array): boolean {
     const { latticeOf, mint, limits } = this.parts;
@@ -82,14 +95,18 @@ export class Reaper {
 
   /** The record of this digest, when it is all there is of the row and may be forgotten. */
   private recordToForget(row: Uint8Array, digest: Uint8Array): Uint8Array | undefined {
-    const { world, carriers } = this.parts;
-    if (!this.votesFor(row) || carriers.isClockOff) return undefined;
+    if (!this.votesFor(row) || this.parts.carriers.isClockOff) return undefined;
+    return this.soleRecord(row, (record) => equalBytes(digestOfRecord(record), digest) && this.isDead(row, record));
+  }
+
+  /** The durable record of a row, if it is so, and nothing newer is on its way to the disk. */
+  private soleRecord(row: Uint8Array, isSo: (record: Uint8Array) => boolean): Uint8Array | undefined {
+    const { storage } = this.parts.world;
     try {
-      const record = world.storage.durable(row);
-      const latest = world.storage.latest(row);
-      if (record === undefined || latest === undefined) return undefined;
-      const isHeld = equalBytes(digestOfRecord(record), digest) && equalBytes(record, latest);
-      return isHeld && this.isDead(row, record) ? record : undefined;
+      const record = storage.durable(row);
+      const latest = storage.latest(row);
+      const isSole = record !== undefined && latest !== undefined && equalBytes(record, latest);
+      return isSole && isSo(record) ? record : undefined;
     } catch (error) {
       // Of a damaged row nobody knows what it was.
       if (error instanceof StorageDamage) return undefined;

@@ -8,10 +8,8 @@
  * now is tried again when somebody next meets it.
  */
 import { bytesToMapKey } from "../base/bytes.js";
-import type { NodeId } from "../ports.js";
-import { Birth } from "../replica/carriers.js";
-import { bucketOfRow, partitionOfRow, placementOfRow } from "../replica/rows.js";
-import type { RowAnswer } from "../wire/messages.js";
+import { bucketOfRow } from "../replica/rows.js";
+import { askOthers, type OthersAnswers } from "./others.js";
 import type { SyncParts } from "./parts.js";
 
 type HealParts = Pick<SyncParts, "rpc" | "ring" | "replica" | "votes" | "carriers" | "limits" | "meter" | "latticeOf">;
@@ -35,33 +33,13 @@ export class Heal {
     const [first] = this.waiting;
     if (first === undefined) return;
     this.isRunning = true;
-    this.ask(first[1], (answers, birth) => this.replace(first[1], answers, birth));
+    askOthers(this.parts, first[1], (all) => this.replace(first[1], all));
   }
 
-  private ask(row: Uint8Array, onAnswers: (answers: ReadonlyMap<NodeId, RowAnswer>, birth: Birth) => void): void {
-    const { rpc, ring, limits, carriers, latticeOf } = this.parts;
-    const others = this.ownersOf(row).filter((owner) => owner !== ring.self);
-    const answers = new Map<NodeId, RowAnswer>();
-    const birth = new Birth(carriers, latticeOf(bucketOfRow(row)));
-    let left = others.length;
+  private replace(row: Uint8Array, { answers, birth, isCovered }: OthersAnswers): void {
+    const { replica, latticeOf, meter } = this.parts;
     // The only owner has nobody to ask: its row stays an error, for "absent" would be a lie.
-    if (left === 0) return this.done(row);
-    for (const owner of others) {
-      rpc.call(owner, { kind: "read", rows: [row] }, limits.syncDeadlineMs, (reply) => {
-        const answer = reply?.kind === "read-reply" ? reply.answers[0] : undefined;
-        if (answer !== undefined && answer.status !== "damaged") answers.set(owner, answer);
-        left--;
-        if (left === 0) onAnswers(answers, birth);
-      });
-    }
-  }
-
-  private replace(row: Uint8Array, answers: ReadonlyMap<NodeId, RowAnswer>, birth: Birth): void {
-    const { ring, replica, votes, latticeOf, meter } = this.parts;
-    const voters = [...answers].filter(([, answer]) => answer.votes).map(([owner]) => owner);
-    const partition = partitionOfRow(row, ring.partitions);
-    const progress = { synced: new Set(answers.keys()), voters: new Set(voters) };
-    if (!votes.isCovered(placementOfRow(row), partition, progress)) return this.done(row);
+    if (!isCovered) return this.done(row);
     const lattice = latticeOf(bucketOfRow(row));
     let merged = lattice.bottom;
     for (const { state: bytes, votes: counts } of answers.values()) {
@@ -81,10 +59,5 @@ export class Heal {
     this.waiting.delete(bytesToMapKey(row));
     this.isRunning = false;
     this.next();
-  }
-
-  private ownersOf(row: Uint8Array): readonly NodeId[] {
-    const { ring } = this.parts;
-    return ring.ownersOf(placementOfRow(row), partitionOfRow(row, ring.partitions));
   }
 }

@@ -30,6 +30,8 @@ export interface SyncParts {
   readonly latticeOf: (bucket: string) => AnyLattice;
   /** Names our store's present life and the peer's, as far as it told us. */
   readonly livesWith: (peer: NodeId) => string;
+  /** A row was refused for its age: whether this node may vote all the same. See doubt.ts. */
+  readonly isSettled: (row: Uint8Array) => boolean;
   readonly isAlive: (node: NodeId) => boolean;
   readonly pace: Pace;
 }

@@ -96,7 +96,12 @@ export class Transfer {
     this.toPush.splice(0, answers.length);
     const entries = this.entriesOf(rows, answers, nowUs, (row) => this.host.votesThere(row));
     this.count("pushed", entries.length);
-    this.host.ask({ kind: "merge", cause: "sync", entries }, () => this.parts.pace.soon(() => this.run(onMoved)));
+    this.host.ask({ kind: "merge", cause: "sync", entries }, ({ results }) => {
+      for (const [index, { row }] of entries.entries()) {
+        if (results[index]?.status === "stale" && !this.parts.isSettled(row)) this.host.onUnclean(row);
+      }
+      this.parts.pace.soon(() => this.run(onMoved));
+    });
   }
 
   /** What was read as it travels to a receiver. Where neither side votes, both are all there is: nothing is too old. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { utf8 } from "../../src/base/bytes.js";
+import { bytesToMapKey, utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { Op } from "../../src/lattice/lattice.js";
@@ -169,4 +169,28 @@ test("an owner that crashed before it forgot is met again, and all forget in the
   }
   cluster.run(30_000);
   assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
+});
+
+test("an old copy of a disk does not bring back what all have forgotten since", () => {
+  const cluster = clusterOf({ seed: "old copy", partitions: 1 });
+  assert.ok(write(cluster, "n1", "gone", putOf("zombie"), "ALL").ok);
+  assert.ok(write(cluster, "n1", "kept", putOf("kept"), "ALL").ok);
+  cluster.run(1000);
+  const everything = [Uint8Array.of(0), Uint8Array.of(255)] as const;
+  const copy = cluster.disk("n3").scan(...everything, 1_000_000, Number.POSITIVE_INFINITY);
+  assert.ok(write(cluster, "n1", "gone", DELETE, "ALL").ok);
+  cluster.run(5000);
+  assert.deepEqual(rowsOfAll(cluster), [1, 1, 1]);
+  cluster.crash("n3");
+  cluster.wipe("n3");
+  cluster.disk("n3").write(new Map(copy.map((row) => [bytesToMapKey(row.key), row])));
+  cluster.start("n3");
+  for (let step = 0; step < 100; step++) {
+    cluster.run(100);
+    assert.equal(readOf(cluster, "n1", "gone", "ONE"), undefined);
+    assert.equal(readOf(cluster, "n3", "gone", "QUORUM"), undefined);
+  }
+  assert.equal(cluster.member("n3").describe().rebuilding, 0);
+  assert.deepEqual(rowsOfAll(cluster), [1, 1, 1]);
+  assert.equal(readOf(cluster, "n3", "kept"), "kept");
 });
