@@ -61,7 +61,7 @@ test("a write that was under way for too long is refused by every owner", () => 
   assert.ok(!outcome.ok && outcome.failure.kind === "timeout");
   cluster.network.weather = CALM;
   cluster.run(3000);
-  assert.equal(cluster.meter(owner).value("murmur_stale_carriers_total"), 1);
+  assert.ok(cluster.meter(owner).value("murmur_stale_carriers_total") > 0);
   const request = {
     bucket: "b",
     key: utf8("k"),
