@@ -1,7 +1,7 @@
 /**
  * What may be wrong with a coordinator: planning, counting, answering, mending, asking.
  */
-import type { Mutant } from "./mutant.js";
+import { type Mutant, withFault } from "./mutant.js";
 
 const TALLY = "coordinator/tally.js";
 const READ = "coordinator/read.js";
@@ -62,6 +62,7 @@ export const WRITE_MUTANTS: readonly Mutant[] = [
   {
     name: "refusals-count",
     defect: "an owner that refused a write counts as one that holds it",
+    needs: withFault("failing disk", "damage"),
     edits: [
       {
         file: WRITE,
@@ -111,6 +112,7 @@ export const ASK_MUTANTS: readonly Mutant[] = [
   {
     name: "repeated-ack-counts-twice",
     defect: "an acknowledgement that the network delivers twice counts as two owners'",
+    needs: withFault("duplication"),
     edits: [
       {
         file: RPC,

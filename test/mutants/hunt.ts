@@ -2,8 +2,10 @@
  * Hunting a mutant: seeds are run until one fails.
  *
  * Only a seed that the sound build passes can kill: what fails in both found
- * something else. The seed of the last hunt comes first, then all from 1 on.
+ * something else. The seed of the last hunt comes first, then the others, the
+ * small runs before the large ones.
  */
+import type { Script } from "../../src/sim/script.js";
 import { drawScript } from "../../src/sim/swarm.js";
 import { makeBuild, removeBuild, SOUND_BUILD } from "./build.js";
 import type { Mutant } from "./mutant.js";
@@ -52,8 +54,7 @@ export async function hunt(
   const folder = makeBuild(mutant);
   const runner = new SeedRunner({ folder, isTwice: mutant.isErratic ?? false });
   try {
-    for (const seed of seedsFrom(wish.known, wish.seedsMax)) {
-      if (seed !== wish.known && mutant.needs?.(drawScript(seed)) === false) continue;
+    for (const seed of seedsFrom(mutant, wish.known, wish.seedsMax)) {
       wish.onSeed?.(seed);
       const failure = await runner.failureOf(seed);
       if (failure !== undefined && (await sound.failureOf(seed)) === undefined) return { seed, by: checkerOf(failure) };
@@ -65,9 +66,21 @@ export async function hunt(
   }
 }
 
-function* seedsFrom(known: number | undefined, seedsMax: number): Iterable<number> {
+function* seedsFrom({ needs }: Mutant, known: number | undefined, seedsMax: number): Iterable<number> {
   if (known !== undefined) yield known;
-  for (let seed = 1; seed <= seedsMax; seed++) if (seed !== known) yield seed;
+  for (const { seed } of scriptsOf(seedsMax).filter(needs ?? (() => true))) if (seed !== known) yield seed;
+}
+
+let drawn: readonly Script[] = [];
+
+/** The scripts of the first so many seeds, the small ones first: those kill as well, and in less time. */
+function scriptsOf(seedsMax: number): readonly Script[] {
+  if (drawn.length !== seedsMax) drawn = Array.from({ length: seedsMax }, (_, index) => drawScript(index + 1));
+  return drawn.toSorted((a, b) => sizeOf(a) - sizeOf(b));
+}
+
+function sizeOf({ steps, shape }: Script): number {
+  return steps.length * shape.nodes;
 }
 
 /** A failure's first line without what differs from run to run: operations, nodes, rows and stamps. */
@@ -75,7 +88,7 @@ export function checkerOf(failure: string): string {
   const [line = ""] = failure.split("\n");
   return line
     .replace(/^.*? at n\d+: /, "")
-    .replace(/ \(.*$/, "")
+    .replace(/(, \d+ ms after all faults| \(.*)$/, "")
     .replace(/: value .*$/, "")
     .replace(/\brow [0-9a-f]{8,}/g, "a row")
     .replace(/\bn\d+(, n\d+)*/g, (nodes) => (nodes.includes(",") ? "its owners" : "a node"))

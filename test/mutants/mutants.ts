@@ -2,9 +2,10 @@
  * All mutants, in the order of the docs.
  */
 import { ASK_MUTANTS, READ_MUTANTS, WRITE_MUTANTS } from "./coordinator-mutants.js";
+import { HINT_MUTANTS, REAPER_MUTANTS } from "./forgetting-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { DURABILITY_MUTANTS, MERGE_MUTANTS, STAMP_MUTANTS, VOTE_MUTANTS } from "./replica-mutants.js";
-import { SYNC_MUTANTS } from "./upkeep-mutants.js";
+import { HEAL_MUTANTS, PEER_MUTANTS, SYNC_MUTANTS } from "./upkeep-mutants.js";
 
 export const MUTANTS: readonly Mutant[] = [
   ...MERGE_MUTANTS,
@@ -15,4 +16,8 @@ export const MUTANTS: readonly Mutant[] = [
   ...WRITE_MUTANTS,
   ...ASK_MUTANTS,
   ...SYNC_MUTANTS,
+  ...HEAL_MUTANTS,
+  ...PEER_MUTANTS,
+  ...HINT_MUTANTS,
+  ...REAPER_MUTANTS,
 ];

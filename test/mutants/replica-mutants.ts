@@ -1,7 +1,7 @@
 /**
  * What may be wrong with a replica: merging, acknowledging, voting, stamping.
  */
-import type { Mutant } from "./mutant.js";
+import { type Mutant, withFault } from "./mutant.js";
 
 const REGISTER = "lattice/register.js";
 const REPLICA = "replica/replica.js";
@@ -51,6 +51,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: "merge-over-damage",
     defect: "a merge takes the place of a row that cannot be read, and of whatever newer state that held",
+    needs: withFault("damage"),
     edits: [
       {
         file: REPLICA,
@@ -72,6 +73,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: "ack-before-durable",
     defect: "a merge is acknowledged before its commit is on the disk",
+    needs: withFault("blackout"),
     edits: [
       {
         file: REPLICA,
@@ -84,11 +86,13 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: "nothing-new-acks-at-once",
     defect: "a merge that adds nothing does not wait for the pending commit that absorbed it",
+    needs: withFault("blackout"),
     edits: [{ file: REPLICA, find: "this.parts.world.storage.commit([], onCommitted);", replace: "onCommitted();" }],
   },
   {
     name: "failed-commit-is-ok",
     defect: "a commit that the disk refused is acknowledged",
+    needs: withFault("failing disk"),
     edits: [
       {
         file: REPLICA,
@@ -100,6 +104,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: "damaged-is-absent",
     defect: "a row that cannot be read is answered as not found",
+    needs: withFault("damage"),
     edits: [
       {
         file: REPLICA,
@@ -111,6 +116,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
   {
     name: "checksum-unchecked",
     defect: "a stored row is believed without its checksum",
+    needs: withFault("damage"),
     edits: [
       {
         file: ROWS,
@@ -125,11 +131,24 @@ export const VOTE_MUTANTS: readonly Mutant[] = [
   {
     name: "rebuilder-votes",
     defect: "an owner that is new or wiped votes at once",
+    needs: withFault("wipe", "old copy"),
     edits: [
       {
         file: VOTES,
         find: "return hasBit(this.durable[placement] ?? NO_BYTES, partition);",
         replace: "return true;",
+      },
+    ],
+  },
+  {
+    name: "rebuilder-reads-count",
+    defect: "what an owner that rebuilds answers to a read counts",
+    needs: withFault("wipe", "old copy"),
+    edits: [
+      {
+        file: REPLICA,
+        find: "const votes = this.votesFor(row);",
+        replace: "const votes = true;",
       },
     ],
   },
@@ -150,6 +169,7 @@ export const STAMP_MUTANTS: readonly Mutant[] = [
   {
     name: "bound-forgotten",
     defect: "after a start the clock begins where the wall clock stands, and not above the persisted bound",
+    needs: withFault("crash", "blackout", "power loss"),
     edits: [
       {
         file: MINT,
@@ -157,5 +177,10 @@ export const STAMP_MUTANTS: readonly Mutant[] = [
         replace: "this.lastUs = 0;",
       },
     ],
+  },
+  {
+    name: "actor-shared",
+    defect: "a new store takes an actor that another store has",
+    edits: [{ file: MINT, find: "vouched ? record.actor : u64(world.random)", replace: "vouched ? record.actor : 1n" }],
   },
 ];

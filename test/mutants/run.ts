@@ -3,8 +3,8 @@
  *
  *     npm run mutants                      all of them, the recorded seeds first
  *     npm run mutants -- NAME ...          these alone
- *     npm run mutants -- --fresh           without the record: the first seed from 1 on that kills
- *     npm run mutants -- --seeds 50        gives up sooner
+ *     npm run mutants -- --fresh           without the record: the first of 500 seeds that kills, small runs first
+ *     npm run mutants -- --seeds 50        looks at these first seeds only
  *     npm run mutants -- --write           and write the record, and the table in docs/simulation.md
  *
  * The exit code is 1 when a mutant survives, and when the sound build fails a seed.

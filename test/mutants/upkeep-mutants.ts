@@ -4,6 +4,7 @@
 import type { Mutant } from "./mutant.js";
 
 const SESSION = "upkeep/session.js";
+const TRANSFER = "upkeep/transfer.js";
 const SYNC = "upkeep/sync.js";
 const SYNC_PARTS = "upkeep/parts.js";
 
@@ -11,25 +12,24 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
   {
     name: "sync-sees-no-difference",
     defect: "whoever is asked says that both hold the same",
-    edits: [{ file: SYNC, find: "const same = equalBytes(digest, request.digest);", replace: "const same = true;" }],
+    edits: [
+      {
+        file: SYNC,
+        find: "const same = equalBytes(merkle.digestWith(from), request.digest);",
+        replace: "const same = true;",
+      },
+    ],
   },
   {
     name: "sync-moves-nothing",
     defect: "rows that differ are found, and neither pulled nor pushed",
-    edits: [
-      { file: SESSION, find: "this.toPull.push(listed);", replace: "void listed;" },
-      { file: SESSION, find: "if (!young)\n                this.toPush.push(row);", replace: "void row, young;" },
-    ],
+    edits: [{ file: SESSION, find: "this.transfer[direction](row);", replace: "void direction;" }],
   },
   {
     name: "sync-skips-tombstones",
     defect: "a sync moves values only, and leaves tombstones behind",
     edits: [
-      {
-        file: SESSION,
-        find: "if (state === undefined",
-        replace: "if (state === undefined || state[1] === 1",
-      },
+      { file: TRANSFER, find: "if (state === undefined)", replace: "if (state === undefined || state[1] === 1)" },
     ],
   },
   {
@@ -37,7 +37,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
     defect: "a row that a sync moves gets a higher stamp",
     edits: [
       {
-        file: SESSION,
+        file: TRANSFER,
         find: "return [{ row, state, bornAtUs",
         replace: "return [{ row, state: state.map((byte, at) => (at === 9 ? byte | 1 : byte)), bornAtUs",
       },
@@ -55,3 +55,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
     ],
   },
 ];
+
+export const HEAL_MUTANTS: readonly Mutant[] = [];
+
+export const PEER_MUTANTS: readonly Mutant[] = [];
