@@ -73,6 +73,7 @@ export interface MemberParts {
   readonly flushes: Flushes;
   /** Of all upkeep. */
   readonly pace: Pace;
+  readonly heal: Heal;
   readonly coordinator: CoordinatorParts;
   readonly hotKeys: HotKeys;
   readonly sharedReads: SharedReads;
@@ -135,7 +136,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const owed = new OwedBytes(world.meter, limits);
   const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.skew.refusal };
   if (newCluster) votes.grantAll();
-  const upkeep = { peers, sync, hints, deliver, flushes, pace, reaper, reaping };
+  const upkeep = { peers, sync, heal, hints, deliver, flushes, pace, reaper, reaping };
   return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };
 }
 

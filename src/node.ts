@@ -44,6 +44,13 @@ export interface Opinion {
   readonly clockOffsetMs: number | undefined;
 }
 
+/** One of the things that are bounded. */
+export interface Held {
+  readonly name: string;
+  readonly amount: number;
+  readonly most: number;
+}
+
 interface HedgeAfter {
   /** Undefined: never. */
   readonly hedgeAfterMs: number | undefined;
@@ -156,6 +163,22 @@ export class Member {
       rebuilding: votes.rebuilding,
       latestSaneMs: Math.floor(mint.latestSaneUs() / 1000),
     };
+  }
+
+  /** What it holds in memory on behalf of others, against its bounds. */
+  held(): readonly Held[] {
+    const { deliver, heal, replica } = this.parts;
+    const { limits } = this.options.config;
+    const { healRowsPendingMax, hintRowsMax, pendingCommitBytesMax, valueBytesMax } = limits;
+    const hints = deliver
+      .describe()
+      .map(({ node, hints }) => ({ name: `hints for ${node}`, amount: hints, most: hintRowsMax }));
+    return [
+      ...hints,
+      { name: "damaged rows that wait", amount: heal.pending, most: healRowsPendingMax },
+      // The last one that is let in may reach over it.
+      { name: "bytes that wait for the disk", amount: replica.pending, most: pendingCommitBytesMax + valueBytesMax },
+    ];
   }
 
   /** What it thinks of a member, itself included. */

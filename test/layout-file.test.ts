@@ -4,7 +4,8 @@ import { test } from "node:test";
 import type { LayoutSpec } from "../src/membership/layout.js";
 import { type OpenedLayout, openLayout } from "../src/real/layout-file.js";
 import { SimClock } from "../src/sim/clock.js";
-import { SimDisk, SimStorage } from "../src/sim/storage.js";
+import { SimDisk } from "../src/sim/disk.js";
+import { SimStorage } from "../src/sim/storage.js";
 
 const members = ["n1", "n2", "n3"].map((id) => ({ id, rack: id, datacenter: "dc1", capacity: 1 }));
 const SPEC: LayoutSpec = { partitions: 16, members, placements: [{ replication: 3 }] };

@@ -45,7 +45,8 @@ export class Mint {
   private readonly aheadActor: Actor;
   /** Told of each new life, and whether the past is vouched for: if not, votes are earned anew. */
   onRenewed: (isVouched: boolean) => void = () => {};
-  private readonly waiting: Array<{ aboveUs: number; onStamp: OnStamp }> = [];
+  /** Each with the time at which it was asked for: that is soon within the bound, whatever the disk takes. */
+  private readonly waiting: Array<{ aboveUs: number; askedUs: number; onStamp: OnStamp }> = [];
 
   /** Opens the store's life. */
   constructor(
@@ -101,14 +102,18 @@ export class Mint {
 
   /** A fresh stamp above `aboveUs`; undefined when the disk refuses the bound. Mostly answers within the call. */
   mint(aboveUs: number, onStamp: OnStamp): void {
+    this.mintFrom(this.wallUs(), aboveUs, onStamp);
+  }
+
+  private mintFrom(askedUs: number, aboveUs: number, onStamp: OnStamp): void {
     if (aboveUs > this.latestSaneUs()) {
       onStamp(this.mintAhead(aboveUs));
       return;
     }
     if (this.lastUs > this.latestSaneUs()) this.returnToWall();
-    const timeUs = Math.max(this.lastUs + 1, aboveUs + 1, this.wallUs());
+    const timeUs = Math.max(this.lastUs + 1, aboveUs + 1, askedUs);
     if (this.waiting.length > 0 || timeUs > this.durableBoundUs) {
-      this.waiting.push({ aboveUs, onStamp });
+      this.waiting.push({ aboveUs, askedUs, onStamp });
       this.raiseBound(timeUs);
       return;
     }
@@ -210,8 +215,8 @@ export class Mint {
   }
 
   private serveWaiting(granted: boolean): void {
-    for (const { aboveUs, onStamp } of this.waiting.splice(0)) {
-      if (granted) this.mint(aboveUs, onStamp);
+    for (const { aboveUs, askedUs, onStamp } of this.waiting.splice(0)) {
+      if (granted) this.mintFrom(Math.min(askedUs, this.wallUs()), aboveUs, onStamp);
       else onStamp(undefined);
     }
   }

@@ -42,6 +42,11 @@ export class Replica {
 
   constructor(private readonly parts: ReplicaParts) {}
 
+  /** Bytes that wait for the disk. */
+  get pending(): number {
+    return this.pendingBytes;
+  }
+
   /** The durable states of these rows, or of so many of the first as fit into one message. */
   read(rows: readonly Uint8Array[]): RowAnswer[] {
     const answers: RowAnswer[] = [];

@@ -2,9 +2,10 @@
  * What a client may hold a cluster to, checked against every answer.
  *
  * For each key the checker keeps, per count of owners, the highest stamp known
- * to be held by so many. A read of `r` of N owners must see every stamp that
- * more than N - r owners held when it began (R + W > N: Gifford 1979), whether
- * a write put it there or an earlier read (monotonic reads). A write counts the
+ * to be held by so many, of all owners and of those in each datacenter. A read
+ * of `r` of N must see every stamp that more than N - r of them held when it
+ * began (R + W > N: Gifford 1979), whether a write put it there or an earlier
+ * read (monotonic reads). A write counts the
  * same way, for who writes after an acknowledged write must win over it, and over all
  * that its context names. One stamp belongs to one write of one key, and a value
  * was written by somebody.
@@ -21,18 +22,32 @@ import { type Context, compareStamps, type Stamp } from "../lattice/stamp.js";
 export interface Ticket {
   readonly key: number;
   readonly name: string;
-  /** How many owners answer at its level, at least. */
-  readonly count: number;
+  /** How many owners answer at its level, at least, among which. */
+  readonly parts: readonly Part[];
   readonly floor: Stamp | undefined;
 }
 
-interface KeyHistory {
-  /** By count of owners: the highest stamp that so many are known to hold. */
+/** So many of the owners in a datacenter, or of all. */
+interface Part {
+  readonly among: string;
+  readonly count: number;
+}
+
+interface Owners {
+  readonly number: number;
+  /** By count: the highest stamp that so many of them are known to hold. */
   readonly held: (Stamp | undefined)[];
+}
+
+interface KeyHistory {
+  /** All owners, and those of each datacenter by its name. */
+  readonly owners: ReadonlyMap<string, Owners>;
   readonly values: Map<string, string>;
   readonly attempted: Set<string>;
   /** Values that may be gone by themselves. */
   readonly expiring: Set<string>;
+  /** By stamp and judge. */
+  readonly expired: Set<string>;
   /** The true time of the last attempt to make the key vanish. */
   vanishedMs: number;
 }
@@ -41,6 +56,8 @@ interface KeyHistory {
 const ATTEMPT_MS_MAX = 3000;
 
 const GONE = "-";
+const ALL = "";
+const NO_DATACENTERS: ReadonlyMap<string, number> = new Map();
 
 export class Checker {
   readonly violations: string[] = [];
@@ -60,14 +77,16 @@ export class Checker {
     private readonly replication: Replication,
     private readonly losesCopies: boolean,
     private readonly forgets: boolean,
+    /** How many owners a key has in each datacenter; nothing is expected of them while it is unknown. */
+    private readonly datacentersOf: (key: number) => ReadonlyMap<string, number> = () => NO_DATACENTERS,
   ) {
     this.owners = ownersOf(replication);
   }
 
-  /** An operation begins. */
-  begin(key: number, name: string, level: Level): Ticket {
-    const count = countOf(level, this.replication);
-    return { key, name, count, floor: this.floorOf(key, count) };
+  /** An operation begins, at a node of this datacenter. */
+  begin(key: number, name: string, level: Level, datacenter?: string): Ticket {
+    const parts = [...this.partsOf(key, level, datacenter)];
+    return { key, name, parts, floor: this.floorOf(key, parts) };
   }
 
   /** A value is about to be written: from now on somebody may read it. */
@@ -93,25 +112,33 @@ export class Checker {
     this.onHeld(ticket, stamp);
   }
 
-  /** `isMended`: who was behind was mended before the answer, so that so many hold it. */
-  onRead(ticket: Ticket, { contents, context }: View, isMended: boolean): void {
+  /**
+   * `isMended`: who was behind was mended before the answer, so that so many hold it.
+   * `judge`: the process that told what has expired, if its clock can be relied on not to go back.
+   */
+  onRead(ticket: Ticket, { contents, context }: View, isMended: boolean, judge?: string): void {
     const [stamp] = context;
     const isForgotten = stamp === undefined && this.mayBeForgotten(ticket);
     if (isBelow(stamp, ticket.floor) && !isForgotten) this.violate(ticket, "read less than was held", stamp);
     if (stamp === undefined) return;
     const [content] = contents;
-    this.onValue(ticket, stamp, content === undefined ? GONE : Buffer.from(content.value).toString());
+    const value = content === undefined ? GONE : Buffer.from(content.value).toString();
+    this.onValue(ticket, stamp, value);
+    if (judge !== undefined) this.onJudged(ticket, stamp, value, judge);
     if (isMended) this.onHeld(ticket, stamp);
   }
 
   /** All hints have arrived and all replicas are equal: what hints alone had to keep is held by every owner now. */
   onHintsDelivered(): void {
-    for (const { held } of this.keys.values()) held[this.owners] = later(held[this.owners], held[0]);
+    for (const key of this.keys.keys()) {
+      const { held } = this.ownersAmong(key, ALL);
+      held[this.owners] = later(held[this.owners], held[0]);
+    }
   }
 
   /** What a client that saw everything would send along. */
   lastSeen(key: number): Stamp | undefined {
-    return this.floorOf(key, this.owners);
+    return this.floorOf(key, [{ among: ALL, count: this.owners }]);
   }
 
   /** Whether a delete, or a value that was to expire, may be above all that a read had to see. */
@@ -120,16 +147,42 @@ export class Checker {
     return this.historyOf(key).vanishedMs + ATTEMPT_MS_MAX >= (floor?.timeUs ?? 0) / 1000;
   }
 
-  /** The highest stamp that some of any `count` owners must hold. */
-  private floorOf(key: number, count: number): Stamp | undefined {
-    const least = this.owners - count + 1 + this.blindOwners;
-    const surviving = this.losesCopies ? Math.max(least, majorityOf(this.owners)) : least;
-    return this.historyOf(key).held.slice(surviving).reduce(later, undefined);
+  /** Of whom a level means how many. */
+  private *partsOf(key: number, level: Level, datacenter: string | undefined): Generator<Part> {
+    yield { among: ALL, count: countOf(level, this.replication) };
+    for (const [name, { number }] of this.historyOf(key).owners) {
+      const isHome = name === datacenter;
+      if (name === ALL) continue;
+      if (level === "ALL") yield { among: name, count: number };
+      if (level === "EACH_QUORUM" || (level === "LOCAL_QUORUM" && isHome))
+        yield { among: name, count: majorityOf(number) };
+      if (level === "LOCAL_ONE" && isHome) yield { among: name, count: 1 };
+    }
   }
 
-  private onHeld({ key, count }: Ticket, stamp: Stamp): void {
-    const { held } = this.historyOf(key);
-    held[count] = later(held[count], stamp);
+  /** The highest stamp that some of any so many must hold. */
+  private floorOf(key: number, parts: readonly Part[]): Stamp | undefined {
+    let floor: Stamp | undefined;
+    for (const { among, count } of parts) {
+      const { held, number } = this.ownersAmong(key, among);
+      // The only owner in a datacenter takes with it what nobody else was asked to hold.
+      if (this.losesCopies && number === 1 && among !== ALL) continue;
+      const least = number - count + 1 + this.blindOwners;
+      const surviving = this.losesCopies ? Math.max(least, majorityOf(number)) : least;
+      for (let holders = surviving; holders <= number; holders++) floor = later(floor, held[holders]);
+    }
+    return floor;
+  }
+
+  private onHeld({ key, parts }: Ticket, stamp: Stamp): void {
+    for (const { among, count } of parts) {
+      const { held } = this.ownersAmong(key, among);
+      held[count] = later(held[count], stamp);
+    }
+  }
+
+  private ownersAmong(key: number, among: string): Owners {
+    return this.historyOf(key).owners.get(among) as Owners;
   }
 
   private onValue(ticket: Ticket, stamp: Stamp, value: string): void {
@@ -146,6 +199,14 @@ export class Checker {
     }
   }
 
+  /** What has expired by one clock does not come back by it. */
+  private onJudged(ticket: Ticket, stamp: Stamp, value: string, judge: string): void {
+    const { expired } = this.historyOf(ticket.key);
+    const judged = `${idOf(stamp)} ${judge}`;
+    if (value === GONE) expired.add(judged);
+    else if (expired.has(judged)) this.violate(ticket, `read what had expired: ${value}`, stamp);
+  }
+
   private violate(ticket: Ticket, what: string, stamp: Stamp | undefined): void {
     this.violations.push(`${ticket.name}: ${what} (${textOf(stamp)}, expected at least ${textOf(ticket.floor)})`);
   }
@@ -153,9 +214,10 @@ export class Checker {
   private historyOf(key: number): KeyHistory {
     const known = this.keys.get(key);
     if (known !== undefined) return known;
-    const held = new Array<Stamp | undefined>(this.owners + 1).fill(undefined);
+    const groups: readonly [string, number][] = [[ALL, this.owners], ...this.datacentersOf(key)];
+    const owners = new Map(groups.map(([among, number]): [string, Owners] => [among, { number, held: [] }]));
     const sets = { values: new Map(), attempted: new Set<string>(), expiring: new Set<string>() };
-    const history = { held, ...sets, vanishedMs: Number.NEGATIVE_INFINITY };
+    const history = { owners, ...sets, expired: new Set<string>(), vanishedMs: Number.NEGATIVE_INFINITY };
     this.keys.set(key, history);
     return history;
   }

@@ -19,9 +19,10 @@ import { layoutSpecOf } from "../membership/ring.js";
 import { Member } from "../node.js";
 import type { Log, NodeId } from "../ports.js";
 import { type ClockError, type NodeClock, SimClock } from "./clock.js";
+import { SimDisk, type Tail } from "./disk.js";
 import { SimMeter } from "./meter.js";
 import { SimRandom } from "./random.js";
-import { SimDisk, SimStorage } from "./storage.js";
+import { SimStorage } from "./storage.js";
 import { SimNetwork } from "./transport.js";
 
 export interface SimClusterOptions {
@@ -78,7 +79,8 @@ export class SimCluster {
     this.layout = layout;
     this.ids = this.config.nodes.map(({ id }) => id);
     for (const id of this.ids) {
-      this.nodes.set(id, { disk: new SimDisk(), meter: new SimMeter(), bootId: 1, starts: 0, running: undefined });
+      const disk = new SimDisk(this.config.durability === "os");
+      this.nodes.set(id, { disk, meter: new SimMeter(), bootId: 1, starts: 0, running: undefined });
     }
   }
 
@@ -105,12 +107,12 @@ export class SimCluster {
     member.start(() => {});
   }
 
-  /** kill -9: what was not durable is gone; a commit on its way to the disk is lost or kept. */
-  crash(id: NodeId, tail: "lost" | "kept" = "lost"): void {
+  /** kill -9: what was not durable is gone; a commit on its way to the disk is lost, kept, or torn. */
+  crash(id: NodeId, tail: Tail = "lost"): void {
     const running = this.runningOf(id);
     running.clock.stop();
     running.storage.crash(tail);
-    this.network.detach(id);
+    this.network.detach(id, tail === "kept");
     this.nodeOf(id).running = undefined;
   }
 
@@ -120,8 +122,14 @@ export class SimCluster {
     running.member.stop(() => {
       if (this.nodeOf(id).running !== running) return;
       this.crash(id, "kept");
+      this.disk(id).sync();
       onStopped();
     });
+  }
+
+  /** How often a node was started: each time is a process of its own. */
+  startsOf(id: NodeId): number {
+    return this.nodeOf(id).starts;
   }
 
   runs(id: NodeId): boolean {
@@ -134,9 +142,15 @@ export class SimCluster {
     this.nodeOf(id).disk.wipe();
   }
 
-  /** The next start is under another kernel boot. */
-  reboot(id: NodeId): void {
-    this.nodeOf(id).bootId++;
+  /**
+   * A machine whose node does not run loses power, and with it at most so many of the last groups that were not synced.
+   * The next start is under another kernel boot. Returns how many were lost.
+   */
+  losePower(id: NodeId, groupsMax: number): number {
+    const node = this.nodeOf(id);
+    assert(node.running === undefined, `${id} still runs`);
+    node.bootId++;
+    return node.disk.losePower(groupsMax);
   }
 
   member(id: NodeId): Member {

@@ -7,32 +7,44 @@
  * owners hold less than a majority.
  */
 import { unreachable } from "../base/assert.js";
+import type { Random } from "../base/random.js";
 import type { NodeId } from "../ports.js";
 import { ALL_ROWS } from "../replica/rows.js";
 import type { SimCluster } from "./cluster.js";
+import type { Tail } from "./disk.js";
+import { SimRandom } from "./random.js";
 import type { Fault } from "./script.js";
 import { CALM } from "./transport.js";
 
 /** More than any script writes. */
 export const SIM_ROWS_MAX = 1_000_000;
 
+/** What befalls a process or its disk, rather than all of them. */
+type FaultOfNode = Extract<Fault, { readonly node: number }>;
+
 export class Faults {
-  /** How often each kind struck. */
+  /** How often each kind struck, by the name under which it was drawn. */
   readonly counts = new Map<string, number>();
-  private readonly paused = new Set<NodeId>();
+  private readonly paused = new Map<NodeId, number>();
+  /** How long each node's processes have stood still, in sum, as far as they went on. */
+  private readonly stoodStillMs = new Map<NodeId, number>();
   private readonly stopping = new Set<NodeId>();
+  private readonly random: Random;
 
   /** `isQuiet`: no write is under way. `onGone`: a process died, and so did what it was asked. */
   constructor(
     private readonly cluster: SimCluster,
+    seed: number,
     private readonly isQuiet: () => boolean,
     private readonly onGone: (node: NodeId) => void,
-  ) {}
+  ) {
+    this.random = new SimRandom(`${seed}/disks`);
+  }
 
   /** Whether the fault struck. */
-  strike(fault: Fault): boolean {
-    const struck = this.apply(fault);
-    if (struck) this.counts.set(fault.kind, (this.counts.get(fault.kind) ?? 0) + 1);
+  strike(fault: Fault, drawnFor: string): boolean {
+    const struck = "node" in fault ? this.befall(fault, this.nodeOf(fault.node)) : this.applyToAll(fault);
+    if (struck && !isEnd(fault)) this.counts.set(drawnFor, (this.counts.get(drawnFor) ?? 0) + 1);
     return struck;
   }
 
@@ -41,65 +53,93 @@ export class Faults {
     return this.cluster.runs(node) && !this.paused.has(node) && !this.stopping.has(node);
   }
 
+  /** For how long a node has stood still until now. */
+  stillMs(node: NodeId): number {
+    const sinceMs = this.paused.get(node);
+    const nowMs = this.cluster.clock.nowMs();
+    return (this.stoodStillMs.get(node) ?? 0) + (sinceMs === undefined ? 0 : nowMs - sinceMs);
+  }
+
   /** Everything works again, and everybody runs. */
   heal(): void {
     const { cluster } = this;
-    for (const node of [...this.paused]) this.resume(node);
+    for (const node of [...this.paused.keys()]) this.resume(node);
     cluster.network.heal();
     cluster.network.weather = CALM;
+    cluster.network.msPerFrame = 0;
     for (const node of cluster.ids) {
       if (this.stopping.has(node)) this.crash(node, "kept");
       cluster.network.slow(node, 1);
       cluster.disk(node).fail(0, "full");
+      cluster.disk(node).failReads(0, this.random);
       if (!cluster.runs(node)) this.start(node);
       const clock = cluster.nodeClock(node);
       clock.jump(cluster.clock.wallMs() - clock.wallMs());
     }
   }
 
-  private apply(fault: Fault): boolean {
-    const { cluster } = this;
+  private applyToAll(fault: Exclude<Fault, FaultOfNode>): true {
+    const { network } = this.cluster;
     switch (fault.kind) {
       case "weather":
-        cluster.network.weather = fault.weather;
+        network.weather = fault.weather;
         return true;
       case "cut":
         return this.cut(fault.from, fault.to);
       case "heal":
-        cluster.network.heal();
+        network.heal();
         return true;
-      case "slow":
-        cluster.network.slow(this.nodeOf(fault.node), fault.factor);
-        return true;
-      case "disk":
-        cluster.disk(this.nodeOf(fault.node)).fail(fault.groups, fault.error);
+      case "busy":
+        network.msPerFrame = fault.msPerFrame;
         return true;
       default:
-        return this.applyToProcess(fault, this.nodeOf(fault.node));
+        return unreachable(fault);
     }
   }
 
-  private applyToProcess(
-    fault: Exclude<Fault, { kind: "weather" | "cut" | "heal" | "slow" | "disk" }>,
+  private befall(fault: FaultOfNode, node: NodeId): boolean {
+    const { cluster } = this;
+    switch (fault.kind) {
+      case "slow":
+        cluster.network.slow(node, fault.factor);
+        return true;
+      case "disk":
+        cluster.disk(node).fail(fault.groups, fault.error);
+        return true;
+      case "reads":
+        cluster.disk(node).failReads(fault.failRate, this.random);
+        return true;
+      case "copy":
+        cluster.disk(node).copy();
+        return true;
+      case "start":
+        return !cluster.runs(node) && this.start(node);
+      default:
+        return cluster.runs(node) && !this.stopping.has(node) && this.befallRunning(fault, node);
+    }
+  }
+
+  private befallRunning(
+    fault: Exclude<FaultOfNode, { kind: "slow" | "disk" | "reads" | "copy" | "start" }>,
     node: NodeId,
   ): boolean {
-    const { cluster } = this;
-    if (fault.kind === "start") return !cluster.runs(node) && this.start(node);
-    if (!cluster.runs(node) || this.stopping.has(node)) return false;
     switch (fault.kind) {
       case "crash":
-        if (fault.reboot) cluster.reboot(node);
         return this.crash(node, fault.tail);
+      case "power":
+        return this.losePower(node, fault.tail, fault.groups);
       case "stop":
         return this.stop(node);
       case "wipe":
-        return this.wipe(node);
+        return this.replace(node, () => this.cluster.wipe(node));
+      case "restore":
+        return this.cluster.disk(node).hasCopy && this.replace(node, () => this.cluster.disk(node).restore());
       case "pause":
         return this.pause(node);
       case "resume":
         return this.paused.has(node) && this.resume(node);
       case "jump":
-        cluster.nodeClock(node).jump(fault.byMs);
+        this.cluster.nodeClock(node).jump(fault.byMs);
         return true;
       case "unreadable":
       case "flip":
@@ -114,7 +154,7 @@ export class Faults {
     return ids[index % ids.length] as NodeId;
   }
 
-  private cut(from: readonly number[], to: readonly number[]): boolean {
+  private cut(from: readonly number[], to: readonly number[]): true {
     const far = to.map((index) => this.nodeOf(index));
     for (const index of from) {
       for (const other of far) if (other !== this.nodeOf(index)) this.cluster.network.cut(this.nodeOf(index), other);
@@ -127,7 +167,7 @@ export class Faults {
     return true;
   }
 
-  private crash(node: NodeId, tail: "lost" | "kept"): true {
+  private crash(node: NodeId, tail: Tail): true {
     if (this.paused.has(node)) this.resume(node);
     this.stopping.delete(node);
     this.cluster.crash(node, tail);
@@ -145,24 +185,39 @@ export class Faults {
     return true;
   }
 
-  private wipe(node: NodeId): boolean {
+  /** What was synced survives it; what was not is a store gone in part, and withheld like a store gone whole. */
+  private losePower(node: NodeId, tail: Tail, groups: number): boolean {
+    if (this.cluster.config.durability === "os" && !this.isSpare(node)) return false;
+    this.crash(node, tail);
+    this.cluster.losePower(node, groups);
+    return true;
+  }
+
+  /** A process dies, and something is done to its disk that no store survives at two nodes at once. */
+  private replace(node: NodeId, act: () => void): boolean {
+    if (!this.isSpare(node)) return false;
+    this.crash(node, "lost");
+    act();
+    return true;
+  }
+
+  /** Whether the others can do without what this node holds: all vote, no write is under way, and nobody's owner is alone. */
+  private isSpare(node: NodeId): boolean {
     const { cluster } = this;
     const isWhole = cluster.ids.every((id) => this.serves(id) && cluster.member(id).describe().rebuilding === 0);
-    if (!isWhole || !this.isQuiet() || cluster.config.defaults.replication === 1) return false;
-    this.crash(node, "lost");
-    cluster.wipe(node);
-    return true;
+    return isWhole && this.isQuiet() && cluster.config.defaults.replication !== 1 && cluster.runs(node);
   }
 
   private pause(node: NodeId): boolean {
     if (this.paused.has(node)) return false;
-    this.paused.add(node);
+    this.paused.set(node, this.cluster.clock.nowMs());
     this.cluster.network.pause(node);
     this.cluster.nodeClock(node).pause();
     return true;
   }
 
   private resume(node: NodeId): true {
+    this.stoodStillMs.set(node, this.stillMs(node));
     this.paused.delete(node);
     this.cluster.network.resume(node);
     this.cluster.nodeClock(node).resume();
@@ -177,5 +232,28 @@ export class Faults {
     if (kind === "flip") disk.flip(key, pick);
     else disk.damage(key);
     return true;
+  }
+}
+
+/** Whether a fault is rather the end of one. */
+function isEnd(fault: Fault): boolean {
+  switch (fault.kind) {
+    case "heal":
+    case "start":
+    case "resume":
+    case "copy":
+      return true;
+    case "weather":
+      return JSON.stringify(fault.weather) === JSON.stringify(CALM);
+    case "slow":
+      return fault.factor === 1;
+    case "disk":
+      return fault.groups === 0;
+    case "reads":
+      return fault.failRate === 0;
+    case "busy":
+      return fault.msPerFrame === 0;
+    default:
+      return false;
   }
 }

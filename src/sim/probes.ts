@@ -7,6 +7,7 @@
  */
 import type { Failure } from "../coordinator/outcome.js";
 import type { SimCluster } from "./cluster.js";
+import { FAULT_KINDS } from "./swarm-faults.js";
 
 /** What was metered, in sum over all nodes. */
 type Metered = (name: string, labels?: Record<string, string>) => number;
@@ -20,6 +21,9 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["a read was coalesced", (metered) => metered("murmur_reads_coalesced_total") > 0],
   ["a breaker opened", (metered) => metered("murmur_breaker_openings_total") > 0],
   ["expired work was dropped", (metered) => metered("murmur_expired_total") > 0],
+  ["a member was suspected", (metered) => metered("murmur_suspicions_total") > 0],
+  ["a suspicion was refuted", (metered) => metered("murmur_refutations_total") > 0],
+  ["an indirect probe helped", (metered) => metered("murmur_indirect_probes_helped_total") > 0],
   ["a peer fell silent", (metered) => metered("murmur_peers_lost_total") > 0],
   ["a member was suspected", (metered) => metered("murmur_suspicions_total") > 0],
   ["a suspicion was refuted", (metered) => metered("murmur_refutations_total") > 0],
@@ -35,20 +39,34 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["a hint was kept", (metered) => metered("murmur_hints_kept_total") > 0],
   ["a hint was delivered", (metered) => metered("murmur_hints_delivered_total") > 0],
   ["a hint was refused at a bound", (metered) => metered("murmur_hints_refused_total") > 0],
+  ["less important work was shed", (metered) => metered("murmur_shed_total") > 0],
   ["a hint expired", (metered) => metered("murmur_hints_expired_total") > 0],
 ];
 
 const FAILURES: readonly Failure["kind"][] = ["unavailable", "timeout", "failed", "disk-full", "clock-skew"];
 
 /** Every probe there is. */
-export const PROBES: readonly string[] = [...METERED.map(([probe]) => probe), ...FAILURES.map(failureProbe)];
+export const PROBES: readonly string[] = [
+  ...METERED.map(([probe]) => probe),
+  ...FAILURES.map(failureProbe),
+  ...FAULT_KINDS.map(faultProbe),
+];
 
 /** Those that a run hit. */
-export function probesOf(cluster: SimCluster, failures: ReadonlyMap<Failure["kind"], number>): string[] {
+export function probesOf(
+  cluster: SimCluster,
+  failures: ReadonlyMap<Failure["kind"], number>,
+  faults: ReadonlyMap<string, number>,
+): string[] {
   const metered: Metered = (name, labels) =>
     cluster.ids.reduce((sum, node) => sum + cluster.meter(node).sum(name, labels), 0);
   const hit = METERED.filter(([, isHit]) => isHit(metered)).map(([probe]) => probe);
-  return [...hit, ...FAILURES.filter((kind) => failures.has(kind)).map(failureProbe)];
+  const failed = FAILURES.filter((kind) => failures.has(kind)).map(failureProbe);
+  return [...hit, ...failed, ...FAULT_KINDS.filter((kind) => faults.has(kind)).map(faultProbe)];
+}
+
+function faultProbe(kind: string): string {
+  return `a fault struck: ${kind}`;
 }
 
 function failureProbe(kind: Failure["kind"]): string {

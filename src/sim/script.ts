@@ -6,9 +6,10 @@
  * that makes no sense when its time comes (to start what runs already) is passed
  * over, and any part of a script is a script.
  */
-import type { HedgePolicy, Replication } from "../cluster-config.js";
+import type { Durability, HedgePolicy, Replication } from "../cluster-config.js";
 import type { Level, Limits } from "../config.js";
 import type { StorageError } from "../ports.js";
+import type { Tail } from "./disk.js";
 import type { Weather } from "./transport.js";
 
 /** What the cluster is made of. */
@@ -18,6 +19,7 @@ export interface Shape {
   readonly replication: Replication;
   readonly partitions: number;
   readonly limits: Partial<Limits>;
+  readonly durability: Durability;
   /** How long a group commit takes. */
   readonly commitMs: number;
   /** By node: how far its wall clock is ahead, and how fast it runs. */
@@ -35,11 +37,16 @@ export type Fault =
   /** Nothing passes from these to those. */
   | { readonly kind: "cut"; readonly from: readonly number[]; readonly to: readonly number[] }
   | { readonly kind: "heal" }
-  /** kill -9. What was on its way to the disk is lost or kept. `reboot`: the machine went down with it. */
-  | { readonly kind: "crash"; readonly node: number; readonly tail: "lost" | "kept"; readonly reboot: boolean }
+  /** kill -9. What was on its way to the disk is lost, kept, or torn. */
+  | { readonly kind: "crash"; readonly node: number; readonly tail: Tail }
+  /** The machine goes down: at most so many of the last groups that were not synced are gone. */
+  | { readonly kind: "power"; readonly node: number; readonly tail: Tail; readonly groups: number }
   | { readonly kind: "stop"; readonly node: number }
   | { readonly kind: "start"; readonly node: number }
   | { readonly kind: "wipe"; readonly node: number }
+  /** An operator copies a store; and later puts the copy in its place. */
+  | { readonly kind: "copy"; readonly node: number }
+  | { readonly kind: "restore"; readonly node: number }
   | { readonly kind: "pause"; readonly node: number }
   | { readonly kind: "resume"; readonly node: number }
   /** Everything to and from it takes so many times as long. */
@@ -47,6 +54,10 @@ export type Fault =
   | { readonly kind: "jump"; readonly node: number; readonly byMs: number }
   /** So many of the next commits fail; none: the disk is sound again. */
   | { readonly kind: "disk"; readonly node: number; readonly groups: number; readonly error: StorageError["kind"] }
+  /** Such a share of its reads fails. */
+  | { readonly kind: "reads"; readonly node: number; readonly failRate: number }
+  /** Everybody needs so long for each frame, one after the other. */
+  | { readonly kind: "busy"; readonly msPerFrame: number }
   /** One stored row, chosen by a number, cannot be read; or has a bit turned round. */
   | { readonly kind: "unreadable"; readonly node: number; readonly pick: number }
   | { readonly kind: "flip"; readonly node: number; readonly pick: number };
@@ -54,13 +65,15 @@ export type Fault =
 /** What a client does. */
 export interface Operation {
   readonly kind: "read" | "put" | "delete";
+  /** Who: it sees its own writes, and sends along what it saw. */
+  readonly client: number;
   /** Whom it asks, and after a failure the next, so many times. */
   readonly node: number;
   readonly retries: number;
   readonly key: number;
   readonly level: Level;
   readonly deadlineMs: number;
-  /** Whether a write carries the context that its client saw last. */
+  /** Whether a write carries what its client saw last. */
   readonly isAware: boolean;
   /** Whether a read mends who is behind. */
   readonly mend: boolean;
@@ -68,10 +81,10 @@ export interface Operation {
   readonly ttlMs: number | undefined;
 }
 
-/** Something done at a time, in milliseconds since the cluster was ready. */
+/** Something done at a time, in milliseconds since the cluster was ready. A fault names the kind that the swarm drew it for. */
 export interface Step {
   readonly atMs: number;
-  readonly deed: { readonly operation: Operation } | { readonly fault: Fault };
+  readonly deed: { readonly operation: Operation } | { readonly fault: Fault; readonly drawnFor: string };
 }
 
 export interface Script {

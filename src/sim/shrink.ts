@@ -3,8 +3,8 @@
  *
  * Delta debugging (Zeller and Hildebrandt 2002) over the steps of a script: parts
  * are left out, halves first, then smaller ones, as long as the run still fails.
- * Then the cluster itself is made plainer: sound clocks, usual limits, fewer
- * nodes. The number of runs is bounded; what is left then is small enough to read.
+ * Then the cluster itself is made plainer: sound clocks, usual limits, and as few
+ * nodes as it fails with. The number of runs is bounded; what is left then is small enough to read.
  */
 import type { Script, Shape, Step } from "./script.js";
 
@@ -47,7 +47,7 @@ const PLAINER: readonly ((shape: Shape) => Shape)[] = [
   (shape) => ({ ...shape, commitMs: 1 }),
   (shape) => ({ ...shape, partitions: 1 }),
   (shape) => (typeof shape.replication === "number" ? { ...shape, datacenters: 1 } : shape),
-  (shape) => (typeof shape.replication === "number" ? { ...shape, nodes: Math.max(3, shape.replication) } : shape),
+  (shape) => ({ ...shape, durability: "group" }),
 ];
 
 function withPlainerShape(script: Script, fails: (script: Script) => boolean): Script {
@@ -56,5 +56,19 @@ function withPlainerShape(script: Script, fails: (script: Script) => boolean): S
     const candidate = { ...smallest, shape: plainer(smallest.shape) };
     if (JSON.stringify(candidate.shape) !== JSON.stringify(smallest.shape) && fails(candidate)) smallest = candidate;
   }
-  return smallest;
+  return withFewerNodes(smallest, fails);
+}
+
+/** The least number of nodes with which it still fails. Steps that name a node beyond mean another (see faults.ts). */
+function withFewerNodes(script: Script, fails: (script: Script) => boolean): Script {
+  const { replication } = script.shape;
+  const owners =
+    typeof replication === "number" ? replication : Object.values(replication).reduce((sum, each) => sum + each);
+  // A datacenter has every other node, and needs as many as the most owners in one.
+  const least = typeof replication === "number" ? owners : 2 * Math.max(...Object.values(replication));
+  for (let nodes = least; nodes < script.shape.nodes; nodes++) {
+    const candidate = { ...script, shape: { ...script.shape, nodes } };
+    if (fails(candidate)) return candidate;
+  }
+  return script;
 }

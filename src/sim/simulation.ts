@@ -7,15 +7,18 @@
  * equal byte for byte, and every key can be read and holds what it must. (The
  * two phases are TigerBeetle's.)
  */
-import { type NodeId, type Row, StorageDamage } from "../ports.js";
-import { ALL_ROWS } from "../replica/rows.js";
+import { utf8 } from "../base/bytes.js";
+import { tokenOf } from "../base/hash.js";
+import { partitionOf } from "../membership/layout.js";
+import type { NodeId } from "../ports.js";
 import { Checker } from "./checker.js";
 import { SimCluster } from "./cluster.js";
-import { Faults, SIM_ROWS_MAX } from "./faults.js";
-import { deadRow, isForgetful } from "./forgetting.js";
+import { Faults } from "./faults.js";
+import { isForgetful } from "./forgetting.js";
 import { probesOf } from "./probes.js";
-import { differingRow } from "./replicas.js";
+import { apart, overBound } from "./proof.js";
 import type { Fault, Script, Step } from "./script.js";
+import { LOSING_KINDS } from "./swarm-faults.js";
 import { Trace } from "./trace.js";
 import { keyOf, type Tally, Workload } from "./workload.js";
 
@@ -34,11 +37,14 @@ export interface RunResult {
 
 const HEDGE_BUDGET_PERCENT = 10;
 const START_MS = 1000;
-/** Longer than any operation may take. */
-const LAST_ANSWER_MS = 11_000;
-const CONVERGE_MS_MAX = 60_000;
-const CONVERGE_STEP_MS = 500;
-const READ_DEADLINE_MS = 2000;
+/** After the last fault. Two rounds of sync, and one question that was under way and is given up only at its deadline. */
+const CONVERGE_MS_MAX = 10_000;
+const CONVERGE_STEP_MS = 250;
+/** After so many steps the bounds are looked at. */
+const BOUNDS_EVERY = 16;
+const LAST_DEADLINE_MS = 2000;
+/** Of no operation of any script. */
+const NEW_KEY = 1_000_000;
 
 /** Runs a script to its end. `say` is given a line for everything that happens. */
 export function simulate(script: Script, say?: (line: string) => void): RunResult {
@@ -51,6 +57,8 @@ class Simulation {
   private readonly checker: Checker;
   private readonly faults: Faults;
   private readonly workload: Workload;
+  /** Clocks jump so far that to go back is right. */
+  private readonly goesBack: boolean;
 
   constructor(
     private readonly script: Script,
@@ -59,19 +67,22 @@ class Simulation {
     const { shape } = script;
     this.trace = new Trace(say);
     this.cluster = clusterOf(script, (node, sentence) => this.say(`${node} says: ${sentence}`));
-    this.checker = new Checker(
-      shape.replication,
-      script.swarm.some((kind) => kind === "wipe" || kind === "damage"),
-      isForgetful(shape),
+    const losesCopies = script.swarm.some((kind) => LOSING_KINDS.includes(kind));
+    this.checker = new Checker(shape.replication, losesCopies, isForgetful(shape), (key) =>
+      datacentersOf(this.cluster, key),
     );
+    this.goesBack = jumpsMs(script) >= this.cluster.config.limits.clockSkewMsMax;
     this.workload = new Workload({
       ...{ cluster: this.cluster, checker: this.checker },
       hedge: { after: script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT },
       serves: (node) => this.faults.serves(node),
+      judgeAt: (node) => (this.goesBack ? undefined : `${node}/${this.cluster.startsOf(node)}`),
+      stillMs: (node) => this.faults.stillMs(node),
       say: (line) => this.say(line),
     });
     this.faults = new Faults(
       this.cluster,
+      script.seed,
       () => this.workload.isQuiet,
       (node) => this.workload.onGone(node),
     );
@@ -85,7 +96,7 @@ class Simulation {
       simulatedMs: Math.round(this.cluster.clock.nowMs()),
       operations: this.workload.tally,
       faults: Object.fromEntries([...this.faults.counts].sort()),
-      probes: probesOf(this.cluster, this.workload.failures),
+      probes: probesOf(this.cluster, this.workload.failures, this.faults.counts),
       ...(failure === undefined ? {} : { failure }),
     };
   }
@@ -103,73 +114,48 @@ class Simulation {
     const { cluster, script } = this;
     cluster.startAll(START_MS);
     const fromMs = cluster.clock.nowMs();
-    for (const step of script.steps) {
+    for (const [index, step] of script.steps.entries()) {
       cluster.clock.runUntil(Math.max(cluster.clock.nowMs(), fromMs + step.atMs));
       this.take(step);
-      const [violation] = this.checker.violations;
-      if (violation !== undefined) return violation;
+      const wrong = this.checker.violations[0] ?? (index % BOUNDS_EVERY === 0 ? overBound(cluster) : undefined);
+      if (wrong !== undefined) return wrong;
     }
     return undefined;
   }
 
   private take({ deed }: Step): void {
     if ("operation" in deed) this.workload.run(deed.operation);
-    else if (this.faults.strike(deed.fault)) this.say(faultText(deed.fault));
+    else if (this.faults.strike(deed.fault, deed.drawnFor)) this.say(faultText(deed.fault));
   }
 
+  /** All faults end: from here on the cluster has so long to become one. */
   private recover(): string | undefined {
     const { cluster } = this;
     this.say("all faults end");
     this.faults.heal();
-    cluster.run(LAST_ANSWER_MS);
-    const [unanswered] = this.workload.unanswered;
-    if (unanswered !== undefined) return `${unanswered}: never answered`;
-    const untilMs = cluster.clock.nowMs() + CONVERGE_MS_MAX;
-    for (let apart = this.apart(); apart !== undefined; apart = this.apart()) {
-      if (cluster.clock.nowMs() > untilMs) return apart;
-      // Damage is healed when somebody meets it, and here everybody is asked for everything.
-      if (this.script.swarm.includes("damage")) this.readAll();
+    const fromMs = cluster.clock.nowMs();
+    for (let wrong = this.disproof(); wrong !== undefined; wrong = this.disproof()) {
+      if (cluster.clock.nowMs() - fromMs > CONVERGE_MS_MAX) return `${wrong}, ${CONVERGE_MS_MAX} ms after all faults`;
       cluster.run(CONVERGE_STEP_MS);
     }
-    this.say("all replicas are equal");
+    this.say(`all replicas are equal after ${Math.round(cluster.clock.nowMs() - fromMs)} ms`);
+    return this.checker.violations[0] ?? overBound(cluster);
+  }
+
+  /** What is not yet as it must be in the end, or undefined. */
+  private disproof(): string | undefined {
+    const wrong = this.unsettled();
+    // Damage is healed when somebody meets it, and here everybody is asked for everything.
+    if (wrong !== undefined && this.script.swarm.includes("damage")) this.readAll();
+    if (wrong !== undefined) return wrong;
     if (this.keptAllHints()) this.checker.onHintsDelivered();
-    return this.readAll() ?? this.checker.violations[0];
+    return this.readAll() ?? this.writeAll() ?? this.readAll();
   }
 
-  /** Why the replicas are not yet one, or undefined. */
-  private apart(): string | undefined {
-    const { cluster } = this;
-    const rows = new Map<NodeId, Row[]>();
-    for (const node of cluster.ids) {
-      const [hints] = cluster
-        .member(node)
-        .hints()
-        .filter((each) => each.hints > 0);
-      if (hints !== undefined) return `${node} still keeps ${hints.hints} hints for ${hints.node}`;
-      const { rebuilding, rows: counted } = cluster.member(node).describe();
-      if (rebuilding > 0) return `${node} still rebuilds ${rebuilding} partitions`;
-      const stored = this.storedAt(node);
-      if (stored === undefined) return `${node} still has a row that cannot be read`;
-      if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
-      rows.set(node, stored);
-    }
-    const differing = differingRow(rows, cluster.layout) ?? this.treeFault();
-    return differing ?? (isForgetful(this.script.shape) ? this.remembered(rows) : undefined);
-  }
-
-  /** Why not all is forgotten that is dead, or undefined. */
-  private remembered(stored: ReadonlyMap<NodeId, readonly Row[]>): string | undefined {
-    const wallMs = this.cluster.clock.wallMs();
-    return [...stored].map(([node, rows]) => deadRow(node, rows, wallMs)).find((dead) => dead !== undefined);
-  }
-
-  /** Hash trees are kept with each write; here they are held against the rows. */
-  private treeFault(): string | undefined {
-    for (const node of this.cluster.ids) {
-      const fault = this.cluster.member(node).treeFault();
-      if (fault !== undefined) return `${node}: ${fault}`;
-    }
-    return undefined;
+  private unsettled(): string | undefined {
+    const [unanswered] = this.workload.unanswered;
+    if (unanswered !== undefined) return `${unanswered}: not answered`;
+    return apart(this.cluster, isForgetful(this.script.shape));
   }
 
   /** Whether no hint was lost with a disk, or given up. */
@@ -177,33 +163,51 @@ class Simulation {
     const { cluster, script } = this;
     const lost = ["murmur_hints_expired_total", "murmur_hints_dropped_total"] as const;
     const isLost = cluster.ids.some((node) => lost.some((name) => cluster.meter(node).sum(name) > 0));
-    return !isLost && !script.swarm.some((kind) => kind === "wipe" || kind === "damage");
-  }
-
-  private storedAt(node: NodeId): Row[] | undefined {
-    try {
-      return this.cluster.disk(node).scan(ALL_ROWS.from, ALL_ROWS.to, SIM_ROWS_MAX, Number.POSITIVE_INFINITY);
-    } catch (error) {
-      if (!(error instanceof StorageDamage)) throw error;
-      return undefined;
-    }
+    return !isLost && !script.swarm.some((kind) => LOSING_KINDS.includes(kind));
   }
 
   /** Reads every key at ALL; the first failure, if any. */
   private readAll(): string | undefined {
     let failure: string | undefined;
-    const keys = new Set(this.script.steps.flatMap(({ deed }) => ("operation" in deed ? deed.operation.key : [])));
-    for (const key of keys) {
-      const node = this.cluster.ids[key % this.cluster.ids.length] as NodeId;
+    for (const key of this.keys) {
+      const node = this.nodeOf(key);
       const ticket = this.checker.begin(key, `last read of key ${key} at ${node}`, "ALL");
       const outcome = this.cluster.read(node, {
-        ...{ bucket: "b", key: keyOf({ key }), level: "ALL", deadlineMs: READ_DEADLINE_MS, mend: true },
+        ...{ bucket: "b", key: keyOf({ key }), level: "ALL", deadlineMs: LAST_DEADLINE_MS, mend: true },
         hedge: { after: this.script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT },
       });
       if (outcome.ok) this.checker.onRead(ticket, outcome.view, true);
       else failure ??= `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
     }
     return failure;
+  }
+
+  /** Whatever stamps a key has seen, it can still be written; and a new key is stamped with the time that it is. */
+  private writeAll(): string | undefined {
+    const { cluster, checker } = this;
+    for (const key of [...this.keys, NEW_KEY]) {
+      const node = this.nodeOf(key);
+      const ticket = checker.begin(key, `last write of key ${key} at ${node}`, "ALL");
+      const value = `the last of ${key}`;
+      checker.onAttempt(key, value, false);
+      const op = { kind: "put", contentType: "text/plain", value: utf8(value), expiresAtMs: undefined } as const;
+      const wish = { bucket: "b", key: keyOf({ key }), op, context: [] };
+      const outcome = cluster.write(node, { ...wish, level: "ALL", deadlineMs: LAST_DEADLINE_MS });
+      if (!outcome.ok) return `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
+      checker.onWritten(ticket, value, outcome.context, []);
+      const aheadMs = (outcome.context[0]?.timeUs ?? 0) / 1000 - cluster.clock.wallMs();
+      if (key === NEW_KEY && aheadMs > cluster.config.limits.clockSkewMsMax)
+        return `${ticket.name}: stamped ${Math.round(aheadMs)} ms ahead of the time`;
+    }
+    return undefined;
+  }
+
+  private get keys(): ReadonlySet<number> {
+    return new Set(this.script.steps.flatMap(({ deed }) => ("operation" in deed ? deed.operation.key : [])));
+  }
+
+  private nodeOf(key: number): NodeId {
+    return this.cluster.ids[key % this.cluster.ids.length] as NodeId;
   }
 
   private say(line: string): void {
@@ -214,12 +218,34 @@ class Simulation {
 function clusterOf({ seed, shape }: Script, onSaid: (node: NodeId, sentence: string) => void): SimCluster {
   return new SimCluster({
     ...{ seed, onSaid, nodes: shape.nodes, partitions: shape.partitions, limits: shape.limits },
-    ...{ replication: shape.replication, commitMs: shape.commitMs },
+    ...{ replication: shape.replication, commitMs: shape.commitMs, durability: shape.durability },
     place: (index) => ({ datacenter: `dc${1 + (index % shape.datacenters)}`, rack: `r${index + 1}` }),
     clock: (index) => shape.clocks[index] ?? {},
   });
 }
 
+/** How far the clocks jump in sum, at most. */
+function jumpsMs({ steps }: Script): number {
+  return steps.reduce(
+    (sum, { deed }) => sum + ("fault" in deed && deed.fault.kind === "jump" ? Math.abs(deed.fault.byMs) : 0),
+    0,
+  );
+}
+
+/** How many owners a key has in each datacenter. */
+function datacentersOf({ layout }: SimCluster, key: number): ReadonlyMap<string, number> {
+  const counts = new Map<string, number>();
+  const owners = layout.owners[0]?.[partitionOf(layout.partitions, tokenOf(keyOf({ key })))] ?? [];
+  for (const owner of owners) {
+    const datacenter = layout.members.find(({ id }) => id === owner)?.datacenter ?? "";
+    counts.set(datacenter, (counts.get(datacenter) ?? 0) + 1);
+  }
+  return counts;
+}
+
 function faultText({ kind, ...rest }: Fault): string {
-  return `FAULT ${kind} ${JSON.stringify(rest)}`;
+  const parts = Object.entries(rest).map(([name, value]) =>
+    name === "node" ? `n${value + 1}` : `${name} ${JSON.stringify(value)}`,
+  );
+  return ["FAULT", kind, ...parts].join(" ");
 }

@@ -1,96 +1,21 @@
 /**
- * Storage in virtual time, on a disk that outlives it.
+ * Storage in virtual time, on a disk that outlives it (disk.ts).
  *
- * `SimDisk` is what a crash leaves: durable rows, damage and coming failures.
- * `SimStorage` is a process that has it open: what waits for the disk, and
- * what `latest` sees of it. Commits go to the disk in groups like the real
+ * This is a process that has it open: what waits for the disk, and what
+ * `latest` sees of it. Commits go to the disk in groups like the real
  * ones, so a run meets the same orders of events. It draws nothing at random:
  * faults are ordered by whoever drives the simulation.
  */
 import { assert } from "../base/assert.js";
 import { bytesToMapKey } from "../base/bytes.js";
 import type { Clock, Row, Storage, StorageError, Write } from "../ports.js";
-import { StorageDamage } from "../ports.js";
-import { OrderedRows } from "./ordered.js";
-
-/** A node's disk. Its faults may be ordered at any time, whether a storage has it open or not. */
-export class SimDisk {
-  private readonly rows = new OrderedRows();
-  private readonly damaged = new Set<string>();
-  private failing: { groups: number; kind: StorageError["kind"] } = { groups: 0, kind: "full" };
-  /** One process at a time, as the lock of a data directory demands. */
-  isOpen = false;
-
-  /** The next `groups` commits that reach the disk fail, each with all that is pending. Zero heals it. */
-  fail(groups: number, kind: StorageError["kind"]): void {
-    this.failing = { groups, kind };
-  }
-
-  /** Reads of this key throw until it is written again. */
-  damage(key: Uint8Array): void {
-    this.damaged.add(bytesToMapKey(key));
-  }
-
-  /** One bit of a stored value turns round, and the disk does not notice. */
-  flip(key: Uint8Array, bit: number): void {
-    const row = this.rows.get(bytesToMapKey(key));
-    assert(row !== undefined && row.value.length > 0, "there is something to flip");
-    const value = Uint8Array.from(row.value);
-    const index = Math.floor(bit / 8) % value.length;
-    value[index] = (value[index] as number) ^ (1 << (bit % 8));
-    this.rows.set(bytesToMapKey(key), { key: row.key, value });
-  }
-
-  /** The disk is replaced by an empty, sound one. Only while nobody has it open. */
-  wipe(): void {
-    assert(!this.isOpen, "a disk in use is not replaced");
-    this.rows.clear();
-    this.damaged.clear();
-    this.fail(0, "full");
-  }
-
-  read(mapKey: string): Row | undefined {
-    if (this.damaged.has(mapKey))
-      throw new StorageDamage(`damaged row ${Buffer.from(mapKey, "latin1").toString("hex")}`);
-    return this.rows.get(mapKey);
-  }
-
-  /** The keys of a range, readable or not. */
-  keys(from: Uint8Array, to: Uint8Array, rowsMax: number): Uint8Array[] {
-    const keys = this.rows.keys(bytesToMapKey(from), bytesToMapKey(to), rowsMax);
-    return keys.map((mapKey) => (this.rows.get(mapKey) as Row).key);
-  }
-
-  scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {
-    const rows: Row[] = [];
-    let bytes = 0;
-    for (const mapKey of this.rows.keys(bytesToMapKey(from), bytesToMapKey(to), rowsMax)) {
-      if (bytes >= bytesMax) break;
-      const row = this.read(mapKey) as Row;
-      rows.push(row);
-      bytes += row.value.length;
-    }
-    return rows;
-  }
-
-  /** Puts a group on the disk, all or nothing. */
-  write(rows: ReadonlyMap<string, Write>): StorageError | undefined {
-    if (this.failing.groups > 0) {
-      this.failing.groups -= 1;
-      return { kind: this.failing.kind, detail: "simulated" };
-    }
-    for (const [mapKey, { key, value }] of rows) {
-      this.damaged.delete(mapKey);
-      if (value === undefined) this.rows.delete(mapKey);
-      else this.rows.set(mapKey, { key, value });
-    }
-    return undefined;
-  }
-}
+import type { SimDisk, Tail } from "./disk.js";
 
 /** Commits that go to the disk together: the last write of each key, and who waits. */
 interface Group {
   readonly rows: Map<string, Write>;
+  /** As they were called: a torn log ends between two of them. */
+  readonly batches: Array<readonly Write[]>;
   readonly callbacks: Array<(error?: StorageError) => void>;
 }
 
@@ -135,6 +60,7 @@ export class SimStorage implements Storage {
     assert(!this.isCrashed, "a dead process commits nothing");
     const group = this.groupFor(batch);
     for (const write of batch) group.rows.set(bytesToMapKey(write.key), write);
+    group.batches.push(batch);
     group.callbacks.push(onDone);
   }
 
@@ -146,12 +72,15 @@ export class SimStorage implements Storage {
 
   /**
    * The process dies: nobody is called back, and what was not durable is gone.
-   * A group on its way may have reached the disk all the same: then it is `kept`.
+   * A group on its way may have reached the disk all the same, or the first of its batches: then it is `kept`, or `torn`.
    */
-  crash(groupOnItsWay: "lost" | "kept" = "lost"): void {
+  crash(tail: Tail = "lost"): void {
     assert(!this.isCrashed, "a process dies once");
     const [first] = this.groups;
-    if (groupOnItsWay === "kept" && this.isWriting && first !== undefined) this.disk.write(first.rows);
+    if (tail !== "lost" && this.isWriting && first !== undefined) {
+      const kept = tail === "kept" ? first.batches : first.batches.slice(0, first.batches.length >> 1);
+      this.disk.write(new Map(kept.flat().map((write) => [bytesToMapKey(write.key), write])));
+    }
     this.isCrashed = true;
     this.groups = [];
     this.disk.isOpen = false;
@@ -162,7 +91,7 @@ export class SimStorage implements Storage {
     const isOnItsWay = this.isWriting && this.groups.length === 1;
     // A barrier adds nothing to write: it may even join the group that is under way.
     if (last !== undefined && (batch.length === 0 || !isOnItsWay)) return last;
-    const group: Group = { rows: new Map(), callbacks: [] };
+    const group: Group = { rows: new Map(), batches: [], callbacks: [] };
     this.groups.push(group);
     return group;
   }

@@ -4,57 +4,54 @@
 import { below, between, fraction, happens, pick, type Random, shuffled } from "../base/random.js";
 import { isForgetful } from "./forgetting.js";
 import type { Fault, Shape, Step } from "./script.js";
+import { type Cut, halves, isolate, isolated, nodesOf, oneWay, ring } from "./swarm-cuts.js";
 import { CALM, type Weather } from "./transport.js";
 
 /** A fault and when it strikes. */
 type FaultAt = { readonly atMs: number } & Fault;
 type Draw = (random: Random, shape: Shape, durationMs: number) => FaultAt[];
+type Strike = (random: Random, shape: Shape, atMs: number) => FaultAt[];
 
 const SECOND_MS = 1000;
+const MINUTE_MS = 60 * SECOND_MS;
 
 /** Each kind by name, and how it strikes during a run. */
 const KINDS: readonly (readonly [name: string, draw: Draw])[] = [
-  ["loss", weather((random) => ({ lossRate: pick(random, [0.01, 0.05, 0.3]) }))],
-  ["duplication", weather((random) => ({ duplicateRate: pick(random, [0.05, 0.5]) }))],
-  ["delay", weather((random) => ({ delayMsMax: pick(random, [5, 20, 50, 400]) }))],
-  ["isolated node", cuts((random, nodes) => both([below(random, nodes)], nodes))],
-  [
-    "halves",
-    cuts((random, nodes) => both(shuffledNodes(random, nodes).slice(0, between(random, 1, nodes - 1)), nodes)),
-  ],
-  [
-    "one-way cut",
-    cuts((random, nodes) => oneWay(shuffledNodes(random, nodes).slice(0, between(random, 1, nodes - 1)), nodes)),
-  ],
-  ["ring", cuts((_random, nodes) => ring(nodes))],
-  [
-    "crash",
-    (random, shape, durationMs) => each(random, durationMs, 4 * SECOND_MS, (atMs) => crash(random, shape, atMs)),
-  ],
-  ["wipe", (random, shape, durationMs) => each(random, durationMs, 6 * SECOND_MS, (atMs) => wipe(random, shape, atMs))],
-  [
-    "pause",
-    (random, shape, durationMs) => each(random, durationMs, 3 * SECOND_MS, (atMs) => pause(random, shape, atMs)),
-  ],
-  [
-    "gray node",
-    (random, shape, durationMs) => each(random, durationMs, 5 * SECOND_MS, (atMs) => gray(random, shape, atMs)),
-  ],
-  [
-    "clock jump",
-    (random, shape, durationMs) => each(random, durationMs, 5 * SECOND_MS, (atMs) => jump(random, shape, atMs)),
-  ],
-  [
-    "failing disk",
-    (random, shape, durationMs) => each(random, durationMs, 4 * SECOND_MS, (atMs) => disk(random, shape, atMs)),
-  ],
+  ["loss", weather((random) => ({ lossRate: 0.3 * fraction(random) }))],
+  ["duplication", weather((random) => ({ duplicateRate: 0.5 * fraction(random) }))],
+  ["reorder", weather((random) => ({ delayMsMax: pick(random, [5, 20, 50]), togetherRate: 0 }))],
+  ["delay", weather((random) => slower(pick(random, [5, 50, 400])))],
+  ["isolated node", cuts(isolated)],
+  ["halves", cuts(halves)],
+  ["one-way cut", cuts(oneWay)],
+  ["ring", cuts(ring)],
+  ["flapping", flapping],
+  ["crash", now(4 * SECOND_MS, crash)],
+  ["blackout", now(10 * SECOND_MS, blackout)],
+  ["power loss", now(5 * SECOND_MS, power)],
+  ["wipe", now(4 * SECOND_MS, wipe)],
+  ["old copy", now(8 * SECOND_MS, oldCopy)],
+  ["pause", now(4 * SECOND_MS, pause)],
+  ["gray node", now(5 * SECOND_MS, gray)],
+  ["clock jump", now(5 * SECOND_MS, jump)],
+  ["failing disk", now(4 * SECOND_MS, disk)],
+  ["failing reads", failingReads],
   ["damage", damage],
   ["rolling restart", rolling],
-  // Bursts of operations; see swarm.ts.
-  ["overload", () => []],
+  // With bursts of operations; see swarm.ts.
+  ["overload", now(6 * SECOND_MS, overload)],
 ];
 
 export const FAULT_KINDS: readonly string[] = KINDS.map(([name]) => name);
+
+/** Kinds that take copies away, so that only what a majority held must survive. */
+export const LOSING_KINDS: readonly string[] = ["wipe", "old copy", "power loss", "failing reads", "damage"];
+
+/** Forgetting rests on clocks and disks that can be relied on; and what is damaged must be somewhere else too. */
+function isPossible(name: string, shape: Shape): boolean {
+  if (name === "damage") return shape.replication !== 1;
+  return !isForgetful(shape) || (name !== "clock jump" && name !== "old copy");
+}
 
 /** Each kind with this chance. */
 export function drawFaults(
@@ -63,109 +60,128 @@ export function drawFaults(
   durationMs: number,
   chance: number,
 ): { swarm: string[]; faults: Step[] } {
-  const isPossible = (name: string, all: readonly string[]) => {
-    // A wiped node and a damaged one may together be all that held a row; and so may a damaged one alone.
-    if (name === "damage") return shape.replication !== 1 && !all.includes("wipe");
-    return name !== "clock jump" || !isForgetful(shape);
-  };
-  const happened = KINDS.filter(() => happens(random, chance));
-  const names = happened.map(([name]) => name);
-  const enabled = happened.filter(([name]) => isPossible(name, names));
-  const drawn = enabled.flatMap(([, draw]) => draw(random, shape, durationMs));
-  const faults = drawn.map(({ atMs, ...fault }): Step => ({ atMs, deed: { fault: fault as Fault } }));
+  const drawn = KINDS.filter(([name]) => happens(random, chance) && isPossible(name, shape));
+  // A store that lost something and a damaged one may together be all that held a row.
+  const excluded = happens(random, 0.5) ? ["damage"] : LOSING_KINDS.filter((name) => name !== "damage");
+  const rots = drawn.some(([name]) => name === "damage");
+  const enabled = drawn.filter(([name]) => !rots || !excluded.includes(name));
+  const faults = enabled.flatMap(([name, draw]) =>
+    draw(random, shape, durationMs).map(
+      ({ atMs, ...fault }): Step => ({ atMs, deed: { fault: fault as Fault, drawnFor: name } }),
+    ),
+  );
   return { swarm: enabled.map(([name]) => name), faults };
 }
 
-/** Strikes now and then, with so long between them on average. */
-function each(random: Random, durationMs: number, gapMs: number, strike: (atMs: number) => FaultAt[]): FaultAt[] {
-  const steps: FaultAt[] = [];
-  for (let atMs = gapMs * fraction(random); atMs < durationMs; atMs += 2 * gapMs * fraction(random)) {
-    steps.push(...strike(atMs));
-  }
-  return steps;
+/** Strikes now and then, with so long between two on average. */
+function now(gapMs: number, strike: Strike): Draw {
+  return (random, shape, durationMs) => {
+    const steps: FaultAt[] = [];
+    for (let atMs = gapMs * fraction(random); atMs < durationMs; atMs += 2 * gapMs * fraction(random)) {
+      steps.push(...strike(random, shape, atMs));
+    }
+    return steps;
+  };
 }
 
 /** The weather changes a few times; between storms it is calm. */
 function weather(storm: (random: Random) => Partial<Weather>): Draw {
-  return (random, _shape, durationMs) =>
-    each(random, durationMs, 8 * SECOND_MS, (atMs) => [
-      { atMs, kind: "weather", weather: { ...CALM, ...storm(random) } },
-      ...(happens(random, 0.5)
-        ? [{ atMs: atMs + between(random, 1, 6) * SECOND_MS, kind: "weather" as const, weather: CALM }]
-        : []),
-    ]);
+  return now(8 * SECOND_MS, (random, _shape, atMs) => [
+    { atMs, kind: "weather", weather: { ...CALM, ...storm(random) } },
+    ...(happens(random, 0.5)
+      ? [{ atMs: atMs + between(random, 1, 6) * SECOND_MS, kind: "weather" as const, weather: CALM }]
+      : []),
+  ]);
 }
 
-type Cut = Pick<Extract<Fault, { kind: "cut" }>, "from" | "to">;
-
-/** Cuts that heal after a while; at times they flap. */
-function cuts(cut: (random: Random, nodes: number) => Cut[]): Draw {
-  return (random, { nodes }, durationMs) =>
-    each(random, durationMs, 6 * SECOND_MS, (atMs) => {
-      const links = cut(random, nodes);
-      const times = happens(random, 0.2) ? 5 : 1;
-      const lengthMs = between(random, 100, times === 1 ? 8 * SECOND_MS : 600);
-      return Array.from({ length: times }, (_, time) => {
-        const fromMs = atMs + 2 * time * lengthMs;
-        return [
-          ...links.map((link): FaultAt => ({ atMs: fromMs, kind: "cut", ...link })),
-          { atMs: fromMs + lengthMs, kind: "heal" } as const,
-        ];
-      }).flat();
-    });
+/** All takes longer, and all about as long. */
+function slower(delayMs: number): Partial<Weather> {
+  return { delayMsMin: delayMs, delayMsMax: 1.1 * delayMs };
 }
 
-function both(side: readonly number[], nodes: number): Cut[] {
-  const other = others(side, nodes);
-  return [
-    { from: side, to: other },
-    { from: other, to: side },
-  ];
+/** Cuts that heal after a while. */
+function cuts(cut: Cut): Draw {
+  return now(6 * SECOND_MS, (random, { nodes }, atMs) => [
+    ...cut(random, nodes).map((links): FaultAt => ({ atMs, kind: "cut", ...links })),
+    { atMs: atMs + between(random, 100, 8 * SECOND_MS), kind: "heal" },
+  ]);
 }
 
-function oneWay(side: readonly number[], nodes: number): Cut[] {
-  return [{ from: side, to: others(side, nodes) }];
-}
-
-/** Each hears its two neighbours and nobody else. */
-function ring(nodes: number): Cut[] {
-  const far = (a: number, b: number) => a !== b && (a + 1) % nodes !== b && (b + 1) % nodes !== a;
-  const all = Array.from({ length: nodes }, (_, node) => node);
-  return all.map((node) => ({ from: [node], to: all.filter((other) => far(node, other)) }));
-}
-
-function others(side: readonly number[], nodes: number): number[] {
-  return Array.from({ length: nodes }, (_, node) => node).filter((node) => !side.includes(node));
-}
-
-function shuffledNodes(random: Random, nodes: number): number[] {
-  return shuffled(
-    random,
-    Array.from({ length: nodes }, (_, node) => node),
-  );
+/** The same links are cut and healed again and again. */
+function flapping(random: Random, shape: Shape, durationMs: number): FaultAt[] {
+  return now(8 * SECOND_MS, (_random, { nodes }, atMs) => {
+    const links = pick(random, [isolated, halves, oneWay, ring])(random, nodes);
+    const lengthMs = between(random, 20, 900);
+    return Array.from({ length: between(random, 3, 8) }, (_, time): FaultAt[] => [
+      ...links.map((link): FaultAt => ({ atMs: atMs + 2 * time * lengthMs, kind: "cut", ...link })),
+      { atMs: atMs + (2 * time + 1) * lengthMs, kind: "heal" },
+    ]).flat();
+  })(random, shape, durationMs);
 }
 
 function crash(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
   const node = below(random, nodes);
-  const tail = pick(random, ["lost", "kept"] as const);
-  const backMs = atMs + pick(random, [1, 100, 3000, 8000]) * fraction(random);
   return [
-    { atMs, kind: "crash", node, tail, reboot: happens(random, 0.3) },
-    { atMs: backMs, kind: "start", node },
+    { atMs, kind: "crash", node, tail: pick(random, ["lost", "kept", "torn"] as const) },
+    { atMs: atMs + pick(random, [1, 100, 3000, 8000]) * fraction(random), kind: "start", node },
   ];
 }
 
-function wipe(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
+/** All die at one moment. What was not durable is gone everywhere. */
+function blackout(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
+  const backMs = atMs + pick(random, [100, 3000]) * fraction(random);
+  return Array.from({ length: nodes }, (_, node): FaultAt[] => [
+    { atMs, kind: "crash", node, tail: "lost" },
+    { atMs: backMs + 100 * fraction(random), kind: "start", node },
+  ]).flat();
+}
+
+function power(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
   const node = below(random, nodes);
+  const tail = pick(random, ["lost", "kept", "torn"] as const);
+  return [
+    { atMs, kind: "power", node, tail, groups: pick(random, [0, 1, 10, 1000]) },
+    { atMs: atMs + pick(random, [100, 3000]) * fraction(random), kind: "start", node },
+  ];
+}
+
+/** At times while one of the others is behind, and the next one out of reach: then the votes of who knows nothing matter. */
+function wipe(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
+  const [node, behind, away] = shuffled(random, nodesOf(nodes)) as [number, number, number];
+  const backMs = pick(random, [1, 50, 3000]) * fraction(random);
+  if (happens(random, 0.5)) return wipeAt(atMs, node, backMs);
+  const laterMs = atMs + between(random, 100, 3000);
+  return [
+    ...isolate(behind, nodes).map((links): FaultAt => ({ atMs, kind: "cut", ...links })),
+    { atMs: laterMs, kind: "heal" },
+    ...isolate(away, nodes).map((links): FaultAt => ({ atMs: laterMs, kind: "cut", ...links })),
+    ...wipeAt(laterMs, node, backMs),
+    { atMs: laterMs + between(random, 500, 4000), kind: "heal" },
+  ];
+}
+
+function wipeAt(atMs: number, node: number, backMs: number): FaultAt[] {
   return [
     { atMs, kind: "wipe", node },
-    { atMs: atMs + pick(random, [1, 50, 3000]) * fraction(random), kind: "start", node },
+    { atMs: atMs + backMs, kind: "start", node },
+  ];
+}
+
+/** Somebody puts back a copy of a store: it knows less of itself than its peers do. */
+function oldCopy(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
+  const node = below(random, nodes);
+  const laterMs = atMs + between(random, 1, 8) * SECOND_MS;
+  return [
+    { atMs, kind: "copy", node },
+    { atMs: laterMs, kind: "restore", node },
+    // Nobody copies a store back so soon that its peers still take it for up.
+    { atMs: laterMs + between(random, 4, 8) * SECOND_MS, kind: "start", node },
   ];
 }
 
 function pause(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
   const node = below(random, nodes);
-  const lengthMs = pick(random, [100, 1000, 5000, 20_000]) * fraction(random);
+  const lengthMs = 100 + pick(random, [100, 1000, 5000, 20_000, MINUTE_MS - 100]) * fraction(random);
   return [
     { atMs, kind: "pause", node },
     { atMs: atMs + lengthMs, kind: "resume", node },
@@ -181,7 +197,15 @@ function gray(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
 }
 
 function jump(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
-  return [{ atMs, kind: "jump", node: below(random, nodes), byMs: between(random, -4000, 4000) }];
+  const mostMs = pick(random, [4 * SECOND_MS, MINUTE_MS, 60 * MINUTE_MS]);
+  const node = below(random, nodes);
+  const byMs = between(random, -mostMs, mostMs);
+  if (happens(random, 0.5)) return [{ atMs, kind: "jump", node, byMs }];
+  // Somebody sets it right again.
+  return [
+    { atMs, kind: "jump", node, byMs },
+    { atMs: atMs + between(random, 100, 5000), kind: "jump", node, byMs: -byMs },
+  ];
 }
 
 function disk(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
@@ -193,12 +217,21 @@ function disk(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
   ];
 }
 
+/** One node's disk fails a share of its reads for a while. */
+function failingReads(random: Random, shape: Shape, durationMs: number): FaultAt[] {
+  const node = below(random, shape.nodes);
+  return now(5 * SECOND_MS, (_random, _shape, atMs) => [
+    { atMs, kind: "reads", node, failRate: 0.1 * fraction(random) },
+    { atMs: atMs + between(random, 100, 4000), kind: "reads", node, failRate: 0 },
+  ])(random, shape, durationMs);
+}
+
 /** One node's disk rots: whatever it loses, the other owners still have. */
-function damage(random: Random, { nodes }: Shape, durationMs: number): FaultAt[] {
-  const node = below(random, nodes);
-  return each(random, durationMs, SECOND_MS, (atMs) => [
+function damage(random: Random, shape: Shape, durationMs: number): FaultAt[] {
+  const node = below(random, shape.nodes);
+  return now(SECOND_MS, (_random, _shape, atMs) => [
     { atMs, kind: pick(random, ["unreadable", "flip"] as const), node, pick: random.u32() },
-  ]);
+  ])(random, shape, durationMs);
 }
 
 /** Each node is stopped in order and started again, one after another. */
@@ -210,4 +243,12 @@ function rolling(random: Random, { nodes }: Shape, durationMs: number): FaultAt[
     { atMs: startMs + node * everyMs, kind: "stop", node },
     { atMs: startMs + node * everyMs + downMs, kind: "start", node },
   ]).flat();
+}
+
+/** The nodes need so long for each frame that the clients ask for more than they can do. */
+function overload(random: Random, _shape: Shape, atMs: number): FaultAt[] {
+  return [
+    { atMs, kind: "busy", msPerFrame: pick(random, [0.1, 0.5, 2, 5]) },
+    { atMs: atMs + between(random, 500, 4000), kind: "busy", msPerFrame: 0 },
+  ];
 }

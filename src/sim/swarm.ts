@@ -8,10 +8,13 @@ import type { HedgePolicy } from "../cluster-config.js";
 import type { Level, Limits } from "../config.js";
 import { forgetful, isForgetful } from "./forgetting.js";
 import { SimRandom } from "./random.js";
-import type { Operation, Script, Shape, Step } from "./script.js";
+import type { NodeTime, Operation, Script, Shape, Step } from "./script.js";
 import { drawFaults } from "./swarm-faults.js";
 
 const SECOND_MS = 1000;
+const HOUR_MS = 3600 * SECOND_MS;
+const CLIENTS = 4;
+const USUAL_MS = 30 * SECOND_MS;
 /** How often a kind of fault is enabled. */
 const FAULT_CHANCE = 0.3;
 const FORGETFUL_CHANCE = 0.3;
@@ -22,7 +25,10 @@ export function drawScript(seed: number): Script {
   const drawn = drawShape(random.fork("shape"));
   const memory = random.fork("memory");
   const shape = happens(memory, FORGETFUL_CHANCE) ? forgetful(memory, drawn) : drawn;
-  const durationMs = between(random, 8 * SECOND_MS, 30 * SECOND_MS);
+  // Now and then a run is long enough for the longest pause.
+  const durationMs = happens(random, 0.15)
+    ? between(random, 60 * SECOND_MS, 90 * SECOND_MS)
+    : between(random, 8 * SECOND_MS, 30 * SECOND_MS);
   const { swarm, faults } = drawFaults(random.fork("faults"), shape, durationMs, FAULT_CHANCE);
   const operations = drawOperations(random.fork("operations"), shape, durationMs, swarm.includes("overload"));
   const steps = [...faults, ...operations].sort((a, b) => a.atMs - b.atMs);
@@ -48,15 +54,33 @@ function drawShape(random: Random): Shape {
   const nodes = pick(random, [3, 3, 3, 4, 5, 5, 6, 7, 9, happens(random, 0.2) ? 25 : 5]);
   const datacenters = nodes >= 5 && happens(random, 0.3) ? 2 : 1;
   const replication = datacenters === 2 ? pick(random, [3, 5, { dc1: 3, dc2: 2 }]) : pick(random, [1, 2, 3, 3, 3, 3]);
+  const partitions = pick(random, [1, 2, 16, 64]);
+  const commitMs = happens(random, FAULT_CHANCE) ? pick(random, [20, 200]) : 1;
+  const durability = pick(random, ["group", "os"] as const);
+  const limits = drawLimits(random);
+  return {
+    nodes,
+    datacenters,
+    replication,
+    partitions,
+    limits,
+    durability,
+    commitMs,
+    clocks: drawClocks(random, nodes),
+  };
+}
+
+/** At times all are somewhat wrong, and at times one of them badly. */
+function drawClocks(random: Random, nodes: number): NodeTime[] {
   const isSkewed = happens(random, FAULT_CHANCE);
   const offsetMsMax = pick(random, [100, 1000, 4000]);
   const clocks = Array.from({ length: nodes }, () => ({
     offsetMs: isSkewed ? between(random, -offsetMsMax, offsetMsMax) : 0,
     driftPpm: isSkewed ? between(random, -500, 500) : 0,
   }));
-  const partitions = pick(random, [1, 2, 16, 64]);
-  const commitMs = happens(random, FAULT_CHANCE) ? pick(random, [20, 200]) : 1;
-  return { nodes, datacenters, replication, partitions, limits: drawLimits(random), commitMs, clocks };
+  if (happens(random, 0.1))
+    clocks[below(random, nodes)] = { offsetMs: between(random, -HOUR_MS, HOUR_MS), driftPpm: 0 };
+  return clocks;
 }
 
 const TIGHT_SYNC = { syncBlockRowsMax: 8, syncBlocksMax: 4, syncBatchRowsMax: 8, treeLeavesMax: 32, scanRowsMax: 16 };
@@ -70,6 +94,7 @@ function drawLimits(random: Random): Partial<Limits> {
   if (happens(random, 0.3)) limits.hedgeTokensMax = 2;
   if (happens(random, 0.3)) limits.hintBatchRows = 2;
   if (happens(random, 0.2)) Object.assign(limits, pick(random, SMALL_HINT_BOUNDS));
+  if (happens(random, 0.2)) limits.clockSkewMsMax = pick(random, [1000, 2000]);
   return limits;
 }
 
@@ -80,7 +105,8 @@ const SMALL_HINT_BOUNDS: readonly Partial<Limits>[] = [
 ];
 
 function drawOperations(random: Random, shape: Shape, durationMs: number, hasBursts: boolean): Step[] {
-  const gapMs = pick(random, [20, 60, 200]);
+  // As many operations in a long run as in a short one.
+  const gapMs = pick(random, [20, 60, 200]) * Math.max(1, durationMs / USUAL_MS);
   const mix: Mix = {
     keys: pick(random, isForgetful(shape) ? [3, 30, 100] : [1, 3, 30]),
     levels: drawLevels(random, shape),
@@ -92,8 +118,8 @@ function drawOperations(random: Random, shape: Shape, durationMs: number, hasBur
   };
   const operations: Step[] = [];
   for (let atMs = 0; atMs < durationMs; atMs += 2 * gapMs * fraction(random)) {
-    const isBurst = hasBursts && happens(random, 0.01);
-    for (let count = isBurst ? 200 : 1; count > 0; count--) {
+    const isBurst = hasBursts && happens(random, 0.005);
+    for (let count = isBurst ? pick(random, [50, 200, 400]) : 1; count > 0; count--) {
       operations.push({ atMs, deed: { operation: drawOperation(random, shape, mix) } });
     }
   }
@@ -116,6 +142,7 @@ function drawOperation(random: Random, shape: Shape, mix: Mix): Operation {
   const kind = isRead ? "read" : happens(random, mix.deleteShare) ? "delete" : "put";
   const asked = {
     kind,
+    client: below(random, CLIENTS),
     node: below(random, shape.nodes),
     retries: mix.retries,
     key: below(random, mix.keys),

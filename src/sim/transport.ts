@@ -33,6 +33,9 @@ export interface Weather {
 
 export const CALM: Weather = { delayMsMin: 0.05, delayMsMax: 0.5, lossRate: 0, duplicateRate: 0, togetherRate: 0.5 };
 
+/** A process that is behind by more than this is sent no more. */
+const BACKLOG_MS_MAX = 3000;
+
 export interface NetworkStatistics {
   sent: number;
   delivered: number;
@@ -50,12 +53,16 @@ interface Packet {
 
 export class SimNetwork {
   weather: Weather = CALM;
+  /** How long each process needs for a frame: what arrives meanwhile waits its turn. */
+  msPerFrame = 0;
   /** What one node may send to one other in one turn, by lane. */
   laneBytes: Readonly<Record<Lane, number>> = laneBytes(DEFAULT_LIMITS);
   readonly statistics: NetworkStatistics = { sent: 0, delivered: 0, duplicated: 0, lost: 0 };
   private readonly ports = new Map<NodeId, SimPort>();
   private readonly cuts = new Map<NodeId, Set<NodeId>>();
   private readonly slowness = new Map<NodeId, number>();
+  /** Until when a process works on what has arrived. */
+  private readonly busyUntilMs = new Map<SimPort, number>();
   /** Packets that arrived at a paused node, in order of arrival. */
   private readonly waiting = new Map<NodeId, Packet[]>();
 
@@ -81,6 +88,7 @@ export class SimNetwork {
     assert(port !== undefined, `${node} is not attached`);
     port.close(lastWordsArrive);
     this.ports.delete(node);
+    this.busyUntilMs.delete(port);
     for (const packet of this.waiting.get(node) ?? []) this.lose(packet.frames);
     this.waiting.delete(node);
   }
@@ -156,6 +164,20 @@ export class SimNetwork {
       this.lose(packet.frames);
       return;
     }
+    if (this.msPerFrame === 0) this.hand(packet);
+    else this.queue(packet);
+  }
+
+  /** One after the other. A queue that is too long is cut off, as by a kernel's full buffers. */
+  private queue(packet: Packet): void {
+    const nowMs = this.clock.nowMs();
+    const fromMs = Math.max(nowMs, this.busyUntilMs.get(packet.to) ?? 0);
+    if (fromMs - nowMs > BACKLOG_MS_MAX) return this.lose(packet.frames);
+    this.busyUntilMs.set(packet.to, fromMs + this.msPerFrame * packet.frames.length);
+    this.clock.after(fromMs - nowMs, () => (packet.to.isClosed ? this.lose(packet.frames) : this.hand(packet)));
+  }
+
+  private hand(packet: Packet): void {
     const waiting = this.waiting.get(packet.to.node);
     if (waiting !== undefined) {
       waiting.push(packet);
@@ -188,7 +210,6 @@ export class SimNetwork {
   }
 }
 
-/** One node's end of the network, from its start to its crash. */
 /** One packet for each pair of sender and receiver, in order of arrival. */
 function joined(packets: readonly Packet[]): Packet[] {
   const result: Packet[] = [];
@@ -200,6 +221,7 @@ function joined(packets: readonly Packet[]): Packet[] {
   return result;
 }
 
+/** One node's end of the network, from its start to its crash. */
 class SimPort implements Transport {
   private readonly queues = new Map<NodeId, LaneQueue>();
   /** Those with frames of the present turn, in the order of their first. */

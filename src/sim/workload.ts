@@ -5,8 +5,10 @@ import { utf8 } from "../base/bytes.js";
 import type { Hedge } from "../cluster-config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
 import type { Op } from "../lattice/lattice.js";
+import { type Context, compareStamps, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Checker, Ticket } from "./checker.js";
+import { SIM_EPOCH_MS } from "./clock.js";
 import type { SimCluster } from "./cluster.js";
 import type { Operation } from "./script.js";
 
@@ -23,6 +25,10 @@ export interface WorkloadHost {
   readonly checker: Checker;
   readonly hedge: Hedge;
   serves(node: NodeId): boolean;
+  /** The process that judges expiry at a node, if its clock never goes back by more than it may. */
+  judgeAt(node: NodeId): string | undefined;
+  /** For how long a node has stood still until now. */
+  stillMs(node: NodeId): number;
   say(line: string): void;
 }
 
@@ -36,22 +42,32 @@ interface Pending {
 
 const BUCKET = "b";
 const RETRY_AFTER_MS = 50;
+/** Clocks run fast or slow by less, and a deadline is kept by a node's own clock. */
+const DRIFT_MAX = 0.001;
+const SLACK_MS = 1;
 
 export class Workload {
   readonly tally: Tally = { acknowledged: 0, unknown: 0, refused: 0 };
   readonly failures = new Map<Failure["kind"], number>();
   private readonly pending = new Set<Pending>();
+  /** What each client saw last of each key: it sends it along. */
+  private readonly seen = new Map<string, Stamp>();
   private operations = 0;
+  /** Operations that wait for their next time. */
+  private retrying = 0;
 
   constructor(private readonly host: WorkloadHost) {}
 
+  /** No write is under way. */
   get isQuiet(): boolean {
-    return [...this.pending].every(({ isWrite }) => !isWrite);
+    for (const { isWrite } of this.pending) if (isWrite) return false;
+    return true;
   }
 
-  /** What was never answered: nothing, in a store that keeps its deadlines. */
+  /** What is not answered yet. */
   get unanswered(): string[] {
-    return [...this.pending].map(({ name }) => name);
+    const waiting = [...this.pending].map(({ name }) => name);
+    return this.retrying === 0 ? waiting : [...waiting, `${this.retrying} retries`];
   }
 
   run(operation: Operation): void {
@@ -75,24 +91,27 @@ export class Workload {
 
   private read(operation: Operation, name: string, node: NodeId, time: number): void {
     const { cluster, checker, hedge } = this.host;
-    const ticket = checker.begin(operation.key, `${name} at ${node}`, operation.level);
+    const ticket = this.begin(operation, name, node);
     const { level, deadlineMs } = operation;
     const request = { bucket: BUCKET, key: keyOf(operation), level, deadlineMs, hedge, mend: operation.mend };
     const done = this.expect(operation, ticket, node, time);
     cluster.member(node).read(request, (outcome) => {
-      if (outcome.ok) checker.onRead(ticket, outcome.view, operation.mend);
+      if (outcome.ok) {
+        checker.onRead(ticket, outcome.view, operation.mend, this.host.judgeAt(node));
+        this.see(operation, outcome.view.context);
+      }
       done(outcome);
     });
   }
 
   private write(operation: Operation, name: string, node: NodeId, time: number): void {
     const { cluster, checker } = this.host;
-    const ticket = checker.begin(operation.key, `${name} at ${node}`, operation.level);
+    const ticket = this.begin(operation, name, node);
     // A retry writes the same value: it is the same wish.
     const value = operation.kind === "delete" ? undefined : `value ${name}`;
     if (value !== undefined) checker.onAttempt(operation.key, value, operation.ttlMs !== undefined);
     if (value === undefined || operation.ttlMs !== undefined) checker.onVanish(operation.key, cluster.clock.wallMs());
-    const seen = operation.isAware ? checker.lastSeen(operation.key) : undefined;
+    const seen = operation.isAware ? this.seen.get(sessionOf(operation)) : undefined;
     const context = seen === undefined ? [] : [seen];
     const request = {
       ...{ bucket: BUCKET, key: keyOf(operation), op: this.opOf(operation, value) },
@@ -100,9 +119,24 @@ export class Workload {
     };
     const done = this.expect(operation, ticket, node, time);
     cluster.member(node).write(request, (outcome) => {
-      if (outcome.ok) checker.onWritten(ticket, value, outcome.context, context);
+      if (outcome.ok) {
+        checker.onWritten(ticket, value, outcome.context, context);
+        this.see(operation, outcome.context);
+      }
       done(outcome);
     });
+  }
+
+  private begin({ key, level }: Operation, name: string, node: NodeId): Ticket {
+    const { checker, cluster } = this.host;
+    return checker.begin(key, `${name} at ${node}`, level, cluster.member(node).ring.datacenterOf(node));
+  }
+
+  /** A client sends the highest that it saw. */
+  private see(operation: Operation, [stamp]: Context): void {
+    const session = sessionOf(operation);
+    const known = this.seen.get(session);
+    if (stamp !== undefined && (known === undefined || compareStamps(known, stamp) < 0)) this.seen.set(session, stamp);
   }
 
   private opOf(operation: Operation, value: string | undefined): Op {
@@ -119,9 +153,12 @@ export class Workload {
     node: NodeId,
     time: number,
   ): (outcome: ReadOutcome | WriteOutcome) => void {
+    const { checker, cluster } = this.host;
+    const livedMs = () => cluster.clock.nowMs() - this.host.stillMs(node);
+    const dueMs = livedMs() + operation.deadlineMs * (1 + DRIFT_MAX) + SLACK_MS;
     const settle = (result: string, count: keyof Tally) => {
-      if (!this.pending.delete(pending))
-        this.host.checker.violations.push(`${name}: answered twice, or after its node's death`);
+      if (!this.pending.delete(pending)) checker.violations.push(`${name}: answered twice, or after its node's death`);
+      if (livedMs() > dueMs) checker.violations.push(`${name}: answered ${Math.round(livedMs() - dueMs)} ms too late`);
       this.tally[count]++;
       this.host.say(`${name}: ${result}`);
     };
@@ -129,16 +166,20 @@ export class Workload {
     const pending = { node, name, isWrite, onGone: () => settle("its node died", isWrite ? "unknown" : "refused") };
     this.pending.add(pending);
     return (outcome) => {
-      if (outcome.ok) return settle("ok", "acknowledged");
+      if (outcome.ok) return settle(okText(outcome), "acknowledged");
       const { kind, mayHaveApplied } = outcome.failure;
       this.failures.set(kind, (this.failures.get(kind) ?? 0) + 1);
       settle(kind, mayHaveApplied ? "unknown" : "refused");
-      if (time < operation.retries) {
-        this.host.cluster.clock.after(RETRY_AFTER_MS, () =>
-          this.attempt(operation, name.replace(/ at .*/, ""), time + 1),
-        );
-      }
+      if (time < operation.retries) this.retry(operation, name.replace(/ at .*/, ""), time + 1);
     };
+  }
+
+  private retry(operation: Operation, name: string, time: number): void {
+    this.retrying++;
+    this.host.cluster.clock.after(RETRY_AFTER_MS, () => {
+      this.retrying--;
+      this.attempt(operation, name, time);
+    });
   }
 
   /** The first from this one on that is there to be asked. */
@@ -154,4 +195,17 @@ export class Workload {
 
 export function keyOf({ key }: Pick<Operation, "key">): Uint8Array {
   return utf8(`key ${key}`);
+}
+
+function sessionOf({ client, key }: Operation): string {
+  return `${client}/${key}`;
+}
+
+/** What came of it, with the stamp as milliseconds since the simulation began. */
+function okText(outcome: Extract<ReadOutcome | WriteOutcome, { ok: true }>): string {
+  const [stamp] = "view" in outcome ? outcome.view.context : outcome.context;
+  if (stamp === undefined) return "ok, nothing";
+  const content = "view" in outcome ? outcome.view.contents[0] : undefined;
+  const value = content === undefined ? "" : `, ${Buffer.from(content.value).toString()}`;
+  return `ok, stamp ${stamp.timeUs / 1000 - SIM_EPOCH_MS} by ${stamp.actor.toString(16)}${value}`;
 }

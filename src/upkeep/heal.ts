@@ -21,6 +21,11 @@ export class Heal {
 
   constructor(private readonly parts: HealParts) {}
 
+  /** Damaged rows that wait. */
+  get pending(): number {
+    return this.waiting.size;
+  }
+
   /** Somebody met this row and could not read it. */
   onDamaged(row: Uint8Array): void {
     if (this.waiting.size >= this.parts.limits.healRowsPendingMax) return;

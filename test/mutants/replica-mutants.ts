@@ -161,8 +161,8 @@ export const STAMP_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: MINT,
-        find: "Math.max(this.lastUs + 1, aboveUs + 1, this.wallUs())",
-        replace: "Math.max(aboveUs + 1, this.wallUs())",
+        find: "Math.max(this.lastUs + 1, aboveUs + 1, askedUs)",
+        replace: "Math.max(aboveUs + 1, askedUs)",
       },
     ],
   },

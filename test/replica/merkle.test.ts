@@ -16,9 +16,10 @@ import { treeFault } from "../../src/replica/tree-check.js";
 import { ALL_TREES } from "../../src/replica/tree-records.js";
 import type { Owners } from "../../src/replica/votes.js";
 import { SimClock } from "../../src/sim/clock.js";
+import { SimDisk } from "../../src/sim/disk.js";
 import { SimMeter } from "../../src/sim/meter.js";
 import { SimRandom } from "../../src/sim/random.js";
-import { SimDisk, SimStorage } from "../../src/sim/storage.js";
+import { SimStorage } from "../../src/sim/storage.js";
 import { Turn } from "../../src/turn.js";
 
 const PARTITIONS = 4;

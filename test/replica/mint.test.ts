@@ -7,9 +7,10 @@ import type { Stamp } from "../../src/lattice/stamp.js";
 import type { World } from "../../src/ports.js";
 import { Mint } from "../../src/replica/mint.js";
 import { type NodeClock, SimClock } from "../../src/sim/clock.js";
+import { SimDisk } from "../../src/sim/disk.js";
 import { SimMeter } from "../../src/sim/meter.js";
 import { SimRandom } from "../../src/sim/random.js";
-import { SimDisk, SimStorage } from "../../src/sim/storage.js";
+import { SimStorage } from "../../src/sim/storage.js";
 import { SimNetwork } from "../../src/sim/transport.js";
 import { Turn } from "../../src/turn.js";
 

@@ -4,9 +4,10 @@ import { DEFAULT_LIMITS } from "../../src/config.js";
 import type { World } from "../../src/ports.js";
 import { type Owners, Votes } from "../../src/replica/votes.js";
 import { SimClock } from "../../src/sim/clock.js";
+import { SimDisk } from "../../src/sim/disk.js";
 import { SimMeter } from "../../src/sim/meter.js";
 import { SimRandom } from "../../src/sim/random.js";
-import { SimDisk, SimStorage } from "../../src/sim/storage.js";
+import { SimStorage } from "../../src/sim/storage.js";
 import { SimNetwork } from "../../src/sim/transport.js";
 import { Turn } from "../../src/turn.js";
 

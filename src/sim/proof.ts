@@ -1,0 +1,70 @@
+/**
+ * What must hold of a simulated cluster: at any time that nothing outgrows its
+ * bounds, and in the end that all replicas are one.
+ */
+
+import { type NodeId, type Row, StorageDamage } from "../ports.js";
+import { ALL_ROWS } from "../replica/rows.js";
+import type { SimCluster } from "./cluster.js";
+import { SIM_ROWS_MAX } from "./faults.js";
+import { deadRow } from "./forgetting.js";
+import { differingRow } from "./replicas.js";
+
+/** Which node holds more in memory than it may, or undefined. */
+export function overBound(cluster: SimCluster): string | undefined {
+  for (const node of cluster.ids) {
+    if (!cluster.runs(node)) continue;
+    const over = cluster
+      .member(node)
+      .held()
+      .find(({ amount, most }) => amount > most);
+    if (over !== undefined) return `${node} holds ${over.amount} ${over.name}, and ${over.most} are the most`;
+  }
+  return undefined;
+}
+
+/** Why the replicas are not yet one, or undefined. `forgets`: by now nothing that is dead should be left. */
+export function apart(cluster: SimCluster, forgets: boolean): string | undefined {
+  const rows = new Map<NodeId, Row[]>();
+  for (const node of cluster.ids) {
+    const missed = cluster.ids.find((other) => !cluster.member(node).opinionOf(other).alive);
+    if (missed !== undefined) return `${node} takes ${missed} for down`;
+    const kept = cluster
+      .member(node)
+      .hints()
+      .find(({ hints }) => hints > 0);
+    if (kept !== undefined) return `${node} still keeps ${kept.hints} hints for ${kept.node}`;
+    const { rebuilding, refusing, rows: counted } = cluster.member(node).describe();
+    if (refusing !== undefined) return `${node} refuses: ${refusing}`;
+    if (rebuilding > 0) return `${node} still rebuilds ${rebuilding} partitions`;
+    const stored = storedAt(cluster, node);
+    if (stored === undefined) return `${node} still has a row that cannot be read`;
+    if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
+    rows.set(node, stored);
+  }
+  return differingRow(rows, cluster.layout) ?? wrongTree(cluster) ?? (forgets ? remembered(cluster, rows) : undefined);
+}
+
+/** Why not all is forgotten that is dead, or undefined. */
+function remembered(cluster: SimCluster, stored: ReadonlyMap<NodeId, readonly Row[]>): string | undefined {
+  const wallMs = cluster.clock.wallMs();
+  return [...stored].map(([node, rows]) => deadRow(node, rows, wallMs)).find((dead) => dead !== undefined);
+}
+
+function storedAt(cluster: SimCluster, node: NodeId): Row[] | undefined {
+  try {
+    return cluster.disk(node).scan(ALL_ROWS.from, ALL_ROWS.to, SIM_ROWS_MAX, Number.POSITIVE_INFINITY);
+  } catch (error) {
+    if (!(error instanceof StorageDamage)) throw error;
+    return undefined;
+  }
+}
+
+/** A hash tree that says something else than its rows. */
+function wrongTree(cluster: SimCluster): string | undefined {
+  for (const node of cluster.ids) {
+    const fault = cluster.member(node).treeFault();
+    if (fault !== undefined) return `${node}: ${fault}`;
+  }
+  return undefined;
+}
