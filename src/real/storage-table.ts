@@ -5,7 +5,7 @@
  * locks of the file, reading within one costs none. `open` moves it to the
  * newest state. What SQLite cannot answer is `StorageDamage`, never "absent".
  */
-import type { Row, StorageError, Write } from "../ports.js";
+import { type Row, StorageDamage, type StorageError, type Write } from "../ports.js";
 import { commitErrorOf, damageOf } from "./storage-errors.js";
 import type { Connection } from "./storage-open.js";
 
@@ -39,7 +39,7 @@ export class Table {
   /** A copy of the value, or undefined when there is no such row. Throws `StorageDamage`, as `scan` does. */
   get(key: Uint8Array): Uint8Array | undefined {
     try {
-      return this.getValue.get(key);
+      return soundBytes(this.getValue.get(key));
     } catch (error) {
       throw damageOf(error);
     }
@@ -48,10 +48,11 @@ export class Table {
   /** The rows with `from` <= key < `to` in order of unsigned bytes, at most `limit`. */
   scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {
     try {
-      if (bytesMax === Number.POSITIVE_INFINITY) return this.getRange.all(from, to, rowsMax);
       const rows: Row[] = [];
       let bytes = 0;
       for (const row of this.getRange.iterate(from, to, rowsMax)) {
+        soundBytes(row.key);
+        soundBytes(row.value);
         rows.push(row);
         bytes += row.value.length;
         if (bytes >= bytesMax) break;
@@ -99,4 +100,10 @@ export class Table {
   logFrames(): number {
     return this.logState.get()?.[1] ?? 0;
   }
+}
+
+/** A bit of a row's header makes text or a number of its bytes. */
+function soundBytes<Bytes extends Uint8Array | undefined>(found: Bytes): Bytes {
+  if (found !== undefined && !(found instanceof Uint8Array)) throw new StorageDamage("a stored row is of another type");
+  return found;
 }
