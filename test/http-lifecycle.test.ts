@@ -119,3 +119,18 @@ test("while it drains the port stays open for those who have not heard, one answ
   assert.equal((await first).headers.connection, "close");
   await stopped;
 });
+
+test("requests pipelined on connections that are torn end no node", async () => {
+  const torn = await startEdge();
+  const refusedAtOnce = "POST /v1/buckets/%/keys HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nabcd";
+  const refusedAndClosed = "GET /v1/batch HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  const requests = `${refusedAtOnce}${refusedAndClosed}${refusedAndClosed}`.repeat(6);
+  const tear = async (): Promise<void> => {
+    const socket = connect(torn.server.port, "127.0.0.1").on("error", () => {});
+    socket.write(requests, () => socket.resetAndDestroy());
+    await once(socket, "close");
+  };
+  for (let round = 0; round < 20; round++) await Promise.all(Array.from({ length: 20 }, tear));
+  assert.equal((await torn.ask("GET", "/health/live")).status, 200);
+  await torn.stop();
+});

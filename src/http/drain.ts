@@ -9,7 +9,7 @@
  * under way end their connections too. And for a moment the port stays open for
  * those who have not heard of it yet; they are served, one answer each.
  */
-import type { IncomingMessage, Server } from "node:http";
+import type { Server } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Edge } from "./edge.js";
 import { dueAnswer, endRaw } from "./parse-errors.js";
@@ -28,11 +28,6 @@ export class Drain {
       this.connections.add(socket);
       socket.once("close", () => this.connections.delete(socket));
     });
-  }
-
-  /** A request that came after the node's last word on its connection is not looked at: it has its answer. */
-  hasAnswered(request: IncomingMessage): boolean {
-    return request.socket.writableEnded;
   }
 
   begin(onDrained: () => void): void {

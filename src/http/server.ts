@@ -66,18 +66,18 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   // Whoever takes a body says "100 Continue" only when all but the body was found good.
   server.on("checkContinue", (request, response) => {
     const takesBody = request.method === "PUT" || request.method === "POST";
-    if (!takesBody && !drain.hasAnswered(request)) response.writeContinue();
+    if (!takesBody && !isOver(request)) response.writeContinue();
     onRequest(request, response);
   });
   server.on("checkExpectation", (request, response) => {
-    if (drain.hasAnswered(request)) return;
+    if (isOver(request)) return;
     refuse(edge, request, response, new Problem("expectation-failed", "the only expectation met is 100-continue"));
   });
   server.on("clientError", (error, socket) => onParseError(edge, error, socket as Socket));
   server.on("connect", (_request, socket) => onConnectMethod(edge, socket as Socket));
 
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
-    if (drain.hasAnswered(request)) return;
+    if (isOver(request)) return;
     const refusal =
       gate.refusal(request, response) ??
       guard.refusal(request) ??
@@ -101,6 +101,14 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
       drain.begin(onDrained);
     },
   };
+}
+
+/**
+ * Whether a request came after the last word on its connection, or after its end: it is not looked at. node:http
+ * parses on behind both, and would let the answer jump the queue of those that still wait there.
+ */
+function isOver({ socket }: IncomingMessage): boolean {
+  return socket.writableEnded || socket.destroyed;
 }
 
 function serverOptions(limits: Limits): Parameters<typeof createServer>[0] {
