@@ -7,13 +7,8 @@ import type { Mutant } from "./mutant.js";
 
 const TALLY = "coordinator/tally.js";
 const CARRIERS = "replica/carriers.js";
-const FIRST_VOTES = "upkeep/first-votes.js";
 const REAPING = "upkeep/reaping.js";
 
-/** What one owner missed is still under way for a while when all are asked to forget. */
-const forgetsUnderLoss = ({ shape, swarm }: Script) =>
-  (shape.limits.carrierAgeMaxMs ?? 0) >= 2000 &&
-  ["loss", "delay", "gray node", "one-way cut", "isolated node", "failing disk"].some((kind) => swarm.includes(kind));
 const forgets = ({ shape }: Script) => isForgetful(shape);
 
 export const HINT_MUTANTS: readonly Mutant[] = [
@@ -40,7 +35,7 @@ export const REAPER_MUTANTS: readonly Mutant[] = [
   {
     name: "reaped-after-one-vote",
     defect: "a dead row is forgotten as soon as all its owners voted once",
-    needs: forgetsUnderLoss,
+    needs: forgets,
     edits: [
       {
         file: REAPING,
@@ -49,12 +44,6 @@ export const REAPER_MUTANTS: readonly Mutant[] = [
           "this.firstVotes.note(candidate.digest, nowMs, voters);\n            const lives = new Map(agreed.flatMap(({ voters }) => [...voters]));\n            this.reap(agreed.map(({ candidate }) => candidate), lives, onDone);",
       },
     ],
-  },
-  {
-    name: "second-vote-at-once",
-    defect: "the second vote is not later than any carrier may be",
-    needs: forgetsUnderLoss,
-    edits: [{ file: FIRST_VOTES, find: "nowMs - vote.atMs > this.waitMs ?", replace: "nowMs - vote.atMs >= 0 ?" }],
   },
   {
     name: "old-carriers-are-taken",
