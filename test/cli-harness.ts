@@ -177,6 +177,17 @@ export function problem(response: ServerResponse, status: number, code: string, 
   return reply(response, status, { status, code, detail: "2 of 3 needed", level: "QUORUM", mayHaveApplied });
 }
 
+/** Three nodes of one cluster file, which answer by their index. */
+export async function startThree(
+  instead: (index: number, asked: Asked, response: ServerResponse) => boolean,
+): Promise<{ readonly nodes: readonly FakeNode[]; readonly file: string; stop(): Promise<unknown> }> {
+  const nodes = [await FakeNode.start(), await FakeNode.start(), await FakeNode.start()];
+  for (const [index, node] of nodes.entries()) node.instead = (asked, response) => instead(index, asked, response);
+  const ports = nodes.map(({ port }) => port);
+  const stop = () => Promise.all(nodes.map((node) => node.stop()));
+  return { nodes, file: clusterFile(temporaryFolder(), ports), stop };
+}
+
 /** A cluster file whose nodes listen on these ports; the peers' ports are never opened. */
 export function clusterFile(folder: string, ports: readonly number[]): string {
   const path = join(folder, "cluster.yaml");

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { HintsReport } from "../src/http/store.js";
-import { clusterFile, FakeNode, murmur, problem, reply, temporaryFolder } from "./cli-harness.js";
+import { murmur, problem, reply, startThree } from "./cli-harness.js";
 
 describe("murmur hints of nodes that say so", () => {
   const reports: HintsReport[] = [
@@ -16,29 +16,21 @@ describe("murmur hints of nodes that say so", () => {
     { node: "n2", targets: [] },
   ];
   const asked: string[] = [];
-  let nodes: FakeNode[];
-  let file: string;
+  let three: Awaited<ReturnType<typeof startThree>>;
   before(async () => {
-    nodes = [await FakeNode.start(), await FakeNode.start(), await FakeNode.start()];
-    file = clusterFile(
-      temporaryFolder(),
-      nodes.map(({ port }) => port),
-    );
-    for (const [index, node] of nodes.entries()) {
-      node.instead = ({ method, path, query }, response) => {
-        asked.push(`${method} ${path} ${query.get("timeout")}`);
-        const report = reports[index];
-        if (report === undefined) return problem(response, 503, "overloaded");
-        if (method === "GET") return reply(response, 200, report);
-        const left = index === 0 && query.get("timeout") === "1000ms" ? 7 : 0;
-        return reply(response, 200, { node: report.node, hints: index === 0 ? 1200 : 0, left, complete: left === 0 });
-      };
-    }
+    three = await startThree((index, { method, path, query }, response) => {
+      asked.push(`${method} ${path} ${query.get("timeout")}`);
+      const report = reports[index];
+      if (report === undefined) return problem(response, 503, "overloaded");
+      if (method === "GET") return reply(response, 200, report);
+      const left = index === 0 && query.get("timeout") === "1000ms" ? 7 : 0;
+      return reply(response, 200, { node: report.node, hints: index === 0 ? 1200 : 0, left, complete: left === 0 });
+    });
   });
-  after(() => Promise.all(nodes.map((node) => node.stop())));
+  after(() => three.stop());
 
   test("a line for each owner that a node keeps something for", async () => {
-    const { code, stdout, stderr } = await murmur(["hints", "--config", file]);
+    const { code, stdout, stderr } = await murmur(["hints", "--config", three.file]);
     const cells = stdout
       .trimEnd()
       .split("\n")
@@ -50,19 +42,19 @@ describe("murmur hints of nodes that say so", () => {
     ]);
     assert.match(stderr, /^n3: overloaded: /);
     assert.equal(code, 0);
-    const one = await murmur(["hints", "--node", nodes[1]?.url as string]);
+    const one = await murmur(["hints", "--node", three.nodes[1]?.url as string]);
     assert.deepEqual([one.code, one.stdout], [0, ""]);
     assert.match(one.stderr, /^no hints: /);
   });
 
   test("--json is a list of what the nodes say", async () => {
-    const { stdout } = await murmur(["hints", "--config", file, "--json"]);
+    const { stdout } = await murmur(["hints", "--config", three.file, "--json"]);
     const expected = [...reports, { node: "n3", failure: "overloaded: 2 of 3 needed" }];
     assert.deepEqual(JSON.parse(stdout), JSON.parse(JSON.stringify(expected)));
   });
 
   test("--wait asks each node to deliver, and fails when something is left or a node is silent", async () => {
-    const [first, second] = nodes.map(({ url }) => url) as [string, string];
+    const [first, second] = three.nodes.map(({ url }) => url) as [string, string];
     const done = await murmur(["hints", "--wait", "--node", first]);
     assert.deepEqual([done.code, done.stdout], [0, "n1: 1,200 hints delivered\n"]);
     assert.ok(asked.includes("POST /v1/hints/flush 30000ms"));
@@ -71,7 +63,7 @@ describe("murmur hints of nodes that say so", () => {
     const late = await murmur(["hints", "--wait", "--timeout", "1s", "--node", first]);
     assert.equal(late.code, 1);
     assert.match(late.stdout, /^n1: 7 of 1,200 hints still kept/);
-    assert.equal((await murmur(["hints", "--wait", "--config", file])).code, 1, "n3 does not say");
+    assert.equal((await murmur(["hints", "--wait", "--config", three.file])).code, 1, "n3 does not say");
     for (const wrong of [
       ["--wait", "--timeout", "soon"],
       ["--timeout", "1s"],

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { LatencyReport } from "../src/http/store.js";
-import { clusterFile, FakeNode, murmur, problem, reply, temporaryFolder } from "./cli-harness.js";
+import { clusterFile, FakeNode, murmur, problem, reply, startThree, temporaryFolder } from "./cli-harness.js";
 import { ProcessCluster } from "./process-cluster.js";
 
 const HEDGE = { after: "max(p95,2ms)", budgetPercent: 10, tokens: 99.7 };
@@ -18,26 +18,18 @@ describe("murmur latency of nodes that say so", () => {
     { node: "n1", hedge: HEDGE, peers: [peerOf("n2"), peerOf("n3", { overdue: true, unanswered: 2, p99Ms: 1234.5 })] },
     { node: "n2", hedge: HEDGE, peers: [peerOf("n1", { unanswered: 1 }), peerOf("n3", unmeasured)] },
   ];
-  let nodes: FakeNode[];
-  let file: string;
+  let three: Awaited<ReturnType<typeof startThree>>;
   before(async () => {
-    nodes = [await FakeNode.start(), await FakeNode.start(), await FakeNode.start()];
-    file = clusterFile(
-      temporaryFolder(),
-      nodes.map(({ port }) => port),
-    );
-    for (const [index, node] of nodes.entries()) {
-      node.instead = ({ path }, response) => {
-        assert.equal(path, "/v1/latency");
-        const report = reports[index];
-        return report === undefined ? problem(response, 503, "overloaded") : reply(response, 200, report);
-      };
-    }
+    three = await startThree((index, { path }, response) => {
+      assert.equal(path, "/v1/latency");
+      const report = reports[index];
+      return report === undefined ? problem(response, 503, "overloaded") : reply(response, 200, report);
+    });
   });
-  after(() => Promise.all(nodes.map((node) => node.stop())));
+  after(() => three.stop());
 
   test("a row for each node that asks, a column for each that answers, and when a spare is asked", async () => {
-    const { code, stdout, stderr } = await murmur(["latency", "--config", file]);
+    const { code, stdout, stderr } = await murmur(["latency", "--config", three.file]);
     const cells = stdout.split("\n").map((line) => line.trim().split(/ {2,}/));
     assert.deepEqual(cells, [
       ["p50 / p99 in ms of the answers to reads: who asks down, who answers across"],
@@ -58,10 +50,10 @@ describe("murmur latency of nodes that say so", () => {
   });
 
   test("--json is a list of what the nodes say", async () => {
-    const { code, stdout } = await murmur(["latency", "--config", file, "--json"]);
+    const { code, stdout } = await murmur(["latency", "--config", three.file, "--json"]);
     const expected = [...reports, { node: "n3", failure: "overloaded: 2 of 3 needed" }];
     assert.deepEqual([code, JSON.parse(stdout)], [0, JSON.parse(JSON.stringify(expected))]);
-    const one = await murmur(["latency", "--node", nodes[1]?.url as string, "--json"]);
+    const one = await murmur(["latency", "--node", three.nodes[1]?.url as string, "--json"]);
     assert.deepEqual(JSON.parse(one.stdout), [JSON.parse(JSON.stringify(reports[1]))]);
   });
 
@@ -71,7 +63,7 @@ describe("murmur latency of nodes that say so", () => {
     await gone.stop();
     const unreachable = await murmur(["latency", "--config", config, "--json"]);
     assert.deepEqual([unreachable.code, JSON.parse(unreachable.stdout).code], [5, "unreachable"]);
-    const refused = await murmur(["latency", "--node", nodes[2]?.url as string]);
+    const refused = await murmur(["latency", "--node", three.nodes[2]?.url as string]);
     assert.deepEqual([refused.code, refused.stdout], [1, ""]);
   });
 });

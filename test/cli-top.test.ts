@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { TopReport } from "../src/http/store.js";
-import { clusterFile, FakeNode, murmur, problem, reply, temporaryFolder } from "./cli-harness.js";
+import { murmur, problem, reply, startThree } from "./cli-harness.js";
 import { ProcessCluster } from "./process-cluster.js";
 
 function hot(key: string, readsPerSecond: number, writesPerSecond = 0, errorPerSecond = 0): TopReport["keys"][number] {
@@ -14,26 +14,18 @@ describe("murmur top of nodes that say so", () => {
     { node: "n1", keys: [hot("ada", 100, 20), hot("with\nbreak", 30, 0, 1.5)] },
     { node: "n2", keys: [hot("bob", 115), hot("ada", 50, 0, 0.5)] },
   ];
-  let nodes: FakeNode[];
-  let file: string;
+  let three: Awaited<ReturnType<typeof startThree>>;
   before(async () => {
-    nodes = [await FakeNode.start(), await FakeNode.start(), await FakeNode.start()];
-    file = clusterFile(
-      temporaryFolder(),
-      nodes.map(({ port }) => port),
-    );
-    for (const [index, node] of nodes.entries()) {
-      node.instead = ({ path }, response) => {
-        assert.equal(path, "/v1/top");
-        const report = reports[index];
-        return report === undefined ? problem(response, 503, "overloaded") : reply(response, 200, report);
-      };
-    }
+    three = await startThree((index, { path }, response) => {
+      assert.equal(path, "/v1/top");
+      const report = reports[index];
+      return report === undefined ? problem(response, 503, "overloaded") : reply(response, 200, report);
+    });
   });
-  after(() => Promise.all(nodes.map((node) => node.stop())));
+  after(() => three.stop());
 
   test("a line for each key, summed up over the nodes, the hottest first", async () => {
-    const { code, stdout, stderr } = await murmur(["top", "--once", "--config", file]);
+    const { code, stdout, stderr } = await murmur(["top", "--once", "--config", three.file]);
     const cells = stdout
       .trimEnd()
       .split("\n")
@@ -49,11 +41,11 @@ describe("murmur top of nodes that say so", () => {
   });
 
   test("--json tells who was silent, and --limit how many to show", async () => {
-    const { code, stdout } = await murmur(["top", "--once", "--json", "--limit", "1", "--config", file]);
+    const { code, stdout } = await murmur(["top", "--once", "--json", "--limit", "1", "--config", three.file]);
     const { at, ...told } = JSON.parse(stdout);
     assert.ok(at > 0);
     assert.deepEqual([code, told], [0, { silent: ["n3"], keys: [hot("ada", 150, 20, 0.5)] }]);
-    const wrong = await murmur(["top", "--once", "--limit", "none", "--config", file]);
+    const wrong = await murmur(["top", "--once", "--limit", "none", "--config", three.file]);
     assert.equal(wrong.code, 2);
   });
 });
