@@ -208,5 +208,6 @@ const NO_STORAGE: Storage = {
   durable: () => undefined,
   scan: () => [],
   commit: () => {},
+  salvage: () => {},
   release: () => {},
 };

@@ -239,6 +239,26 @@ export const CORE_LIMITS = {
     100_000,
     "damaged rows waiting to be fetched anew; more are found again when they are met again",
   ),
+  healRetryMs: limit(
+    SECOND_MS,
+    1,
+    HOUR_MS,
+    "a row that the disk refused is left alone so long, then twice as long: its commit fails those of others too",
+  ),
+  healRetryMsMax: limit(10 * MINUTE_MS, 1, 24 * HOUR_MS, "the longest of these waits"),
+  scrubIntervalMs: limit(
+    7 * 24 * HOUR_MS,
+    SECOND_MS,
+    24 * 24 * HOUR_MS,
+    "all rows are read against their checksums once in this time: damage must not be older when the last sound copy goes",
+  ),
+  scrubBytesMax: limit(MIB, KIB, 64 * MIB, "values checked in one turn: about two milliseconds of hashing"),
+  salvageIntervalMs: limit(
+    HOUR_MS,
+    SECOND_MS,
+    7 * 24 * HOUR_MS,
+    "a store that breaks again so soon lies on a broken disk: it is not put into a new file again before",
+  ),
   syncLeaseMs: limit(
     500,
     10,

@@ -36,6 +36,8 @@ import { Flushes } from "./upkeep/flush.js";
 import { Heal } from "./upkeep/heal.js";
 import { Pace } from "./upkeep/pace.js";
 import { Reaping } from "./upkeep/reaping.js";
+import { Salvage } from "./upkeep/salvage.js";
+import { Scrub } from "./upkeep/scrub.js";
 import { Sync } from "./upkeep/sync.js";
 import { Lag } from "./wire/lag.js";
 import { Rpc, type RpcHost } from "./wire/rpc.js";
@@ -66,6 +68,7 @@ export interface MemberParts {
   readonly rpc: Rpc;
   readonly peers: Peers;
   readonly sync: Sync;
+  readonly scrub: Scrub;
   readonly reaper: Reaper;
   readonly reaping: Reaping;
   readonly hints: HintBook;
@@ -125,8 +128,16 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const isSettled = (row: Uint8Array) => doubt.isSettled(row);
   const sync = new Sync({ ...shared, replica, merkle, votes, livesWith, isSettled, pace }, others);
   const reaping = new Reaping({ ...shared, reaper });
-  const heal = new Heal({ ...shared, replica, votes });
+  const onSalvaged = () => scrub.start(true);
+  const salvage = new Salvage({ ...shared, storage: world.storage, votes, merkle, onSalvaged });
+  const heal = new Heal({ ...shared, replica, votes, onBroken: () => salvage.begin() });
   replica.onDamaged = (row) => heal.onDamaged(row);
+  const scrub = new Scrub({
+    ...{ ...shared, merkle, pace },
+    onDamaged: (row) => heal.onDamaged(row),
+    onDisorder: () => salvage.begin(),
+    onMissing: () => sync.wakeAll(),
+  });
   const hints = new HintBook({ ...own, isAlive });
   const deliver = new Deliver({ ...shared, hints, pace });
   const flushes = new Flushes({ ...shared, hints });
@@ -136,7 +147,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const owed = new OwedBytes(world.meter, limits);
   const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.skew.refusal };
   if (newCluster) votes.grantAll();
-  const upkeep = { peers, sync, heal, hints, deliver, flushes, pace, reaper, reaping };
+  const upkeep = { peers, sync, heal, scrub, hints, deliver, flushes, pace, reaper, reaping };
   return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };
 }
 

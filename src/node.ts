@@ -91,6 +91,7 @@ export class Member {
       this.parts.hints.load();
       this.parts.merkle.build(() => {
         this.parts.sync.tick();
+        this.parts.scrub.start(this.parts.mint.wasKilled);
         this.parts.reaping.tick();
         this.turn.answer(onBuilt);
       });
@@ -137,6 +138,7 @@ export class Member {
       this.parts.lag.stop();
       this.parts.peers.stop();
       this.parts.sync.stop();
+      this.parts.scrub.stop();
       this.parts.reaping.stop();
       this.parts.deliver.stop();
       this.parts.flushes.stop();

@@ -104,6 +104,12 @@ export interface Storage {
   commit(batch: readonly Write[], onDone: (error?: StorageError) => void): void;
   /** What was committed in this turn may go to the disk now. */
   release(): void;
+  /**
+   * The keys are not in order any more: puts all rows that a walk over the disk can still read in order again, within
+   * what is committed until `onDone`, which tells how many they are, undefined when nothing could be done. Commits
+   * wait for it, reads may throw `StorageDamage`. A body whose order cannot break has nothing to do.
+   */
+  salvage(onDone: (rows: number | undefined) => void): void;
 }
 
 /** Thrown by `latest`, `durable` and `scan` when the disk gives no trustworthy answer. Never means "absent". */

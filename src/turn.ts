@@ -81,6 +81,7 @@ export class Turn {
         storage.scan(from, to, rowsMax, bytesMax),
       commit: (batch: readonly Write[], onDone: (error?: StorageError) => void) =>
         storage.commit(batch, (error) => this.run(() => onDone(error))),
+      salvage: (onDone) => storage.salvage((rows) => this.run(() => onDone(rows))),
       release: () => assert(false, "the turn releases, nobody else"),
     };
   }

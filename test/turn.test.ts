@@ -26,6 +26,7 @@ function traced(): { turn: Turn; trace: string[]; clock: SimClock; receive: () =
       trace.push("commit");
       clock.after(1, () => onDone());
     },
+    salvage: () => {},
     release: () => trace.push("release commits"),
   };
   const log = { info() {}, warn() {} };

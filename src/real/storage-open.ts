@@ -92,7 +92,7 @@ export function connect(file: string): Connection {
 }
 
 /** Makes a new file ours, and refuses one that is not. */
-function prepare(writer: Connection, file: string): void {
+export function prepare(writer: Connection, file: string): void {
   const application = writer.pragma("application_id", { simple: true });
   const format = writer.pragma("user_version", { simple: true });
   const tables = writer.prepare<[], number>("SELECT count(*) FROM sqlite_schema").pluck().get();
@@ -139,7 +139,7 @@ function makeDirectory(path: string): void {
   accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
 }
 
-function syncDirectory(path: string): void {
+export function syncDirectory(path: string): void {
   const directory = openSync(path, "r");
   try {
     fsyncSync(directory);

@@ -11,19 +11,28 @@
  *   before the first callback of the group.
  * - When a group fails, all groups fail, and with them goes what `latest` saw.
  */
+import { join } from "node:path";
 import { assert } from "../base/assert.js";
 import { bytesToMapKey } from "../base/bytes.js";
 import type { Durability } from "../cluster-config.js";
 import type { Limits } from "../config.js";
 import type { Row, Storage, StorageError, Write } from "../ports.js";
 import { type StorageEngine, SyncedLogEngine } from "./storage-engine.js";
+import { copyInThread, takeCopy } from "./storage-salvage.js";
 
 /** A group's share of the log, so that one group can neither fill the log nor stop the event loop for long. */
 const GROUP_PART_OF_LOG = 1 / 8;
 
 /** Opens, or makes, the store in `dir` and locks it. Throws `StorageOpenError`. */
 export function openStorage(options: { dir: string; durability: Durability; limits: Limits }): SqliteStorage {
-  return new SqliteStorage(new SyncedLogEngine(options.dir, options.durability, options.limits), options.limits);
+  const open = () => new SyncedLogEngine(options.dir, options.durability, options.limits);
+  return new SqliteStorage(open(), options.limits, { file: join(options.dir, "store.db"), open });
+}
+
+/** Where the engine keeps its rows, and how it is opened again. */
+interface Store {
+  readonly file: string;
+  readonly open: () => StorageEngine;
 }
 
 /** Commits that go to the disk together. */
@@ -46,12 +55,15 @@ export class SqliteStorage implements Storage {
   /** The oldest first. Only the first may be with the engine. */
   private groups: Group[] = [];
   /** due: the engine gets the first group when the present inputs have been run. */
-  private phase: "idle" | "due" | "writing" | "closed" = "idle";
+  private phase: "idle" | "due" | "writing" | "salvaging" | "closed" = "idle";
   private onClosed: (() => void) | undefined;
+  private onSalvaged: ((rows: number | undefined) => void) | undefined;
 
+  /** Without a `store` nothing can be salvaged. */
   constructor(
-    private readonly engine: StorageEngine,
+    private engine: StorageEngine,
     private readonly limits: Limits,
+    private readonly store?: Store,
   ) {}
 
   latest(key: Uint8Array): Uint8Array | undefined {
@@ -83,10 +95,17 @@ export class SqliteStorage implements Storage {
   }
 
   release(): void {
-    if (this.phase !== "idle" || this.groups.length === 0) return;
+    if (this.phase !== "idle") return;
+    if (this.onSalvaged !== undefined) return this.beginSalvage(this.onSalvaged);
+    if (this.groups.length === 0) return;
     this.phase = "due";
     // Turns of other sockets that are ready now still join this group.
     setImmediate(() => this.writeFirst());
+  }
+
+  salvage(onDone: (rows: number | undefined) => void): void {
+    assert(this.onSalvaged === undefined, "a storage is salvaged once at a time");
+    this.onSalvaged = onDone;
   }
 
   /** Bytes of keys and values that wait for the disk. The node refuses writes beyond `pendingCommitBytesMax`. */
@@ -145,6 +164,29 @@ export class SqliteStorage implements Storage {
     for (const group of done) for (const onDone of group.callbacks) onDone(error);
     this.release();
     if (this.groups.length === 0 && this.onClosed !== undefined) this.finish(this.onClosed);
+  }
+
+  private beginSalvage(onDone: (rows: number | undefined) => void): void {
+    const { store } = this;
+    this.phase = "salvaging";
+    const end = (rows: number | undefined) => {
+      this.onSalvaged = undefined;
+      this.phase = "idle";
+      onDone(rows);
+      this.release();
+    };
+    if (store === undefined) {
+      setImmediate(() => end(undefined));
+      return;
+    }
+    copyInThread(store.file, (copied) => {
+      if ("error" in copied) return end(undefined);
+      this.engine.close(() => {
+        const isTaken = takeCopy(store.file);
+        this.engine = store.open();
+        end(isTaken ? copied.rows : undefined);
+      });
+    });
   }
 
   private finish(onClosed: () => void): void {

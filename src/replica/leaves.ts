@@ -123,6 +123,18 @@ export class Leaves {
     return sum;
   }
 
+  /** The first of a placement's leaves `first` to `end` - 1 that is not as given (none given: empty). */
+  firstOther(placement: number, first: number, end: number, sums: ReadonlyMap<number, Sum>): number | undefined {
+    for (let leaf = first; leaf < end; leaf++) {
+      const { leaves } = this.at(placement, Math.floor(leaf / this.perPartition));
+      const [index, given] = [leaf % this.perPartition, sums.get(leaf)];
+      for (let word = 0; word < SUM_WORDS; word++) {
+        if ((leaves?.[index * SUM_WORDS + word] ?? 0) !== (given?.[word] ?? 0)) return leaf;
+      }
+    }
+    return undefined;
+  }
+
   /** Which leaf of its partition a row, or a position, belongs to. */
   leafOfRow(row: Uint8Array): number {
     if (this.bits === 0) return 0;

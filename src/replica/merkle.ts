@@ -18,7 +18,7 @@ import { type Cancel, type NodeId, StorageDamage, type StorageError, type World,
 import type { TokenBlock } from "../wire/sync-messages.js";
 import { Leaves, leavesPerPartition, placementsOf } from "./leaves.js";
 import { partitionOfRow, placementOfRow, TOKEN_MAX } from "./rows.js";
-import { Summing } from "./summing.js";
+import { type Stretch, Summing } from "./summing.js";
 import { addSum, countOf, digestOfSum, newSum, type Sum } from "./sums.js";
 import { ALL_TREES, putTree, readTrees, removeTree, type TreeShape } from "./tree-records.js";
 import type { Owners } from "./votes.js";
@@ -40,7 +40,8 @@ interface Noted {
 const RECORDS_PER_TURN = 16;
 
 export class Merkle {
-  private readonly leaves: Leaves;
+  /** Changed here alone; others look. */
+  readonly leaves: Leaves;
   private readonly summing: Summing;
   private readonly noted: Noted[][];
   private isStopped = false;
@@ -78,6 +79,24 @@ export class Merkle {
     });
   }
 
+  /** The store was put together anew: nothing that was known of it holds. */
+  rebuild(onBuilt: () => void): void {
+    this.wasBuilt = false;
+    const removals: Write[] = [];
+    for (const [placement, partitions] of this.noted.entries()) {
+      for (const [partition, noted] of partitions.entries()) {
+        if (noted.mayStand) removals.push(removeTree(placement, partition));
+        noted.stands = false;
+      }
+    }
+    this.world.storage.commit(removals, () => {});
+    for (const stretch of this.unknownStretches()) this.summing.add(stretch);
+    this.summing.run(() => {
+      this.wasBuilt = true;
+      onBuilt();
+    });
+  }
+
   /** Notes all that is known and not noted yet, so that the next start need not sum up. Rows may still be merged. */
   stop(onStopped: () => void): void {
     this.isStopped = true;
@@ -93,6 +112,11 @@ export class Merkle {
   /** False until the sums speak of all rows that can be read. */
   get isBuilt(): boolean {
     return this.wasBuilt;
+  }
+
+  /** The sums speak of all that is durable, and not of something half summed up. */
+  get isSettled(): boolean {
+    return this.wasBuilt && this.summing.isIdle;
   }
 
   get rows(): number {
@@ -126,6 +150,11 @@ export class Merkle {
       if (error === undefined) this.summing.again(row);
       onDone(error);
     });
+  }
+
+  /** Leaves that do not say what is stored are summed up anew; until then they look like no peer's. */
+  recheck(stretch: Stretch): void {
+    this.summing.againAll(stretch);
   }
 
   /** Eight bytes over all that this node and a peer both own. */

@@ -40,6 +40,8 @@ export class Mint {
   private durableBoundUs = 0;
   private askedBoundUs = 0;
   private highestWallMs: number;
+  /** The process before this one was killed, or lost its power: what it wrote last may be torn. */
+  readonly wasKilled: boolean;
   /** The highest stamp minted above an insane one, and by whom: neither must become our clock. */
   private aheadUs = 0;
   private readonly aheadActor: Actor;
@@ -55,7 +57,8 @@ export class Mint {
     durability: Durability,
   ) {
     const record = readRecord(world.storage);
-    const powerLost = record !== undefined && !record.stopped && record.bootId !== world.bootId;
+    this.wasKilled = record !== undefined && !record.stopped;
+    const powerLost = this.wasKilled && record?.bootId !== world.bootId;
     const vouched = record !== undefined && !(powerLost && durability === "os");
     this.present = vouched ? record.actor : u64(world.random);
     this.aheadActor = u64(world.random);

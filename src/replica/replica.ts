@@ -16,7 +16,15 @@ import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/
 import type { Carriers } from "./carriers.js";
 import type { Merkle } from "./merkle.js";
 import type { Mint } from "./mint.js";
-import { bucketOfRow, encodeRecord, isRow, partitionOfRow, placementOfRow, stateOfRecord } from "./rows.js";
+import {
+  bucketOfRow,
+  encodeRecord,
+  isRow,
+  isSoundRecord,
+  partitionOfRow,
+  placementOfRow,
+  stateOfRecord,
+} from "./rows.js";
 import { type Owners, ownsAt, type Votes } from "./votes.js";
 
 export interface ReplicaParts {
@@ -31,6 +39,9 @@ export interface ReplicaParts {
 }
 
 const NOT_MINE: RowAnswer = { status: "absent", votes: false, state: undefined };
+
+/** What became of a damaged row. lost: what was written is not what is found. */
+export type Replaced = "healed" | "failed" | "lost";
 
 type OnResult = (status: MergeStatus, stamp?: Stamp) => void;
 
@@ -72,28 +83,34 @@ export class Replica {
     });
   }
 
-  /** Puts a sound entry, or nothing, in the place of a damaged row. `onDone` tells whether it is durable. */
-  replaceDamaged(row: Uint8Array, entry: Entry | undefined, onDone: (isHealed: boolean) => void): void {
+  /** Puts a sound entry, or nothing, in the place of a damaged row. */
+  replaceDamaged(row: Uint8Array, entry: Entry | undefined, onDone: (outcome: Replaced) => void): void {
     // A write on its way to the disk has replaced the damage already, and may be newer than what the others hold.
-    if (this.isSound(row)) {
+    if (this.soundness(row, "latest") === "sound") {
       const entries = entry === undefined ? [] : [entry];
-      this.merge("sync", entries, (results) => onDone(results.every(({ status }) => status === "ok")));
+      this.merge("sync", entries, (results) =>
+        onDone(results.every(({ status }) => status === "ok") ? "healed" : "failed"),
+      );
       return;
     }
     const record = entry === undefined ? undefined : encodeRecord(row, entry.state);
-    this.parts.merkle.replace(row, record, (error) => onDone(error === undefined));
+    this.parts.merkle.replace(row, record, (error) => {
+      if (error !== undefined) return onDone("failed");
+      // The disk has taken the row, and gives another one under its key: the order of its keys is broken.
+      onDone(this.soundness(row, "durable") === "rotten" ? "lost" : "healed");
+    });
   }
 
-  /** Whether the newest record can be read. */
-  private isSound(row: Uint8Array): boolean {
+  /** rotten: there is a record, and it is not what was written here. unreadable: the disk gives none. */
+  private soundness(row: Uint8Array, view: "latest" | "durable"): "sound" | "rotten" | "unreadable" {
+    let record: Uint8Array | undefined;
     try {
-      const record = this.parts.world.storage.latest(row);
-      if (record !== undefined) stateOfRecord(row, record);
-      return true;
+      record = this.parts.world.storage[view](row);
     } catch (error) {
       if (!(error instanceof StorageDamage)) throw error;
-      return false;
+      return "unreadable";
     }
+    return record === undefined || isSoundRecord(row, record) ? "sound" : "rotten";
   }
 
   private readRow(row: Uint8Array): RowAnswer {

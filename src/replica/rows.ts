@@ -132,6 +132,17 @@ export function stateOfRecord(row: Uint8Array, record: Uint8Array): Uint8Array {
   return state;
 }
 
+/** Whether a record is what was written under this address. */
+export function isSoundRecord(row: Uint8Array, record: Uint8Array): boolean {
+  try {
+    stateOfRecord(row, record);
+    return true;
+  } catch (error) {
+    if (!(error instanceof StorageDamage)) throw error;
+    return false;
+  }
+}
+
 /** What a node keeps about itself is checked like a row. */
 export function ownRecord(key: Uint8Array, bytes: Uint8Array): Write {
   return { key, value: encodeRecord(key, bytes) };

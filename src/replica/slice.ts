@@ -6,7 +6,7 @@
  * and ends are looked for by halves. So one bad row or page costs a walk what is
  * on it and a hundred short scans, not all that comes after it.
  */
-import { Writer } from "../base/bytes.js";
+import { compareBytes, Writer } from "../base/bytes.js";
 import { type Row, type Storage, StorageDamage } from "../ports.js";
 import { ALL_ROWS, positionAfter, SPACE } from "./rows.js";
 
@@ -17,6 +17,9 @@ export interface Slice {
   /** What could not be read lies from here up to `next`, or to the end. */
   readonly gapFrom: Uint8Array | undefined;
 }
+
+/** What slices are read from. */
+type Scannable = Pick<Storage, "scan">;
 
 /** How much one turn may read. */
 export interface SliceSize {
@@ -29,20 +32,23 @@ const PLACE_BITS = 72n;
 const PLACE_BYTES = 9;
 
 /** Rows with `from` <= key < `to`. Throws nothing that the disk did. */
-export function readSlice(storage: Storage, from: Uint8Array, to: Uint8Array, size: SliceSize): Slice {
+export function readSlice(storage: Scannable, from: Uint8Array, to: Uint8Array, size: SliceSize): Slice {
   for (let rowsMax = size.rowsMax; rowsMax >= 1; rowsMax >>= 1) {
     const rows = readable(storage, from, to, rowsMax, size.bytesMax);
     if (rows === undefined) continue;
     const bytes = rows.reduce((sum, { value }) => sum + value.length, 0);
     const last = rows.at(-1);
     const isEnd = last === undefined || (rows.length < rowsMax && bytes < size.bytesMax);
-    return { rows, next: isEnd ? undefined : positionAfter(last.key), gapFrom: undefined };
+    if (isEnd) return { rows, next: undefined, gapFrom: undefined };
+    // Where the order of a rotten store is broken, a scan may end on a key before its beginning: never go back.
+    const behind = compareBytes(last.key, from) < 0 ? from : last.key;
+    return { rows, next: positionAfter(behind), gapFrom: undefined };
   }
   return { rows: [], ...gapAt(storage, from, to) };
 }
 
 function readable(
-  storage: Storage,
+  storage: Scannable,
   from: Uint8Array,
   to: Uint8Array,
   rowsMax: number,
@@ -61,7 +67,7 @@ function readable(
  * the first one behind it at which reading goes on (undefined when there is none before `to`).
  */
 function gapAt(
-  storage: Storage,
+  storage: Scannable,
   from: Uint8Array,
   to: Uint8Array,
 ): { gapFrom: Uint8Array; next: Uint8Array | undefined } {

@@ -88,6 +88,15 @@ export class Summing {
     this.cancel ??= this.world.clock.after(0, () => this.turn());
   }
 
+  /** The same for a stretch of leaves that do not say what is stored. */
+  againAll(stretch: Stretch): void {
+    const { placement, first, end } = stretch;
+    if (this.queue.some((each) => each.placement === placement && each.first === first && each.end === end)) return;
+    for (let leaf = first; leaf < end; leaf++) this.poison(leaf, stretch);
+    this.add(stretch);
+    this.cancel ??= this.world.clock.after(0, () => this.turn());
+  }
+
   /** Whether the row will be counted when the cursor comes by. */
   isAhead(row: Uint8Array): boolean {
     const { present } = this;

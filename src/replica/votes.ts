@@ -53,6 +53,8 @@ export class Votes {
   private readonly granted: Uint8Array[];
   private durable: Uint8Array[];
   private readonly progress: Map<number, Progress>[];
+  /** No vote is earned: the store may still lose rows. */
+  isHeld = false;
   private cancelPersist: Cancel | undefined;
   private isStopped = false;
   private missing = 0;
@@ -92,7 +94,7 @@ export class Votes {
 
   /** The partition holds all that `peer` held when their sync began. */
   markSynced(placement: number, partition: number, peer: NodeId, peerVotes: boolean): void {
-    if (hasBit(this.granted[placement] as Uint8Array, partition)) return;
+    if (this.isHeld || hasBit(this.granted[placement] as Uint8Array, partition)) return;
     const ofPlacement = this.progress[placement] as Map<number, Progress>;
     const progress = ofPlacement.get(partition) ?? { synced: new Set(), voters: new Set() };
     ofPlacement.set(partition, progress);

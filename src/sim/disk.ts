@@ -61,6 +61,22 @@ export class SimDisk {
     this.rows.set(bytesToMapKey(key), { key: row.key, value });
   }
 
+  /** One bit of a stored key turns round: its record is found under another one. Returns that. */
+  flipKey(key: Uint8Array, bit: number): Uint8Array {
+    const row = this.rows.get(bytesToMapKey(key));
+    assert(row !== undefined, "there is something to flip");
+    const flipped = Uint8Array.from(key);
+    const index = Math.floor(bit / 8) % key.length;
+    flipped[index] = (flipped[index] as number) ^ (1 << (bit % 8));
+    this.rows.delete(bytesToMapKey(key));
+    this.rows.set(bytesToMapKey(flipped), { key: flipped, value: row.value });
+    return flipped;
+  }
+
+  get size(): number {
+    return this.rows.size;
+  }
+
   /** The disk is replaced by an empty, sound one. Only while nobody has it open. */
   wipe(): void {
     assert(!this.isOpen, "a disk in use is not replaced");

@@ -15,6 +15,10 @@ export class OrderedRows {
   /** Never empty, and only a sole run may be empty. */
   private runs: string[][] = [[]];
 
+  get size(): number {
+    return this.rows.size;
+  }
+
   get(mapKey: string): Row | undefined {
     return this.rows.get(mapKey);
   }

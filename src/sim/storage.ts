@@ -70,6 +70,11 @@ export class SimStorage implements Storage {
     this.clock.after(this.commitMs, () => this.onWritten());
   }
 
+  /** The rows are in order always; as on a real disk, they are counted after what is committed now. */
+  salvage(onDone: (rows: number | undefined) => void): void {
+    this.commit([], () => onDone(this.disk.size));
+  }
+
   /**
    * The process dies: nobody is called back, and what was not durable is gone.
    * A group on its way may have reached the disk all the same, or the first of its batches: then it is `kept`, or `torn`.

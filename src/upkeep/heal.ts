@@ -6,30 +6,57 @@
  * owner ever acknowledged is among what they hold: the same N-W+1 that a
  * wiped owner needs (replica/votes.ts). One row at a time; what cannot be healed
  * now is tried again when somebody next meets it.
+ *
+ * A row that the disk does not take is left alone for a while, each time twice
+ * as long: its failing commit fails all others of its group. A disk that took
+ * it and gives another row under its key, or refuses it again and again, holds a store
+ * that is broken as such: that is for salvage.ts.
  */
 import { bytesToMapKey } from "../base/bytes.js";
+import type { Replaced } from "../replica/replica.js";
 import { bucketOfRow } from "../replica/rows.js";
 import { askOthers, type OthersAnswers } from "./others.js";
 import type { SyncParts } from "./parts.js";
 
-type HealParts = Pick<SyncParts, "rpc" | "ring" | "replica" | "votes" | "carriers" | "limits" | "meter" | "latticeOf">;
+type HealParts = Pick<
+  SyncParts,
+  "clock" | "rpc" | "ring" | "replica" | "votes" | "carriers" | "limits" | "meter" | "latticeOf"
+> & {
+  /** Rows cannot be replaced one by one any more. */
+  readonly onBroken: () => void;
+};
+
+/** A row that the disk did not take. */
+interface Refusal {
+  readonly times: number;
+  readonly untilMs: number;
+}
+
+/** So often in a row is no bad moment of the disk any more. */
+const REFUSALS_MAX = 5;
 
 export class Heal {
+  /** Rows healed since the start. */
+  healed = 0;
   /** Damaged rows that wait, by map key. */
   private readonly waiting = new Map<string, Uint8Array>();
+  private readonly refused = new Map<string, Refusal>();
   private isRunning = false;
 
   constructor(private readonly parts: HealParts) {}
 
-  /** Damaged rows that wait. */
+  /** Damaged rows that wait for their turn. */
   get pending(): number {
     return this.waiting.size;
   }
 
   /** Somebody met this row and could not read it. */
   onDamaged(row: Uint8Array): void {
-    if (this.waiting.size >= this.parts.limits.healRowsPendingMax) return;
-    this.waiting.set(bytesToMapKey(row), row);
+    const mapKey = bytesToMapKey(row);
+    const { limits, clock } = this.parts;
+    if (this.waiting.size >= limits.healRowsPendingMax) return;
+    if (clock.nowMs() < (this.refused.get(mapKey)?.untilMs ?? 0)) return;
+    this.waiting.set(mapKey, row);
     this.next();
   }
 
@@ -42,7 +69,7 @@ export class Heal {
   }
 
   private replace(row: Uint8Array, { answers, birth, isCovered }: OthersAnswers): void {
-    const { replica, latticeOf, meter } = this.parts;
+    const { replica, latticeOf } = this.parts;
     // The only owner has nobody to ask: its row stays an error, for "absent" would be a lie.
     if (!isCovered) return this.done(row);
     const lattice = latticeOf(bucketOfRow(row));
@@ -54,10 +81,33 @@ export class Heal {
       merged = lattice.merge(merged, state);
     }
     const entry = merged === lattice.bottom ? undefined : { row, state: lattice.encode(merged), bornAtUs: birth.atUs };
-    replica.replaceDamaged(row, entry, (isHealed) => {
-      if (isHealed) meter.count("murmur_healed_rows_total");
+    replica.replaceDamaged(row, entry, (outcome) => {
+      this.onReplaced(bytesToMapKey(row), outcome);
       this.done(row);
     });
+  }
+
+  private onReplaced(mapKey: string, outcome: Replaced): void {
+    if (outcome === "lost") return this.parts.onBroken();
+    if (outcome === "failed") return this.onRefused(mapKey);
+    this.refused.delete(mapKey);
+    this.healed++;
+    this.parts.meter.count("murmur_healed_rows_total");
+  }
+
+  private onRefused(mapKey: string): void {
+    const { clock, limits } = this.parts;
+    const times = (this.refused.get(mapKey)?.times ?? 0) + 1;
+    const waitMs = Math.min(limits.healRetryMsMax, limits.healRetryMs * 2 ** (times - 1));
+    this.refused.delete(mapKey);
+    if (this.refused.size >= limits.healRowsPendingMax) this.forgetOldest();
+    this.refused.set(mapKey, { times, untilMs: clock.nowMs() + waitMs });
+    if (times === REFUSALS_MAX) this.parts.onBroken();
+  }
+
+  private forgetOldest(): void {
+    const [oldest] = this.refused.keys();
+    if (oldest !== undefined) this.refused.delete(oldest);
   }
 
   private done(row: Uint8Array): void {

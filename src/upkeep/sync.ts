@@ -50,10 +50,14 @@ export class Sync {
 
   /** Compares with everybody, now and from time to time. */
   tick(): void {
-    for (const node of shuffled(this.parts.random, this.others)) this.wake(node);
+    this.wakeAll();
     const { syncIntervalMs, syncRetryMs } = this.parts.limits;
     const intervalMs = this.parts.votes.rebuilding > 0 ? syncRetryMs : syncIntervalMs;
     this.cancelTick = this.parts.clock.after(jitter(this.parts.random, intervalMs, INTERVAL_SPREAD), () => this.tick());
+  }
+
+  wakeAll(): void {
+    for (const node of shuffled(this.parts.random, this.others)) this.wake(node);
   }
 
   stop(): void {
