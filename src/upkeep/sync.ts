@@ -8,7 +8,9 @@
  *
  * Comparing is free. Rows move between two nodes at a time: whoever already
  * exchanges rows answers *busy* to the others, and they come again soon. So a
- * node that was away gets each row once, not from every peer.
+ * node that was away gets each row once, not from every peer. Who leads an
+ * exchange is free itself before it takes up the peer's time: or all would hold
+ * one another, and nobody exchange anything.
  */
 import { equalBytes } from "../base/bytes.js";
 import { jitter, shuffled } from "../base/random.js";
@@ -88,7 +90,8 @@ export class Sync {
     const { merkle, votes } = this.parts;
     if (!merkle.isBuilt) return NOT_READY;
     const same = equalBytes(merkle.digestWith(from), request.digest);
-    if (!same && !this.serve(from)) return BUSY;
+    // Whoever compares all anew has ended what it led.
+    if (this.exchange?.peer === from && !this.exchange.isOurs) this.exchange = undefined;
     return { kind: "sync-shared-reply", same, votes: votes.bitmaps() };
   }
 
@@ -116,7 +119,7 @@ export class Sync {
       mayExchange: (peer) => this.lead(peer),
       onEnd: (end, report) => {
         this.running = undefined;
-        if (this.exchange?.isOurs === true) this.exchange = undefined;
+        if (this.exchange?.isOurs === true) this.release(this.exchange.peer, end);
         this.parts.meter.count("murmur_syncs_total", { end });
         onEnd(end, report);
         this.next();
@@ -140,6 +143,14 @@ export class Sync {
     if (!isFree && !(exchange.peer === peer && this.parts.ring.self < peer)) return false;
     this.exchange = { peer, isOurs: true, untilMs: Number.POSITIVE_INFINITY };
     return true;
+  }
+
+  /** Ends an exchange that this node led. The peer need not wait until its lease is over: to be asked anew ends it there. */
+  private release(peer: NodeId, end: SessionEnd): void {
+    const { rpc, merkle, limits } = this.parts;
+    this.exchange = undefined;
+    if (end !== "complete") return;
+    rpc.call(peer, { kind: "sync-shared", digest: merkle.digestWith(peer) }, limits.syncDeadlineMs, () => {});
   }
 
   /** Takes part in an exchange that a peer leads, or goes on with it. */

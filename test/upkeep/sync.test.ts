@@ -3,8 +3,10 @@ import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { below } from "../../src/base/random.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
+import { DEFAULT_LIMITS } from "../../src/config.js";
 import { keyOfRow } from "../../src/replica/rows.js";
 import { SimCluster } from "../../src/sim/cluster.js";
+import { apart } from "../../src/sim/proof.js";
 import { SimRandom } from "../../src/sim/random.js";
 
 /** All rows of a node, as one text. */
@@ -52,6 +54,20 @@ test("replicas that drifted apart become byte-equal by themselves", () => {
     cluster.network.heal();
     cluster.runUntil(() => areEqual(cluster), 15_000);
   }
+});
+
+test("seven nodes that all differ from one another do not hold one another up", () => {
+  const limits = { hintRowsMax: 0, settleMs: 0, syncBlocksMax: 4, treeLeavesMax: 32, scanRowsMax: 16 };
+  const cluster = new SimCluster({ seed: "crowd", nodes: 7, replication: 3, partitions: 64, limits });
+  cluster.startAll();
+  cluster.network.partition(cluster.ids.map((id) => [id]));
+  for (let count = 0; count < 200; count++) {
+    put(cluster, cluster.ids[count % 7] as string, `key ${count}`, "written while nobody hears anybody");
+    cluster.run(5);
+  }
+  cluster.run(DEFAULT_LIMITS.syncDeadlineMs);
+  cluster.network.heal();
+  cluster.runUntil(() => apart(cluster, false) === undefined, 2 * DEFAULT_LIMITS.syncIntervalMs);
 });
 
 test("a wiped node pulls everything and votes again", () => {
