@@ -5,12 +5,17 @@
  * Forgetting rests on clocks that are believed. So these run true within the limit, and do not jump.
  */
 import { pick, type Random } from "../base/random.js";
+import type { Limits } from "../config.js";
 import { register } from "../lattice/register.js";
 import type { NodeId, Row } from "../ports.js";
+import { carriersGoneAfterMs } from "../replica/carriers.js";
 import { stateOfRecord } from "../replica/rows.js";
+import { REAP_INTERVAL_SPREAD } from "../upkeep/reaping.js";
 import type { Shape } from "./script.js";
 
 const CLOCK_SKEW_MS = 200;
+/** Both votes and the deletions of one slice, on the network as it is without faults. */
+const EXCHANGES_MS = 10;
 
 /** The same cluster with a short memory. */
 export function forgetful(random: Random, shape: Shape): Shape {
@@ -26,6 +31,17 @@ export function forgetful(random: Random, shape: Shape): Shape {
 
 export function isForgetful({ limits }: Shape): boolean {
   return limits.carrierAgeMaxMs !== undefined;
+}
+
+/**
+ * When all replicas are equal, everything dead is forgotten within this: it is met for the first vote within a pass over
+ * the rows, then carriers must be gone, and it is met again for the second vote within another pass.
+ */
+export function forgetMsMax(limits: Limits, { commitMs }: Shape, rowsMax: number): number {
+  // One slice more finds nothing: the pass ends. Votes take a tick longer, deletions at the others and then here two commits.
+  const slices = Math.ceil(rowsMax / limits.scanRowsMax) + 1;
+  const passMs = slices * (limits.reapIntervalMs * (1 + REAP_INTERVAL_SPREAD) + 2 * commitMs + EXCHANGES_MS);
+  return carriersGoneAfterMs(limits) + 2 * passMs;
 }
 
 /** A stored row that holds nothing but a tombstone or an expired value, for people; undefined when there is none. */

@@ -23,8 +23,8 @@ export function overBound(cluster: SimCluster): string | undefined {
   return undefined;
 }
 
-/** Why the replicas are not yet one, or undefined. `forgets`: by now nothing that is dead should be left. */
-export function apart(cluster: SimCluster, forgets: boolean): string | undefined {
+/** Why the replicas are not yet one, or undefined. */
+export function apart(cluster: SimCluster): string | undefined {
   const rows = new Map<NodeId, Row[]>();
   for (const node of cluster.ids) {
     const missed = cluster.ids.find((other) => !cluster.member(node).opinionOf(other).alive);
@@ -42,13 +42,17 @@ export function apart(cluster: SimCluster, forgets: boolean): string | undefined
     if (stored.length !== counted) return `${node} holds ${stored.length} rows and counts ${counted}`;
     rows.set(node, stored);
   }
-  return differingRow(rows, cluster.layout) ?? wrongTree(cluster) ?? (forgets ? remembered(cluster, rows) : undefined);
+  return differingRow(rows, cluster.layout) ?? wrongTree(cluster);
 }
 
-/** Why not all is forgotten that is dead, or undefined. */
-function remembered(cluster: SimCluster, stored: ReadonlyMap<NodeId, readonly Row[]>): string | undefined {
+/** Who has not forgotten what is dead, or undefined. */
+export function deadRowOf(cluster: SimCluster): string | undefined {
   const wallMs = cluster.clock.wallMs();
-  return [...stored].map(([node, rows]) => deadRow(node, rows, wallMs)).find((dead) => dead !== undefined);
+  for (const node of cluster.ids) {
+    const dead = deadRow(node, storedAt(cluster, node) ?? [], wallMs);
+    if (dead !== undefined) return dead;
+  }
+  return undefined;
 }
 
 function storedAt(cluster: SimCluster, node: NodeId): Row[] | undefined {

@@ -14,9 +14,9 @@ import type { NodeId } from "../ports.js";
 import { Checker } from "./checker.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
-import { isForgetful } from "./forgetting.js";
+import { forgetMsMax, isForgetful } from "./forgetting.js";
 import { probesOf } from "./probes.js";
-import { apart, overBound } from "./proof.js";
+import { apart, deadRowOf, overBound } from "./proof.js";
 import type { Fault, Script, Step } from "./script.js";
 import { LOSING_KINDS } from "./swarm-faults.js";
 import { Trace } from "./trace.js";
@@ -37,7 +37,10 @@ export interface RunResult {
 
 const HEDGE_BUDGET_PERCENT = 10;
 const START_MS = 1000;
-/** After the last fault. Two rounds of sync, and one question that was under way and is given up only at its deadline. */
+/**
+ * After the last fault: until a question is given up that was under way (`syncDeadlineMs`) or the last write is old enough
+ * to be worth a sync (`settleMs`, 5 s at most), and then two rounds (1.2 times `syncIntervalMs`): one from who has it, one on.
+ */
 const CONVERGE_MS_MAX = 10_000;
 const CONVERGE_STEP_MS = 250;
 /** After so many steps the bounds are looked at. */
@@ -128,34 +131,49 @@ class Simulation {
     else if (this.faults.strike(deed.fault, deed.drawnFor)) this.say(faultText(deed.fault));
   }
 
-  /** All faults end: from here on the cluster has so long to become one. */
+  /** All faults end: from here on the cluster has so long to become one, and then to forget. */
   private recover(): string | undefined {
-    const { cluster } = this;
+    const { cluster, script } = this;
     this.say("all faults end");
     this.faults.heal();
     const fromMs = cluster.clock.nowMs();
-    for (let wrong = this.disproof(); wrong !== undefined; wrong = this.disproof()) {
-      if (cluster.clock.nowMs() - fromMs > CONVERGE_MS_MAX) return `${wrong}, ${CONVERGE_MS_MAX} ms after all faults`;
-      cluster.run(CONVERGE_STEP_MS);
-    }
+    const forgetMs = isForgetful(script.shape) ? forgetMsMax(cluster.config.limits, script.shape, this.keys.size) : 0;
+    const wrong =
+      this.await(fromMs, CONVERGE_MS_MAX, () => this.unsettled()) ??
+      this.await(fromMs, CONVERGE_MS_MAX + forgetMs, () => this.unsettled() ?? this.remembered() ?? this.disproof());
+    if (wrong !== undefined) return wrong;
     this.say(`all replicas are equal after ${Math.round(cluster.clock.nowMs() - fromMs)} ms`);
     return this.checker.violations[0] ?? overBound(cluster);
   }
 
-  /** What is not yet as it must be in the end, or undefined. */
-  private disproof(): string | undefined {
-    const wrong = this.unsettled();
-    // Damage is healed when somebody meets it, and here everybody is asked for everything.
-    if (wrong !== undefined && this.script.swarm.includes("damage")) this.readAll();
-    if (wrong !== undefined) return wrong;
-    if (this.keptAllHints()) this.checker.onHintsDelivered();
-    return this.readAll() ?? this.writeAll() ?? this.readAll();
+  /** What is still wrong so long after all faults, or undefined as soon as nothing is. */
+  private await(fromMs: number, byMs: number, wrongOf: () => string | undefined): string | undefined {
+    const { cluster } = this;
+    for (let wrong = wrongOf(); wrong !== undefined; wrong = wrongOf()) {
+      if (cluster.clock.nowMs() - fromMs > byMs) return `${wrong}, ${Math.round(byMs)} ms after all faults`;
+      cluster.run(CONVERGE_STEP_MS);
+    }
+    return undefined;
   }
 
+  /** What is not yet as it must be in the end, or undefined. */
   private unsettled(): string | undefined {
     const [unanswered] = this.workload.unanswered;
-    if (unanswered !== undefined) return `${unanswered}: not answered`;
-    return apart(this.cluster, isForgetful(this.script.shape));
+    const wrong = unanswered === undefined ? apart(this.cluster) : `${unanswered}: not answered`;
+    // Damage is healed when somebody meets it, and here everybody is asked for everything.
+    if (wrong !== undefined && this.script.swarm.includes("damage")) this.readAll();
+    return wrong;
+  }
+
+  /** Why not all is forgotten that is dead, or undefined. */
+  private remembered(): string | undefined {
+    return isForgetful(this.script.shape) ? deadRowOf(this.cluster) : undefined;
+  }
+
+  /** What is not as it must be of what clients are told, or undefined. */
+  private disproof(): string | undefined {
+    if (this.keptAllHints()) this.checker.onHintsDelivered();
+    return this.readAll() ?? this.writeAll() ?? this.readAll();
   }
 
   /** Whether no hint was lost with a disk, or given up. */

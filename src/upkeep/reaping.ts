@@ -31,7 +31,8 @@ interface Agreed {
   readonly voters: Voters;
 }
 
-const INTERVAL_SPREAD = 0.2;
+/** Of the time between two slices. */
+export const REAP_INTERVAL_SPREAD = 0.2;
 
 export class Reaping {
   private readonly firstVotes: FirstVotes;
@@ -57,7 +58,7 @@ export class Reaping {
     const unknown = candidates.filter((candidate) => stageOf(candidate) === "unknown");
     this.secondVote(due, () =>
       this.firstVote(this.firstVotes.isFull ? [] : unknown, () => {
-        this.cancelTick = clock.after(jitter(random, limits.reapIntervalMs, INTERVAL_SPREAD), () => this.tick());
+        this.cancelTick = clock.after(jitter(random, limits.reapIntervalMs, REAP_INTERVAL_SPREAD), () => this.tick());
       }),
     );
   }

@@ -67,7 +67,7 @@ test("seven nodes that all differ from one another do not hold one another up", 
   }
   cluster.run(DEFAULT_LIMITS.syncDeadlineMs);
   cluster.network.heal();
-  cluster.runUntil(() => apart(cluster, false) === undefined, 2 * DEFAULT_LIMITS.syncIntervalMs);
+  cluster.runUntil(() => apart(cluster) === undefined, 2 * DEFAULT_LIMITS.syncIntervalMs);
 });
 
 test("a wiped node pulls everything and votes again", () => {
