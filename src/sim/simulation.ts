@@ -139,15 +139,15 @@ class Simulation {
     const fromMs = cluster.clock.nowMs();
     const forgetMs = isForgetful(script.shape) ? forgetMsMax(cluster.config.limits, script.shape, this.keys.size) : 0;
     const wrong =
-      this.await(fromMs, CONVERGE_MS_MAX, () => this.unsettled()) ??
-      this.await(fromMs, CONVERGE_MS_MAX + forgetMs, () => this.unsettled() ?? this.remembered() ?? this.disproof());
+      this.within(fromMs, CONVERGE_MS_MAX, () => this.unsettled()) ??
+      this.within(fromMs, CONVERGE_MS_MAX + forgetMs, () => this.unsettled() ?? this.remembered() ?? this.disproof());
     if (wrong !== undefined) return wrong;
     this.say(`all replicas are equal after ${Math.round(cluster.clock.nowMs() - fromMs)} ms`);
     return this.checker.violations[0] ?? overBound(cluster);
   }
 
   /** What is still wrong so long after all faults, or undefined as soon as nothing is. */
-  private await(fromMs: number, byMs: number, wrongOf: () => string | undefined): string | undefined {
+  private within(fromMs: number, byMs: number, wrongOf: () => string | undefined): string | undefined {
     const { cluster } = this;
     for (let wrong = wrongOf(); wrong !== undefined; wrong = wrongOf()) {
       if (cluster.clock.nowMs() - fromMs > byMs) return `${wrong}, ${Math.round(byMs)} ms after all faults`;
