@@ -259,6 +259,12 @@ export const CORE_LIMITS = {
     7 * 24 * HOUR_MS,
     "a store that breaks again so soon lies on a broken disk: it is not put into a new file again before",
   ),
+  repairPatienceMs: limit(
+    MINUTE_MS,
+    SECOND_MS,
+    24 * HOUR_MS,
+    "a repair waits so long for a peer that exchanges rows with others, and for damaged rows to be fetched anew",
+  ),
   syncLeaseMs: limit(
     500,
     10,

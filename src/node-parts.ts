@@ -36,6 +36,7 @@ import { Flushes } from "./upkeep/flush.js";
 import { Heal } from "./upkeep/heal.js";
 import { Pace } from "./upkeep/pace.js";
 import { Reaping } from "./upkeep/reaping.js";
+import { Repair } from "./upkeep/repair.js";
 import { Salvage } from "./upkeep/salvage.js";
 import { Scrub } from "./upkeep/scrub.js";
 import { Sync } from "./upkeep/sync.js";
@@ -69,6 +70,7 @@ export interface MemberParts {
   readonly peers: Peers;
   readonly sync: Sync;
   readonly scrub: Scrub;
+  readonly repair: Repair;
   readonly reaper: Reaper;
   readonly reaping: Reaping;
   readonly hints: HintBook;
@@ -138,6 +140,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
     onDisorder: () => salvage.begin(),
     onMissing: () => sync.wakeAll(),
   });
+  const repair = new Repair({ ...world, limits, merkle, sync, scrub, heal }, others);
   const hints = new HintBook({ ...own, isAlive });
   const deliver = new Deliver({ ...shared, hints, pace });
   const flushes = new Flushes({ ...shared, hints });
@@ -147,7 +150,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const owed = new OwedBytes(world.meter, limits);
   const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.skew.refusal };
   if (newCluster) votes.grantAll();
-  const upkeep = { peers, sync, heal, scrub, hints, deliver, flushes, pace, reaper, reaping };
+  const upkeep = { peers, sync, heal, scrub, repair, hints, deliver, flushes, pace, reaper, reaping };
   return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };
 }
 

@@ -21,6 +21,7 @@ import { treeFault } from "./replica/tree-check.js";
 import { Turn } from "./turn.js";
 import type { HintStatus } from "./upkeep/deliver.js";
 import type { FlushOutcome } from "./upkeep/flush.js";
+import type { RepairOrder, RepairStatus } from "./upkeep/repair.js";
 import type { Reply, Request } from "./wire/messages.js";
 
 export interface MemberStatus {
@@ -132,6 +133,15 @@ export class Member {
     return this.turn.run(() => this.parts.flushes.begin(timeoutMs, (outcome) => this.turn.answer(() => done(outcome))));
   }
 
+  /** Compares with all peers, and checks all that is stored, now. False when that is under way. */
+  repair(order: RepairOrder): boolean {
+    return this.turn.run(() => this.parts.repair.begin(order));
+  }
+
+  repairStatus(): RepairStatus {
+    return this.parts.repair.status();
+  }
+
   /** Ceases to ask anybody, and notes an orderly stop on disk. The ports may be closed after it. */
   stop(onStopped: () => void): void {
     this.turn.run(() => {
@@ -139,6 +149,7 @@ export class Member {
       this.parts.peers.stop();
       this.parts.sync.stop();
       this.parts.scrub.stop();
+      this.parts.repair.stop();
       this.parts.reaping.stop();
       this.parts.deliver.stop();
       this.parts.flushes.stop();

@@ -34,6 +34,8 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     latency: () => latencyReport(member, config, self),
     hints: () => ({ node: self, targets: member.hints() }),
     flushHints: (timeoutMs, done) => member.flushHints(timeoutMs, done),
+    repair: (order) => member.repair(order),
+    repairStatus: () => member.repairStatus(),
     top: () => topReport(member, self),
     condition: () => member.describe(),
     followMembers: (onChange) => {

@@ -33,6 +33,7 @@ test("what the store says about the cluster is passed on", async () => {
     ["/v1/latency", edge.store.latency()],
     ["/v1/top", edge.store.top()],
     ["/v1/hints", edge.store.hints()],
+    ["/v1/repair", { node: "n1", ...edge.store.repairStatus() }],
     ["/v1/owners/users/a%2Fb", { token: "users:612f62", partition: 3, owners: [] }],
     ["/v1/owners/users/%00", { token: "users:00", partition: 3, owners: [] }],
     ["/v1/owners64/users/YS9i?x=1", { token: "users:612f62", partition: 3, owners: [] }],
@@ -133,6 +134,29 @@ test("a flush waits for the hints, says what is left, and is a POST with a bound
   const busy = await edge.ask("POST", path);
   edge.store.held = undefined;
   assert.deepEqual([busy.status, busy.json.code], [503, "overloaded"]);
+});
+
+test("a repair is begun by a POST, and told of by a GET", async () => {
+  const path = "/v1/repair";
+  const begun = await edge.ask("POST", `${path}?check=true&bucket=users`);
+  assert.deepEqual([begun.status, begun.json.begun, begun.json.node], [200, true, "n1"]);
+  assert.deepEqual(edge.store.repairs, [{ isCheck: true, bucket: "users" }]);
+  assert.equal((await edge.ask("POST", path)).json.begun, false);
+  assert.deepEqual(edge.store.repairs[1], { isCheck: false, bucket: undefined });
+  const refusals: [method: string, query: string, status: number, detail: RegExp][] = [
+    ["PUT", "", 405, /GET, HEAD, POST/],
+    ["POST", "?check=yes", 400, /^check is true or false, not "yes"/],
+    ["POST", "?bucket=", 400, /^a bucket's name is/],
+    ["POST", "?buckets=users", 400, /^a repair takes no parameter but check and bucket/],
+  ];
+  for (const [method, query, status, detail] of refusals) {
+    const got = await edge.ask(method, `${path}${query}`);
+    assert.equal(got.status, status, query);
+    assert.match(got.json.detail as string, detail);
+  }
+  const foreign = await edge.ask("POST", path, { headers: { origin: "https://evil.example" } });
+  assert.equal(foreign.status, 403);
+  assert.equal(edge.store.repairs.length, 2);
 });
 
 test("requests show in the metrics, and keys never do", async () => {

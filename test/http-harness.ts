@@ -24,6 +24,7 @@ import type {
 import type { View } from "../src/lattice/lattice.js";
 import { EMPTY_CONTEXT } from "../src/lattice/stamp.js";
 import { PromMeter } from "../src/real/meter.js";
+import type { RepairOrder, RepairStatus } from "../src/upkeep/repair.js";
 
 export const NOW_MS = 1_700_000_000_000;
 export const ACTOR = 0x0123456789abcdefn;
@@ -133,6 +134,26 @@ export class FakeStore implements Store {
   hints(): HintsReport {
     const counts = { node: "n3", hints: 2, bytes: 345, oldestAgeMs: 61_000 };
     return { node: "n1", targets: [{ ...counts, state: "waiting" }] };
+  }
+
+  readonly repairs: RepairOrder[] = [];
+
+  repair(order: RepairOrder): boolean {
+    return this.repairs.push(order) === 1;
+  }
+
+  repairStatus(): RepairStatus {
+    const found = { row: 0, stray: 0, gap: 0, leaf: 0, order: 0 };
+    const about = {
+      check: false,
+      bucket: undefined,
+      scrubbedRows: 7,
+      scrubbed: 1,
+      found,
+      healedRows: 0,
+      damagedRows: 0,
+    };
+    return { ...about, state: "done", peers: [] };
   }
 
   /** Two hints, of which a short time leaves one; while something is held, too many wait already. */

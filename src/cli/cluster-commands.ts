@@ -42,17 +42,7 @@ export function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./top.js")).top(options)));
-  declare(program, "hints", "what is kept for owners that were down", [
-    "murmur hints",
-    "murmur hints --wait --timeout 10s",
-    "murmur hints --json",
-  ])
-    .option("--wait", "end when all that is kept now has been delivered")
-    .option("--timeout <duration>", "wait so long at most (else 30s)")
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (options) => onExit(await (await import("./hints.js")).hints(options)));
+  addUpkeepCommands(program, onExit);
   declare(program, "ring", "how the partitions are spread over the nodes", [
     "murmur ring",
     "murmur ring --partition 17",
@@ -69,4 +59,29 @@ export function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (bucket, key, options) => onExit(await (await import("./status.js")).owners(bucket, key, options)));
+}
+
+function addUpkeepCommands(program: Command, onExit: OnExit): void {
+  declare(program, "hints", "what is kept for owners that were down", [
+    "murmur hints",
+    "murmur hints --wait --timeout 10s",
+    "murmur hints --json",
+  ])
+    .option("--wait", "end when all that is kept now has been delivered")
+    .option("--timeout <duration>", "wait so long at most (else 30s)")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./hints.js")).hints(options)));
+  declare(program, "repair", "make all replicas equal and whole now, and follow it", [
+    "murmur repair",
+    "murmur repair --check",
+    "murmur repair --node http://127.0.0.1:8103 --bucket users",
+  ])
+    .option("--check", "only count what differs or is damaged")
+    .option("--bucket <bucket>", "only the rows of this bucket")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./repair.js")).repair(options)));
 }

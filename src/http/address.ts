@@ -18,7 +18,7 @@ export interface Address {
 const BUCKETS_PREFIX = "/v1/buckets/";
 const KEYS_SUFFIX = "/keys";
 const BUCKET_CHARACTERS_MAX = 64;
-const BUCKET_NAME_EXPECTED = "a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -";
+export const BUCKET_NAME_EXPECTED = "a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -";
 
 /** The path and the query of a request line's target, both as they came. */
 export function splitTarget(target: string): { readonly path: string; readonly queryText: string } {
@@ -85,7 +85,7 @@ export function bucketAddress(path: string): string | Problem | undefined {
   return isBucketName(bucket) ? bucket : badRequest(BUCKET_NAME_EXPECTED);
 }
 
-function isBucketName(name: string): boolean {
+export function isBucketName(name: string): boolean {
   if (name.length === 0 || name.length > BUCKET_CHARACTERS_MAX) return false;
   for (let index = 0; index < name.length; index++) {
     if (!BUCKET_CHARACTERS.includes(name.charAt(index))) return false;

@@ -18,6 +18,7 @@ import type { Events } from "./events.js";
 import { answerHints, flushHints } from "./hints.js";
 import { openApi } from "./openapi.js";
 import { badRequest, methodNotAllowed, Problem } from "./problem.js";
+import { answerRepair, beginRepair } from "./repair.js";
 import { refuse, sendJson, sendText } from "./respond.js";
 
 export interface Readiness {
@@ -57,15 +58,17 @@ async function createApplication(options: AdminOptions): Promise<Express> {
   app.disable("etag").disable("x-powered-by").enable("case sensitive routing").enable("strict routing");
   app.set("query parser", false);
   app.use(await hardening());
+  app.post("/v1/repair", (request, response) => beginRepair(edge, request, response));
+  addRoute(app, edge, "/v1/repair", (_request, response) => answerRepair(edge, response), "GET, HEAD, POST");
   for (const [path, answer] of routes(options)) addRoute(app, edge, path, answer);
   addPost(app, edge, "/v1/hints/flush", (request, response) => flushHints(edge, request, response));
   return app;
 }
 
-function addRoute(app: Express, edge: Edge, path: string | RegExp, answer: Answer): void {
+function addRoute(app: Express, edge: Edge, path: string | RegExp, answer: Answer, allowed = "GET, HEAD"): void {
   app.get(path, answer);
   app.all(path, (request, response) => {
-    refuse(edge, request, response, methodNotAllowed(request.method, "GET, HEAD"));
+    refuse(edge, request, response, methodNotAllowed(request.method, allowed));
   });
 }
 
@@ -129,6 +132,7 @@ function index(edge: Edge): object {
       "/v1/ring",
       "/v1/latency",
       "/v1/hints",
+      "/v1/repair",
       "/v1/top",
       "/v1/events",
       "/health/live",

@@ -184,6 +184,7 @@ function adminPaths(): Json {
     "/v1/top": get("The keys this node is asked for most, with their rates and how far those may be off."),
     "/v1/hints": get("For whom this node keeps hints: how many, how large, how old, and what becomes of them."),
     "/v1/hints/flush": { post: flush() },
+    "/v1/repair": { ...get("How far the last repair of this node is, and what it found."), post: repair() },
     "/v1/events": { get: events() },
     "/health/live": get("Whether the process lives."),
     "/health/ready": get("Whether this node serves requests, and whom it sees.", {
@@ -207,6 +208,22 @@ function flush(): Json {
     responses: {
       200: json("How many there were, how many are left, and whether that is complete."),
       ...problems("bad-request", "forbidden", "overloaded"),
+    },
+  };
+}
+
+function repair(): Json {
+  const check = { description: "true: differences and damage are counted only.", schema: { type: "boolean" } };
+  const bucket = { description: "Only the rows of this bucket.", schema: { type: "string" } };
+  return {
+    summary: "Reads all that this node stores against its checksums and compares it with every peer, now.",
+    parameters: [
+      { name: "check", in: "query", ...check },
+      { name: "bucket", in: "query", ...bucket },
+    ],
+    responses: {
+      200: json("Whether it has begun (begun) or another was under way, and its status as of GET."),
+      ...problems("bad-request", "forbidden"),
     },
   };
 }

@@ -10,6 +10,7 @@ import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
 import type { HintStatus } from "../upkeep/deliver.js";
 import type { FlushOutcome } from "../upkeep/flush.js";
+import type { RepairOrder, RepairStatus } from "../upkeep/repair.js";
 
 export interface Store {
   readonly self: NodeId;
@@ -24,12 +25,21 @@ export interface Store {
   owners(bucket: string, key: Uint8Array): OwnersStatus;
   latency(): LatencyReport;
   hints(): HintsReport;
+  /** Begins a repair; false when one is under way. */
+  repair(order: RepairOrder): boolean;
+  repairStatus(): RepairStatus;
   /** Waits until all hints kept here are delivered. False when too many wait already: then `done` never comes. */
   flushHints(timeoutMs: number, done: (outcome: FlushOutcome) => void): boolean;
   top(): TopReport;
   condition(): Condition;
   /** Whoever follows the members from now on, in place of who did before. */
   followMembers(onChange: (node: NodeId, change: MemberChange) => void): void;
+}
+
+/** How far a node's repair is, or its last one. `begun`: as its order was answered. */
+export interface RepairReport extends RepairStatus {
+  readonly node: NodeId;
+  readonly begun?: boolean;
 }
 
 /** For whom a node keeps what. */

@@ -77,8 +77,9 @@ export class Scrub {
     this.pass = newPass({ isCheck: false, bucket: undefined }, undefined);
   }
 
-  /** Begins to walk; at once and without rest through the whole store when `isUrgent`. */
+  /** Begins to walk; at once and without rest through the whole store when `isUrgent`. One that was ordered goes on. */
   start(isUrgent: boolean): void {
+    if (this.pass.onEnd !== undefined) return;
     if (isUrgent) this.run({ isCheck: false, bucket: undefined }, () => {});
     else this.stroll();
   }

@@ -91,6 +91,10 @@ export class Session {
     });
   }
 
+  get peer(): NodeId {
+    return this.order.peer;
+  }
+
   start(): void {
     const { merkle, ring } = this.parts;
     const digest = merkle.digestWith(this.order.peer);

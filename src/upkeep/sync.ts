@@ -81,9 +81,9 @@ export class Sync {
     this.next();
   }
 
-  /** Of the exchange under way, if this node leads one. */
-  report(): SessionReport | undefined {
-    return this.running?.report();
+  /** Of the exchange with a peer, if this node leads one now. */
+  report(peer: NodeId): SessionReport | undefined {
+    return this.running?.peer === peer ? this.running.report() : undefined;
   }
 
   onShared(from: NodeId, request: SyncShared): SyncSharedReply | Refused {
