@@ -296,6 +296,7 @@ describe("help and config", () => {
       "latency",
       "top",
       "hints",
+      "repair",
       "ring",
       "owners",
       "import",
