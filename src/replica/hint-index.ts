@@ -6,6 +6,7 @@
  * first write in it that is not delivered yet: so it can be told when all that
  * was kept before some moment has arrived.
  */
+import type { Limits } from "../config.js";
 import type { NodeId } from "../ports.js";
 import type { Entry } from "../wire/messages.js";
 
@@ -44,9 +45,13 @@ export function rowOfHint({ mapKey }: Pick<Hint, "mapKey">): Uint8Array {
   return Buffer.from(mapKey, "latin1");
 }
 
+type Bounds = Pick<Limits, "hintRowsMax" | "hintBytesMax">;
+
 export class HintIndex {
   private hints = new Map<string, Hint>();
   private sum = 0;
+  /** Taken out, and not durably so far: if the disk fails it comes back, and so its room is not free. */
+  private readonly leaving = { count: 0, bytes: 0 };
   /** A hint has become too old: until its owner is back, no more are kept. */
   hasExpired = false;
 
@@ -82,6 +87,32 @@ export class HintIndex {
     this.sum += hint.bytes - (before?.bytes ?? 0);
     if (before !== undefined && before.bornAtUs < hint.bornAtUs) this.hints.delete(hint.mapKey);
     this.hints.set(hint.mapKey, hint);
+  }
+
+  /** Which bound there is no room below for a hint of so many bytes, in the place of one that may be there. */
+  boundAt(
+    before: Hint | undefined,
+    bytes: number,
+    { hintRowsMax, hintBytesMax }: Bounds,
+  ): "count" | "bytes" | undefined {
+    if (this.count + this.leaving.count + (before === undefined ? 1 : 0) > hintRowsMax) return "count";
+    return this.bytes + this.leaving.bytes - (before?.bytes ?? 0) + bytes > hintBytesMax ? "bytes" : undefined;
+  }
+
+  /** More was found at the start than may be kept now. */
+  isOver({ hintRowsMax, hintBytesMax }: Bounds): boolean {
+    return this.count > hintRowsMax || this.bytes > hintBytesMax;
+  }
+
+  /** Takes a hint out; its room is free when what this returns is called. */
+  leave({ mapKey, bytes }: Hint): () => void {
+    this.delete(mapKey);
+    this.leaving.count++;
+    this.leaving.bytes += bytes;
+    return () => {
+      this.leaving.count--;
+      this.leaving.bytes -= bytes;
+    };
   }
 
   delete(mapKey: string): void {

@@ -54,6 +54,7 @@ export class HintBook {
       for (const [target, hints] of found) {
         this.indexOf(target).addFound(hints);
         this.gauge(target);
+        this.expire(target);
         this.onKept(target);
       }
       this.onLoaded();
@@ -121,16 +122,19 @@ export class HintBook {
     }
   }
 
-  /** Gives up what is too old: the owner was away for too long, and sync does the rest. False when more is left to do. */
+  /** Gives up what is too old, or found beyond a bound: sync does the rest. False when more is left to do. */
   expire(target: NodeId): boolean {
-    const { limits, isAlive } = this.parts;
+    const { limits, isAlive, world } = this.parts;
     const index = this.indexOf(target);
     for (let left = EXPIRED_PER_TURN; left > 0; left--) {
       const { oldest } = index;
-      if (oldest === undefined || this.ageMs(oldest) <= limits.hintAgeMsMax) return true;
-      index.hasExpired = !isAlive(target);
+      if (oldest === undefined) return true;
+      const isOld = this.ageMs(oldest) > limits.hintAgeMsMax;
+      if (!isOld && !index.isOver(limits)) return true;
+      if (isOld) index.hasExpired = !isAlive(target);
       this.remove(target, oldest);
-      this.parts.world.meter.count("murmur_hints_expired_total");
+      if (isOld) world.meter.count("murmur_hints_expired_total");
+      else world.meter.count("murmur_hints_dropped_total", { reason: "bound" });
     }
     return false;
   }
@@ -195,16 +199,17 @@ export class HintBook {
     const { limits } = this.parts;
     const index = this.indexOf(target);
     if (index.hasExpired) return "age";
-    if (index.count + (before === undefined ? 1 : 0) > limits.hintRowsMax) return "count";
-    if (index.bytes - (before?.bytes ?? 0) + bytes > limits.hintBytesMax) return "bytes";
+    const bound = index.boundAt(before, bytes, limits);
+    if (bound !== undefined) return bound;
     return this.pendingBytes + bytes > limits.hintBytesPendingMax ? "busy" : undefined;
   }
 
   private remove(target: NodeId, hint: Hint): void {
-    this.indexOf(target).delete(hint.mapKey);
+    const onLeft = this.indexOf(target).leave(hint);
     this.gauge(target);
     this.onSettled(hint.first, this.writes + 1);
     this.parts.world.storage.commit([{ key: hintKey(target, rowOfHint(hint)), value: undefined }], (error) => {
+      onLeft();
       if (error !== undefined) this.restore(target, hint.mapKey);
     });
   }

@@ -47,10 +47,10 @@ export const FAULT_KINDS: readonly string[] = KINDS.map(([name]) => name);
 /** Kinds that take copies away, so that only what a majority held must survive. */
 export const LOSING_KINDS: readonly string[] = ["wipe", "old copy", "power loss", "failing reads", "damage"];
 
-/** Forgetting rests on clocks and disks that can be relied on; and what is damaged must be somewhere else too. */
+/** Forgetting rests on clocks that can be relied on; and what is damaged must be somewhere else too. */
 function isPossible(name: string, shape: Shape): boolean {
   if (name === "damage") return shape.replication !== 1;
-  return !isForgetful(shape) || (name !== "clock jump" && name !== "old copy");
+  return !isForgetful(shape) || name !== "clock jump";
 }
 
 /** Each kind with this chance. */

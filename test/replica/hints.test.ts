@@ -38,7 +38,7 @@ class Desk {
   private turn!: Turn;
   private storage: SimStorage | undefined;
 
-  constructor(private readonly limits: Partial<Limits> = {}) {
+  constructor(private limits: Partial<Limits> = {}) {
     this.open();
   }
 
@@ -62,8 +62,9 @@ class Desk {
     this.clock.runUntil(this.clock.nowMs() + 10);
   }
 
-  crash(tail: "lost" | "kept"): void {
+  crash(tail: "lost" | "kept", limits = this.limits): void {
     this.storage?.crash(tail);
+    this.limits = limits;
     this.open();
   }
 
@@ -90,8 +91,13 @@ class Desk {
   }
 
   settle(sent: SentHint, target = "n3"): void {
-    this.turn.run(() => this.book.settle(target, sent));
+    this.remove(sent, target);
     this.pass(10);
+  }
+
+  /** The same, and it is not durable yet. */
+  remove(sent: SentHint, target = "n3"): void {
+    this.turn.run(() => this.book.settle(target, sent));
   }
 
   expire(target = "n3"): boolean {
@@ -207,6 +213,27 @@ test("the bounds are kept per owner: rows, bytes, and what waits for the disk", 
   assert.equal(second.kept, false);
   busy.pass(10);
   assert.deepEqual([first.kept, busy.keep("b", "x".repeat(800))], [true, true]);
+});
+
+test("room is free when a removal is durable: what a failing disk gives back is within the bound", () => {
+  const desk = new Desk({ hintRowsMax: 2 });
+  desk.keep("a", "1");
+  desk.keep("b", "1");
+  const [first] = desk.oldest();
+  desk.disk.fail(1, "io");
+  desk.remove(first as SentHint);
+  assert.equal(desk.keep("c", "1"), false);
+  assert.equal(desk.book.counts()[0]?.hints, 2);
+  desk.settle(first as SentHint);
+  assert.equal(desk.keep("c", "1"), true);
+});
+
+test("of what an earlier life has left, and this one kept before it was found, the bound leaves the youngest", () => {
+  const disk = new Desk({ hintRowsMax: 4 });
+  for (const key of ["a", "b", "c", "d"]) disk.keep(key, key);
+  disk.crash("kept", { hintRowsMax: 2 });
+  assert.deepEqual(disk.values, ["c", "d"]);
+  assert.equal(disk.meter.sum("murmur_hints_dropped_total", { reason: "bound" }), 2);
 });
 
 test("what is too old is given up, the oldest first, and then nothing is kept until the owner is back", () => {
