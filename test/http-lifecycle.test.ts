@@ -134,3 +134,28 @@ test("requests pipelined on connections that are torn end no node", async () => 
   assert.equal((await torn.ask("GET", "/health/live")).status, 200);
   await torn.stop();
 });
+
+test("what is pipelined behind an answer that its client does not wait for is given back too", async () => {
+  const left = await startEdge();
+  const gauge = (name: string) => left.meter.readings(name)[0]?.value;
+  const scrapeUntil = async (isThere: () => boolean): Promise<void> => {
+    do await left.ask("GET", "/metrics");
+    while (!isThere());
+  };
+  left.store.held = [];
+  const key = "/v1/buckets/users/keys/ada HTTP/1.1\r\nHost: localhost\r\n";
+  const reads = `GET ${key}\r\n`.repeat(4);
+  const events = "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(3);
+  const socket = connect(left.server.port, "127.0.0.1").on("error", () => {});
+  socket.write(`${reads}PUT ${key}Content-Length: 3\r\n\r\nabc${events}`);
+  await scrapeUntil(() => gauge("murmur_event_listeners") === 3);
+  assert.equal(gauge("murmur_requests_admitted"), 5);
+  socket.destroy();
+  await scrapeUntil(() => gauge("murmur_connections") === 1);
+  assert.equal(gauge("murmur_event_listeners"), 0);
+  assert.equal(gauge("murmur_requests_admitted"), 0);
+  for (const goOn of left.store.held) goOn();
+  await left.ask("GET", "/metrics");
+  assert.deepEqual([gauge("murmur_requests_pending"), gauge("murmur_body_bytes_pending")], [0, 0]);
+  await left.stop();
+});

@@ -32,6 +32,8 @@ export interface AdminOptions {
   readonly meter: Scraped;
   readonly log: Log;
   ready(): Readiness;
+  /** Sets the gauges of what is under way now. */
+  gauge(): void;
 }
 
 type Answer = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>;
@@ -79,7 +81,8 @@ function addPost(app: Express, edge: Edge, path: string, answer: Answer): void {
   });
 }
 
-function routes({ edge, events, meter, ready }: AdminOptions): readonly (readonly [string | RegExp, Answer])[] {
+function routes(options: AdminOptions): readonly (readonly [string | RegExp, Answer])[] {
+  const { edge, events, ready } = options;
   const { store } = edge;
   return [
     ["/", (_request, response) => sendJson(edge, response, 200, index(edge))],
@@ -99,12 +102,17 @@ function routes({ edge, events, meter, ready }: AdminOptions): readonly (readonl
         sendJson(edge, response, answered.ready ? 200 : 503, answered);
       },
     ],
-    ["/metrics", async (_request, response) => sendText(edge, response, 200, METRICS_TYPE, await meter.text())],
+    ["/metrics", (_request, response) => answerMetrics(options, response)],
     [
       "/openapi.json",
       (_request, response) => sendJson(edge, response, 200, openApi(store.cluster().version, edge.limits)),
     ],
   ];
+}
+
+async function answerMetrics({ edge, gauge, meter }: AdminOptions, response: ServerResponse): Promise<void> {
+  gauge();
+  sendText(edge, response, 200, METRICS_TYPE, await meter.text());
 }
 
 function answerOwners(edge: Edge, request: IncomingMessage, response: ServerResponse): void {

@@ -54,6 +54,11 @@ export class Admission {
     return isAdmitted;
   }
 
+  /** Requests taken on that did not leave. */
+  get atHand(): number {
+    return this.pending;
+  }
+
   leave(): void {
     this.pending--;
   }

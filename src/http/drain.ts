@@ -30,6 +30,11 @@ export class Drain {
     });
   }
 
+  /** How many connections are open. */
+  get open(): number {
+    return this.connections.size;
+  }
+
   begin(onDrained: () => void): void {
     const { drainMsMax, drainNoticeMs } = this.edge.limits;
     const cut = setTimeout(() => this.server.closeAllConnections(), drainMsMax);

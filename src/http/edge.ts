@@ -71,6 +71,12 @@ export class Edge {
     return this.requestsPending;
   }
 
+  /** Tells the meter what is under way. */
+  gauge(): void {
+    this.meter.gauge("murmur_requests_pending", this.requestsPending);
+    this.meter.gauge("murmur_body_bytes_pending", this.bodyBytesPending);
+  }
+
   leave(bodyBytes: number, requests = 1): void {
     this.requestsPending -= requests;
     this.bodyBytesPending -= bodyBytes;

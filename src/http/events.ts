@@ -86,6 +86,7 @@ export class Events {
 
   /** Answers a GET with a stream that lasts, and a HEAD with its head. */
   answer(request: IncomingMessage, response: ServerResponse): void {
+    if (response.destroyed) return;
     const wantsStats = parseStats(request.url as string);
     if (typeof wantsStats !== "boolean") return refuse(this.edge, request, response, wantsStats);
     const refusal = this.refusal();

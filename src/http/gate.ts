@@ -47,6 +47,11 @@ export class Gate {
     return REFUSALS[this.refused++ % REFUSALS.length];
   }
 
+  /** How many were taken on and are not over. */
+  get pending(): number {
+    return this.admission.atHand;
+  }
+
   close(): void {
     clearInterval(this.beating);
   }

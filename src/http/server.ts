@@ -23,6 +23,7 @@ import { onConnectMethod, onParseError } from "./parse-errors.js";
 import { badRequest, Problem } from "./problem.js";
 import { refuse } from "./respond.js";
 import type { Store } from "./store.js";
+import { Unturned } from "./unturned.js";
 
 export interface HttpServerOptions {
   readonly store: Store;
@@ -56,8 +57,9 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now);
   const gate = new Gate(limits, meter);
   const guard = new Guard(node, config.security);
+  const unturned = new Unturned();
   const events = new Events(edge, meter);
-  const serveRest = createAdmin({ edge, events, meter, log, ready: () => options.ready() });
+  const serveRest = createAdmin({ edge, events, meter, log, ready: () => options.ready(), gauge });
   const refusedBind = bindRefusal(node.bind);
 
   const server = createServer(serverOptions(limits), onRequest);
@@ -76,8 +78,16 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   server.on("clientError", (error, socket) => onParseError(edge, error, socket as Socket));
   server.on("connect", (_request, socket) => onConnectMethod(edge, socket as Socket));
 
+  /** What is under way; whoever looks at the metrics looks at itself too. */
+  function gauge(): void {
+    edge.gauge();
+    meter.gauge("murmur_requests_admitted", gate.pending);
+    meter.gauge("murmur_connections", drain.open);
+  }
+
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (isOver(request)) return;
+    unturned.add(request, response);
     const refusal =
       gate.refusal(request, response) ??
       guard.refusal(request) ??
