@@ -148,7 +148,8 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const later = (step: () => void) => turn.later(step);
   const budget = new TokenBucket(limits.hedgeTokensMax);
   const owed = new OwedBytes(world.meter, limits);
-  const untimed = { ...shared, self, later, budget, owed, refusal: () => peers.skew.refusal };
+  const refusals = { refusal: () => peers.skew.refusal, stampRefusal: () => peers.skew.stampRefusal };
+  const untimed = { ...shared, self, later, budget, owed, ...refusals };
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, heal, scrub, repair, hints, deliver, flushes, pace, reaper, reaping };
   return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };

@@ -31,6 +31,8 @@ export interface MemberStatus {
   readonly incarnation: string;
   /** Why it must not coordinate now; undefined when it may. */
   readonly refusing: string | undefined;
+  /** Whether it takes writes of clients: not before it has compared its clock with others'. */
+  readonly stamps: boolean;
   /** Owned partitions in which it does not vote yet. */
   readonly rebuilding: number;
   /** The latest time a client's context may carry, in milliseconds since 1970. */
@@ -173,6 +175,7 @@ export class Member {
       rows: merkle.rows,
       incarnation: mint.actorName(),
       refusing: peers.skew.refusal,
+      stamps: peers.skew.stampRefusal === undefined,
       rebuilding: votes.rebuilding,
       latestSaneMs: Math.floor(mint.latestSaneUs() / 1000),
     };

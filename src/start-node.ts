@@ -137,13 +137,15 @@ class Starting {
   }
 
   /**
-   * A cluster that starts as a whole votes within milliseconds: whoever is told
-   * "ready" can write at once. A newcomer whom the others refuse waits for the verdict.
+   * A cluster that starts as a whole votes, and has compared its clocks, within milliseconds:
+   * whoever is told "ready" can write at once. A newcomer whom the others refuse waits for the verdict.
    */
   private awaitVotes(member: Member, http: HttpServer, node: NodeConfig, untilMs: number): void {
     if (this.isOver) return;
     const isDoubted = this.transport?.isDoubted === true;
-    if (isDoubted || (member.describe().rebuilding > 0 && this.clock.nowMs() < untilMs)) {
+    const { rebuilding, refusing, stamps } = member.describe();
+    const isSettling = rebuilding > 0 || (refusing === undefined && !stamps);
+    if (isDoubted || (isSettling && this.clock.nowMs() < untilMs)) {
       this.clock.after(VOTES_CHECK_MS, () => this.awaitVotes(member, http, node, untilMs));
       return;
     }

@@ -22,6 +22,8 @@ export interface ProcessClusterOptions {
   readonly partitions?: number;
   /** More lines of the cluster file. */
   readonly lines?: readonly string[];
+  /** Of the nodes' processes, beside that of this one. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 export class ProcessCluster {
@@ -32,7 +34,7 @@ export class ProcessCluster {
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 64 });
 
   private constructor(
-    options: ProcessClusterOptions,
+    private readonly options: ProcessClusterOptions,
     readonly ports: readonly number[],
   ) {
     this.ids = Array.from({ length: options.nodes }, (_, index) => `n${index + 1}`);
@@ -96,7 +98,7 @@ export class ProcessCluster {
   /** Starts a process that says it is `id`, by another file or in another folder, and is known here as `name`. */
   async startAs(name: string, id: string, file: string, more: readonly string[] = []): Promise<void> {
     const argv = ["node", id, "--config", file, ...more];
-    const forked = new Forked(MAIN_FILE, argv);
+    const forked = new Forked(MAIN_FILE, argv, { env: this.options.env ?? {} });
     this.running.set(name, forked);
     const report = await forked.firstMessage<{ type: string; message?: string }>();
     if (report?.type === "ready") return;

@@ -6,7 +6,7 @@
  * says to be it, knows the secret, and answers what it is asked with nonsense.
  */
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,6 +23,7 @@ import { FrameGarbage } from "./garbage-frames.js";
 import { HttpGarbage, verdictOn } from "./garbage-http.js";
 import { GoodClient } from "./good-client.js";
 import { introduce, knock, partyOf, shakeHands } from "./hostile-peer.js";
+import { Scale } from "./scale.js";
 
 export interface FuzzOptions {
   readonly frames: number;
@@ -41,6 +42,8 @@ export interface FuzzReport {
   readonly statuses: Readonly<Record<string, number>>;
   /** Resident memory of the node at tenths of the way. */
   readonly memoryMiB: readonly number[];
+  /** What is left of it after a full collection: the heap, and what hangs on it. */
+  readonly heldMiB: readonly number[];
   readonly goodAnswers: number;
   readonly goodRefusals: number;
   readonly goodLongestMs: number;
@@ -59,18 +62,26 @@ const SILENCE_MS_MAX = 250;
 const STEPS = 10;
 /** Between the first third of the way and its end: heaps breathe. */
 const MEMORY_GROWTH_MIB_MAX = 100;
-const MIB = 1024 * 1024;
+/** After a full collection: what is compiled on the way is all that may stay. */
+const HELD_GROWTH_MIB_MAX = 8;
+/** What must be none when nobody asks any more; the longest request lives half a minute. */
+const GAUGES = ["requests_pending", "requests_admitted", "body_bytes_pending", "event_listeners"].map(
+  (name) => `murmur_${name}`,
+);
+const GIVEN_BACK_MS_MAX = 40_000;
 
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const secretFile = join(tmpdir(), `murmur-fuzz-${process.pid}.secret`);
   writeFileSync(secretFile, "known to friend and foe alike", { mode: 0o600 });
   const lines = [`security: { secretFile: ${JSON.stringify(secretFile)} }`];
-  const cluster = await ProcessCluster.create({ nodes: 3, lines });
+  const weightFile = join(tmpdir(), `murmur-fuzz-${process.pid}.weight`);
+  const cluster = await ProcessCluster.create({ nodes: 3, lines, env: Scale.envFor(weightFile) });
   try {
     await cluster.startAll();
     await cluster.kill(HOSTILE);
-    return await new Fuzz(cluster, options).run();
+    return await new Fuzz(cluster, new Scale(cluster, TARGET, weightFile), options).run();
   } finally {
+    rmSync(weightFile, { force: true });
     await cluster.close();
   }
 }
@@ -84,6 +95,7 @@ class Fuzz {
   private readonly statuses: Record<string, number> = {};
   private readonly complaints: string[] = [];
   private readonly memoryMiB: number[] = [];
+  private readonly heldMiB: number[] = [];
   private frames = 0;
   private connections = 0;
   private nonsense = 0;
@@ -93,6 +105,7 @@ class Fuzz {
 
   constructor(
     private readonly cluster: ProcessCluster,
+    private readonly scale: Scale,
     private readonly options: FuzzOptions,
   ) {
     const config = loadClusterFile(cluster.file);
@@ -116,6 +129,7 @@ class Fuzz {
     }
     for (const socket of this.heard) socket.destroy();
     await once(acceptor.close(), "close");
+    const framesOnly = this.heldMiB.length;
     for (let step = 1; step <= STEPS; step++) {
       await this.sendRequests(Math.round(requests / STEPS));
       await this.noteMemory();
@@ -123,10 +137,17 @@ class Fuzz {
     }
     await good.end();
     this.complaints.push(...good.complaints);
+    await this.checkGivenBack();
+    this.checkHeld(this.heldMiB.slice(framesOnly));
     await this.checkNode();
     return {
       ...{ seed, frames: this.frames, connections: this.connections, requests },
-      ...{ questionsAnsweredWithNonsense: this.nonsense, statuses: this.statuses, memoryMiB: this.memoryMiB },
+      ...{
+        questionsAnsweredWithNonsense: this.nonsense,
+        statuses: this.statuses,
+        memoryMiB: this.memoryMiB,
+        heldMiB: this.heldMiB,
+      },
       ...{ goodAnswers: good.answers, goodRefusals: good.refusals, goodLongestMs: Math.round(good.longestMs) },
       complaints: this.complaints,
     };
@@ -225,9 +246,25 @@ class Fuzz {
   }
 
   private async noteMemory(): Promise<void> {
-    const { body } = await this.cluster.call("GET", TARGET, "/metrics");
-    const [, bytes] = /^process_resident_memory_bytes (\S+)$/m.exec(String(body)) ?? [];
-    this.memoryMiB.push(Math.round(Number(bytes) / MIB));
+    this.memoryMiB.push(await this.scale.residentMiB());
+    this.heldMiB.push(await this.scale.heldMiB());
+  }
+
+  /** Nothing is kept for those who are gone. */
+  private async checkGivenBack(): Promise<void> {
+    const untilMs = performance.now() + GIVEN_BACK_MS_MAX;
+    const left = async () => {
+      const amounts = await Promise.all(GAUGES.map(async (name) => [name, await this.scale.metric(name)] as const));
+      return amounts.flatMap(([name, amount]) => (amount === 0 ? [] : `${name} is ${amount} after the storm`));
+    };
+    const complaints = await until(left, ({ length }) => length === 0 || performance.now() > untilMs);
+    this.complaints.push(...complaints);
+  }
+
+  /** From the first tenth of the requests to the last. */
+  private checkHeld(heldMiB: readonly number[]): void {
+    const [first, last] = [heldMiB[0] as number, heldMiB.at(-1) as number];
+    if (last - first > HELD_GROWTH_MIB_MAX) this.complaints.push(`what is held grew from ${first} to ${last} MiB`);
   }
 
   /** It is the same process, and its memory is what it was. */

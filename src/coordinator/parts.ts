@@ -42,6 +42,8 @@ export interface CoordinatorParts {
   readonly isAlive: (node: NodeId) => boolean;
   /** Why this node must not coordinate now; undefined when it may. */
   readonly refusal: () => string | undefined;
+  /** The same for writes, which it would have to stamp. */
+  readonly stampRefusal: () => string | undefined;
   /** Runs a step later in this turn; see turn.ts. */
   readonly later: (step: () => void) => void;
 }

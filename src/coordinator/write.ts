@@ -28,7 +28,7 @@ import { WriteTally } from "./tally.js";
 export function write(parts: CoordinatorParts, request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
   const refuse = (failure: Failure) => done({ ok: false, failure });
   const { level } = request;
-  const refusal = parts.refusal();
+  const refusal = parts.stampRefusal();
   if (refusal !== undefined) return refuse(refusedUnsent("clock-skew", level, refusal));
   const lattice = parts.latticeOf(request.bucket);
   if (!lattice.accepts(request.op.kind)) {

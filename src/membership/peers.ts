@@ -71,13 +71,13 @@ export class Peers {
     this.lastTickMs = world.clock.nowMs();
     const blank = { actor: undefined, boundUs: 0, bitmaps: [], toldRebuilding: false };
     this.peers = new Map(others.map((node) => [node, { node, ...blank }]));
+    const isAlive = (node: NodeId) => this.isAlive(node);
     this.reach = new Reach(world, limits, this.tickMs, others, {
       ping: (node) => this.ping(node, limits.peerSilenceMsMax, () => {}),
       onUp: (node) => this.onUp(node),
       onDown: (node) => host.onChanged(node, "down"),
     });
-    this.skew = new Skew(limits, self, (node) => this.isAlive(node));
-    const isAlive = (node: NodeId) => this.isAlive(node);
+    this.skew = new Skew(limits, self, others, this.lastTickMs, isAlive);
     this.members = new Dissemination(world, limits, self, others, {
       present: () => this.life(),
       isAlive,

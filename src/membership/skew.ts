@@ -5,6 +5,10 @@
  * all by more than `clockSkewMsMax` stops coordinating: its stamps would win, or
  * lose, over everybody's. Only clocks read lately have a voice: in a large
  * cluster each is read rarely, and what a clock said before it was set is gone soon.
+ *
+ * A node that starts cannot know whether its clock is right. Until others have told
+ * theirs it stamps nothing for clients: with a context from far ahead, whom it
+ * served would be refused everywhere else. Who hears nobody is alone, and serves.
  */
 import type { Limits } from "../config.js";
 import type { NodeId } from "../ports.js";
@@ -16,14 +20,21 @@ export class Skew {
   private readonly offsetsMs = new Map<NodeId, number>();
   /** When each was read, the oldest first. */
   private readonly voices = new Map<NodeId, number>();
+  /** Who told its clock since the start, however slowly. */
+  private readonly told = new Set<NodeId>();
   private refusing: string | undefined;
   private offMs = 0;
+  private isCompared: boolean;
 
   constructor(
     private readonly limits: Limits,
     private readonly self: NodeId,
+    private readonly others: readonly NodeId[],
+    private readonly startedMs: number,
     private readonly isAlive: (node: NodeId) => boolean,
-  ) {}
+  ) {
+    this.isCompared = others.length === 0;
+  }
 
   /** A peer's clock in milliseconds against ours; undefined while unknown. */
   offsetMs(node: NodeId): number | undefined {
@@ -35,6 +46,11 @@ export class Skew {
     return this.refusing;
   }
 
+  /** Why it must not stamp what clients write: as above, or because it does not know yet. */
+  get stampRefusal(): string | undefined {
+    return this.refusing ?? (this.isCompared ? undefined : this.uncomparedRefusal);
+  }
+
   /** What must be added to our wall clock while it is that far off; 0 while it is believed. */
   get correctionMs(): number {
     return this.refusing === undefined ? 0 : this.offMs;
@@ -42,6 +58,7 @@ export class Skew {
 
   /** A peer said `wallMs` to a question of `askedWallMs` by our clock, `roundTripMs` ago. */
   onRead(node: NodeId, wallMs: number, askedWallMs: number, roundTripMs: number, nowMs: number): void {
+    this.told.add(node);
     // The peer read its clock half a round trip ago, so a slow answer says little.
     if (roundTripMs < this.limits.pingIntervalMs) {
       this.offsetsMs.set(node, wallMs - (askedWallMs + roundTripMs / 2));
@@ -53,6 +70,7 @@ export class Skew {
 
   /** With each pong and tick, not with each request. */
   judge(nowMs: number): void {
+    this.isCompared ||= this.hasCompared(nowMs);
     for (const [node, readMs] of this.voices) {
       if (nowMs - readMs <= VOICE_INTERVALS * this.limits.pingIntervalMs) break;
       this.voices.delete(node);
@@ -64,6 +82,17 @@ export class Skew {
     const offMs = medianOf([0, ...heard]);
     this.offMs = offMs;
     this.refusing = Math.abs(offMs) <= this.limits.clockSkewMsMax ? undefined : this.refusalFor(offMs);
+  }
+
+  private hasCompared(nowMs: number): boolean {
+    const alive = this.others.filter(this.isAlive);
+    const told = alive.filter((node) => this.told.has(node)).length;
+    if (nowMs - this.startedMs < this.limits.startSettleMs) return 2 * told > alive.length;
+    return told > 0 || alive.length === 0;
+  }
+
+  private get uncomparedRefusal(): string {
+    return `${this.self} has just started and has not compared its clock with its peers' yet: try again in a moment`;
   }
 
   private refusalFor(offMs: number): string {

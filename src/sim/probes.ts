@@ -23,7 +23,6 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["expired work was dropped", (metered) => metered("murmur_expired_total") > 0],
   ["a member was suspected", (metered) => metered("murmur_suspicions_total") > 0],
   ["a suspicion was refuted", (metered) => metered("murmur_refutations_total") > 0],
-  ["an indirect probe helped", (metered) => metered("murmur_indirect_probes_helped_total") > 0],
   ["a peer fell silent", (metered) => metered("murmur_peers_lost_total") > 0],
   ["a suspect counted as dead", (metered) => metered("murmur_members_dead_total") > 0],
   ["a store began a new life", (metered) => metered("murmur_incarnations_total") > 0],

@@ -16,7 +16,7 @@ function clusterOf(options: Partial<SimClusterOptions> = {}): SimCluster {
   const cluster = new SimCluster({ seed: "batch", limits: { syncIntervalMs: 3_000_000 }, ...options });
   cluster.startAll();
   // Between two rounds of pings, so that frames can be counted.
-  cluster.run(200);
+  cluster.run(230);
   return cluster;
 }
 

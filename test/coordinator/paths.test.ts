@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { tokenOf } from "../../src/base/hash.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
-import type { Level } from "../../src/config.js";
+import { DEFAULT_LIMITS, type Level } from "../../src/config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../../src/coordinator/outcome.js";
 import type { Context } from "../../src/lattice/stamp.js";
 import { ALL_ROWS, encodeRow, orderedToken } from "../../src/replica/rows.js";
@@ -235,6 +235,41 @@ test("a node whose clock is far off its peers' refuses to coordinate, and says w
   cluster.nodeClock("n1").jump(-3_600_000);
   cluster.run(1000);
   assert.equal(textOf(get(cluster, "n1", "QUORUM")), "x");
+});
+
+test("a node that starts with its clock ahead stamps nothing before others have told it theirs", () => {
+  const cluster = clusterOf({ seed: "skewed start" });
+  cluster.crash("n1");
+  cluster.start("n1", 60_000);
+  const failure = failureOf(put(cluster, "n1", "x", "ONE"));
+  assert.equal(failure.kind, "clock-skew");
+  assert.match(failure.detail, /^n1 has just started and has not compared its clock/);
+  assert.ok(!failure.mayHaveApplied);
+  assert.ok(get(cluster, "n1", "ONE").ok);
+  cluster.runUntil(() => cluster.member("n1").describe().refusing !== undefined, DEFAULT_LIMITS.pingIntervalMs);
+  assert.match(failureOf(put(cluster, "n1", "x", "ONE")).detail, /^the clock of n1 is \d+ ms ahead/);
+});
+
+test("a node that starts with a clock that is right serves as soon as the others have told theirs", () => {
+  const cluster = clusterOf({ seed: "right start" });
+  cluster.crash("n1");
+  cluster.start("n1");
+  cluster.runUntil(() => cluster.member("n1").describe().stamps, DEFAULT_LIMITS.pingIntervalMs);
+  assert.ok(put(cluster, "n1", "x", "QUORUM").ok);
+});
+
+test("a node that starts and hears nobody serves after the time in which others would have told theirs", () => {
+  const cluster = clusterOf({ seed: "lonely start" });
+  for (const id of cluster.ids) cluster.crash(id);
+  cluster.start("n1");
+  cluster.run(DEFAULT_LIMITS.startSettleMs - 1);
+  assert.equal(failureOf(put(cluster, "n1", "x", "ONE")).kind, "clock-skew");
+  cluster.run(DEFAULT_LIMITS.pingIntervalMs);
+  assert.ok(put(cluster, "n1", "x", "ONE").ok);
+  cluster.crash("n1");
+  const single = new SimCluster({ seed: "single", nodes: 1 });
+  single.start("n1");
+  assert.ok(put(single, "n1", "x", "ALL").ok);
 });
 
 test("a wiped owner counts toward no level before it has caught up", () => {
