@@ -16,6 +16,7 @@ export const BENCHES: ReadonlyMap<string, () => Promise<Bench>> = new Map<string
   ["transport", () => import("./transport.js")],
   ["start", () => import("./start.js")],
   ["levels", () => import("./levels.js")],
+  ["anti-entropy", () => import("./anti-entropy.js")],
   ["tail", () => import("./tail.js")],
   ["saturation", () => import("./saturation.js")],
   ["overload", () => import("./overload.js")],

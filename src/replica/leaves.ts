@@ -128,6 +128,7 @@ export class Leaves {
     for (let leaf = first; leaf < end; leaf++) {
       const { leaves } = this.at(placement, Math.floor(leaf / this.perPartition));
       const [index, given] = [leaf % this.perPartition, sums.get(leaf)];
+      if (leaves === undefined && given === undefined) continue;
       for (let word = 0; word < SUM_WORDS; word++) {
         if ((leaves?.[index * SUM_WORDS + word] ?? 0) !== (given?.[word] ?? 0)) return leaf;
       }
