@@ -164,7 +164,9 @@ export class Reaping {
         node,
         asked.map(({ candidate: { row, digest } }) => ({ row, digest })),
       );
-      rpc.call(node, request, limits.syncDeadlineMs, (reply) => {
+      // A vote costs no work: one that is lost must not hold up the others for long.
+      const timeoutMs = request.kind === "reap-vote" ? limits.peerSilenceMsMax : limits.syncDeadlineMs;
+      rpc.call(node, request, timeoutMs, (reply) => {
         if (reply?.kind === "reap-reply") {
           for (const [index, { voters }] of asked.entries()) if (reply.agreed[index]) voters.set(node, reply.actor);
         }

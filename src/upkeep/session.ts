@@ -96,9 +96,9 @@ export class Session {
   }
 
   start(): void {
-    const { merkle, ring } = this.parts;
+    const { limits, merkle, ring } = this.parts;
     const digest = merkle.digestWith(this.order.peer);
-    this.ask({ kind: "sync-shared", digest }, (reply) => {
+    const onCompared = (reply: ReplyTo["sync-shared"]) => {
       this.peerVotes = reply.votes;
       if (reply.same) return this.complete();
       if (!this.host.mayExchange(this.order.peer)) return this.end("busy");
@@ -107,7 +107,9 @@ export class Session {
         this.stack.push({ placement, block: { ...WHOLE_RING, ...sum } });
       }
       this.next();
-    });
+    };
+    // It costs no work to answer: who does not is not there, and need not hold up the others for long.
+    this.ask({ kind: "sync-shared", digest }, onCompared, limits.peerSilenceMsMax);
   }
 
   report(): SessionReport {
@@ -276,8 +278,9 @@ export class Session {
   private ask<Kind extends Request["kind"]>(
     request: Extract<Request, { kind: Kind }>,
     onReply: (reply: ReplyTo[Kind]) => void,
+    timeoutMs = this.parts.limits.syncDeadlineMs,
   ): void {
-    this.parts.rpc.call<Kind>(this.order.peer, request, this.parts.limits.syncDeadlineMs, (reply) => {
+    this.parts.rpc.call<Kind>(this.order.peer, request, timeoutMs, (reply) => {
       if (reply === undefined) this.end("broken");
       else if (reply.kind === "refused") this.end(reply.reason === "busy" ? "busy" : "broken");
       else onReply(reply as ReplyTo[Kind]);

@@ -70,6 +70,14 @@ test("seven nodes that all differ from one another do not hold one another up", 
   cluster.runUntil(() => apart(cluster) === undefined, 2 * DEFAULT_LIMITS.syncIntervalMs);
 });
 
+test("who does not answer whether all is the same holds up the others no longer than until it counts as down", () => {
+  const cluster = new SimCluster({ seed: "silent", limits: { syncIntervalMs: 500 } });
+  cluster.startAll();
+  cluster.network.cut("n1", "n2");
+  cluster.run(2 * 500 + DEFAULT_LIMITS.peerSilenceMsMax);
+  assert.ok(cluster.meter("n1").value("murmur_syncs_total", { end: "broken" }) > 0);
+});
+
 test("a wiped node pulls everything and votes again", () => {
   const cluster = filled(2000, "wiped");
   cluster.crash("n2");
