@@ -112,9 +112,19 @@ export interface Storage {
   salvage(onDone: (rows: number | undefined) => void): void;
 }
 
-/** Thrown by `latest`, `durable` and `scan` when the disk gives no trustworthy answer. Never means "absent". */
+/**
+ * Thrown by `latest`, `durable` and `scan` when the disk gives no trustworthy answer. Never means "absent".
+ * It has no stack trace: a rotten disk throws it for every row that is read, and whoever reads knows where.
+ */
 export class StorageDamage extends Error {
   override readonly name = "StorageDamage";
+
+  constructor(message: string) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
+    super(message);
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 export interface Meter {

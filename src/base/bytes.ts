@@ -14,6 +14,11 @@ export class MalformedBytes extends Error {
 const HIGH = 2 ** 32;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+const KEPT_BYTES_MAX = 64 * 1024;
+
+/** Through which integers of 64 bits go: their halves need no big integers of their own then. */
+const word64 = new DataView(new ArrayBuffer(8));
+
 export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Unsigned lexicographic order: negative, zero or positive. */
@@ -49,12 +54,16 @@ export function asBuffer(bytes: Uint8Array): Buffer & { latin1Slice(start: numbe
   return buffer as Buffer & { latin1Slice(start: number, end: number): string };
 }
 
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength);
+}
+
 /** Appends to a buffer that doubles when full. `finish` gives the bytes without copying them. */
 export class Writer {
   private buffer: Buffer;
   private length = 0;
 
-  constructor(sizeHintBytes = 256) {
+  constructor(private readonly sizeHintBytes = 256) {
     this.buffer = Buffer.allocUnsafe(sizeHintBytes);
   }
 
@@ -89,15 +98,25 @@ export class Writer {
   }
 
   u64(value: bigint): this {
-    this.reserve(8);
-    this.length = this.buffer.writeBigUInt64BE(value, this.length);
-    return this;
+    word64.setBigUint64(0, value);
+    return this.u32(word64.getUint32(0)).u32(word64.getUint32(4));
   }
 
   raw(bytes: Uint8Array): this {
     this.reserve(bytes.length);
     this.buffer.set(bytes, this.length);
     this.length += bytes.length;
+    return this;
+  }
+
+  /** Integers of 32 bits, one after the other. */
+  words(values: Uint32Array): this {
+    this.reserve(4 * values.length);
+    const view = viewOf(this.buffer);
+    for (let index = 0; index < values.length; index++) {
+      view.setUint32(this.length + 4 * index, values[index] as number);
+    }
+    this.length += 4 * values.length;
     return this;
   }
 
@@ -119,6 +138,16 @@ export class Writer {
 
   finish(): Uint8Array {
     return this.buffer.subarray(0, this.length);
+  }
+
+  /** The bytes so far, in memory of their own; what is written next begins anew. */
+  take(): Uint8Array {
+    const bytes = Buffer.allocUnsafe(this.length);
+    this.buffer.copy(bytes, 0, 0, this.length);
+    this.length = 0;
+    // What one long message needed is not kept for all the short ones.
+    if (this.buffer.length > KEPT_BYTES_MAX) this.buffer = Buffer.allocUnsafe(this.sizeHintBytes);
+    return bytes;
   }
 
   private reserve(bytes: number): void {
@@ -168,12 +197,21 @@ export class Reader {
   }
 
   u64(): bigint {
-    return this.buffer.readBigUInt64BE(this.take(8));
+    word64.setUint32(0, this.u32());
+    word64.setUint32(4, this.u32());
+    return word64.getBigUint64(0);
   }
 
   raw(length: number): Uint8Array {
     const start = this.take(length);
     return this.buffer.subarray(start, start + length);
+  }
+
+  words(count: number): Uint32Array {
+    const view = viewOf(this.raw(4 * count));
+    const values = new Uint32Array(count);
+    for (let index = 0; index < count; index++) values[index] = view.getUint32(4 * index);
+    return values;
   }
 
   short(): Uint8Array {

@@ -30,9 +30,22 @@ const SCRATCH_BYTES = 4096;
 const scratch = new Uint8Array(SCRATCH_BYTES);
 const words = new DataView(scratch.buffer);
 
+// The hot keys of a node are few, and the library's arithmetic on 64 bits takes as long as a read. 200 kB at most.
+const KEPT_TOKENS_MAX = 1024;
+const KEPT_KEY_BYTES_MAX = 64;
+const tokens = new Map<string, bigint>();
+
 /** Where a partition key lies on the ring: the first 64 bits of MurmurHash3 x64-128, signed. */
 export function tokenOf(key: Uint8Array): bigint {
-  return BigInt.asIntN(64, BigInt(`0x${murmurhash.x64.hash128(bytesToMapKey(key)).slice(0, 16)}`));
+  const mapKey = bytesToMapKey(key);
+  const known = tokens.get(mapKey);
+  if (known !== undefined) return known;
+  const token = BigInt.asIntN(64, BigInt(`0x${murmurhash.x64.hash128(mapKey).slice(0, 16)}`));
+  if (key.length <= KEPT_KEY_BYTES_MAX) {
+    if (tokens.size >= KEPT_TOKENS_MAX) tokens.clear();
+    tokens.set(mapKey, token);
+  }
+  return token;
 }
 
 /** MurmurHash3 x86_128 of the bytes. Allocates nothing but its result. */

@@ -33,6 +33,8 @@ export class Quantiles {
   private total = 0;
   private weight = 1;
   private landmarkMs: number | undefined;
+  /** Quantiles by their share, until the next duration: whoever is compared with many is asked by each of them. */
+  private readonly known = new Map<number, number | undefined>();
 
   /** After `halfLifeMs` a duration counts half. */
   constructor(private readonly halfLifeMs: number) {
@@ -57,6 +59,13 @@ export class Quantiles {
   /** The duration that so large a share does not exceed, at most 9 % too high; undefined while too few were seen to tell. */
   quantile(share: number): number | undefined {
     assert(share > 0 && share < 1, "a share is between nothing and all");
+    if (this.known.has(share)) return this.known.get(share);
+    const durationMs = this.estimate(share);
+    this.known.set(share, durationMs);
+    return durationMs;
+  }
+
+  private estimate(share: number): number | undefined {
     // Summed weights are fractions: one sample in twenty must not be missed for a rounding.
     if (this.samples + 1e-6 < 1 / (1 - share)) return undefined;
     let atRisk = this.total;
@@ -75,6 +84,7 @@ export class Quantiles {
   }
 
   private add(to: Float64Array, durationMs: number, nowMs: number): void {
+    this.known.clear();
     this.landmarkMs ??= nowMs;
     this.weight = 2 ** ((nowMs - this.landmarkMs) / this.halfLifeMs);
     if (this.weight > WEIGHT_MAX) this.rescale(nowMs);

@@ -50,6 +50,10 @@ export class Dissemination {
   private readonly digest: Uint8Array = new Uint8Array(DIGEST_BYTES);
   private readonly gossip: Gossip;
   private readonly known: ReadonlySet<NodeId>;
+  /** What each said last, and what that means. */
+  private readonly heard = new Map<NodeId, { readonly gossip: Uint8Array; readonly table: MemberTable }>();
+  /** Entries as they are sent, again and again. */
+  private readonly encodings = new Map<NodeId, { readonly entry: MemberEntry; readonly bytes: Uint8Array }>();
   private exchangeIntervalMs: number;
   private nextExchangeMs = Number.NEGATIVE_INFINITY;
 
@@ -88,19 +92,25 @@ export class Dissemination {
    */
   gossipFor(to: NodeId, said?: MemberEntry): Uint8Array {
     this.refresh();
-    const parts = [encodeEntry(this.self, this.own)];
+    const parts = [this.encoded(this.self, this.own)];
     const held = this.table.get(to);
     const isNews = said === undefined ? held?.status !== "alive" : held && mergeEntries(said, held) !== said;
-    if (held !== undefined && isNews === true) parts.push(encodeEntry(to, held));
-    parts.push(...this.gossip.take(this.limits.gossipBytesMax, (node) => this.encoded(node)));
-    return Buffer.concat(parts);
+    if (held !== undefined && isNews === true) parts.push(this.encoded(to, held));
+    const rumours = this.gossip.take(this.limits.gossipBytesMax, (node) =>
+      this.encoded(node, this.table.get(node) as MemberEntry),
+    );
+    // Mostly there is no news, and so nothing to put together.
+    return parts.length + rumours.length === 1 ? (parts[0] as Uint8Array) : Buffer.concat([...parts, ...rumours]);
   }
 
-  /** Takes in what came with a message, and returns it. */
-  hear(gossip: Uint8Array): MemberTable {
-    const heard = decodeTable(gossip);
-    this.learn(heard);
-    return heard;
+  /** Takes in what came with a message from a peer, and returns it. What it says again was learned the first time. */
+  hear(from: NodeId, gossip: Uint8Array): MemberTable {
+    const last = this.heard.get(from);
+    if (last !== undefined && equalBytes(last.gossip, gossip)) return last.table;
+    const table = decodeTable(gossip);
+    if (this.known.has(from)) this.heard.set(from, { gossip: Uint8Array.from(gossip), table });
+    this.learn(table);
+    return table;
   }
 
   /** Merges, and tells what is new. True when anything is. */
@@ -174,7 +184,11 @@ export class Dissemination {
     xorInto(this.digest, hash128(TABLE_SEED, encodeEntry(node, after)));
   }
 
-  private encoded(node: NodeId): Uint8Array {
-    return encodeEntry(node, this.table.get(node) as MemberEntry);
+  private encoded(node: NodeId, entry: MemberEntry): Uint8Array {
+    const known = this.encodings.get(node);
+    if (known?.entry === entry) return known.bytes;
+    const bytes = encodeEntry(node, entry);
+    this.encodings.set(node, { entry, bytes });
+    return bytes;
   }
 }

@@ -10,9 +10,13 @@
  */
 import type { NodeId } from "../ports.js";
 
+const NO_RUMOURS: readonly Uint8Array[] = [];
+
 export class Gossip {
   /** By how often they were sent; within each in the order in which they came there. */
   private readonly bySent: readonly Set<NodeId>[];
+  /** How many still travel: mostly none. */
+  private travelling = 0;
 
   /** `factor` is lambda. */
   constructor(members: number, factor: number) {
@@ -22,12 +26,14 @@ export class Gossip {
 
   /** There is news of a member: from now on it counts as never sent. */
   add(node: NodeId): void {
-    for (const rumours of this.bySent) rumours.delete(node);
+    for (const rumours of this.bySent) if (rumours.delete(node)) this.travelling--;
     this.bySent[0]?.add(node);
+    this.travelling++;
   }
 
   /** The rumours of one message: as many as `bytesMax` holds, encoded by `encode`. Each counts as sent once more. */
-  take(bytesMax: number, encode: (node: NodeId) => Uint8Array): Uint8Array[] {
+  take(bytesMax: number, encode: (node: NodeId) => Uint8Array): readonly Uint8Array[] {
+    if (this.travelling === 0) return NO_RUMOURS;
     const taken: Uint8Array[] = [];
     const names: NodeId[] = [];
     let bytes = 0;
@@ -46,6 +52,7 @@ export class Gossip {
 
   private onSent(node: NodeId): void {
     const sent = this.bySent.findIndex((rumours) => rumours.delete(node));
-    this.bySent[sent + 1]?.add(node);
+    if (sent + 1 < this.bySent.length) this.bySent[sent + 1]?.add(node);
+    else this.travelling--;
   }
 }

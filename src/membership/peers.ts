@@ -140,7 +140,7 @@ export class Peers {
 
   /** The answer to a ping; it also remembers how far the asker's stamps have gone. */
   onPing(node: NodeId, ping: Ping): Pong {
-    const said = this.members.hear(ping.gossip).get(node);
+    const said = this.members.hear(node, ping.gossip).get(node);
     this.reach.onAsking(node);
     const peer = this.peers.get(node);
     const rememberedBoundUs = peer !== undefined && peer.actor === ping.actor ? peer.boundUs : 0;
@@ -157,7 +157,7 @@ export class Peers {
 
   /** Whether the target answers us; the reply comes in any case. */
   onPingRequest(from: NodeId, request: PingRequest, reply: (reply: PingRequestReply) => void): void {
-    this.members.hear(request.gossip);
+    this.members.hear(from, request.gossip);
     const answer = (reached: boolean) =>
       reply({ kind: "ping-request-reply", reached, gossip: this.members.gossipFor(from) });
     if (this.peers.has(request.target)) this.ping(request.target, Math.max(1, request.timeoutMs), answer);
@@ -193,7 +193,7 @@ export class Peers {
     const peer = this.peers.get(from) as Peer;
     this.skew.onRead(from, pong.wallMs, askedWallMs, nowMs - askedMs, nowMs);
     peer.bitmaps = pong.votes;
-    this.members.hear(pong.gossip);
+    this.members.hear(from, pong.gossip);
     remember(peer, pong.actor, pong.boundUs);
     if (askedAs === this.host.present().actor) this.host.onRemembered(pong.rememberedBoundUs);
   }
@@ -203,7 +203,7 @@ export class Peers {
     const request: PingRequest = { kind: "ping-request", target, timeoutMs: Math.ceil(timeoutMs), gossip };
     this.host.rpc.call(helper, request, timeoutMs + this.limits.peerSilenceMsMax, (reply) => {
       if (reply?.kind !== "ping-request-reply") return;
-      this.members.hear(reply.gossip);
+      this.members.hear(helper, reply.gossip);
       onReply(reply.reached);
     });
   }

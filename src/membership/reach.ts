@@ -71,6 +71,7 @@ export class Reach {
   /** Asks whoever owes an answer or is down, and gives up whoever owes it for too long. */
   tick(nowMs: number): void {
     for (const path of this.doubted) this.watch(path, nowMs);
+    if (this.down.size === 0) return;
     const { probedPeersMax } = this.limits;
     const intervalMs = this.tickMs * Math.max(1, this.paths.size / probedPeersMax);
     for (const path of [...this.down].slice(0, probedPeersMax)) {

@@ -31,9 +31,16 @@ export function replicationText(replication: Replication): string {
     .join(",");
 }
 
+/** The partitions that two nodes both own, in ascending order. */
+export interface Shared {
+  readonly byPlacement: readonly ReadonlySet<number>[];
+  readonly all: readonly (readonly [placement: number, partition: number])[];
+}
+
 export class Ring {
-  private readonly placementByText: ReadonlyMap<string, number>;
+  private readonly placementBySetting: ReadonlyMap<Replication, number | undefined>;
   private readonly datacenters: ReadonlyMap<NodeId, string>;
+  private readonly shared = new Map<NodeId, Shared>();
   /** By node, then by placement. */
   private readonly owned: ReadonlyMap<NodeId, readonly number[][]>;
 
@@ -43,7 +50,13 @@ export class Ring {
     private readonly config: Pick<ClusterConfig, "buckets" | "defaults">,
   ) {
     const { placements, members } = layout;
-    this.placementByText = new Map(placements.map(({ replication }, index) => [replicationText(replication), index]));
+    const placementByText = new Map(placements.map(({ replication }, index) => [replicationText(replication), index]));
+    this.placementBySetting = new Map(
+      [config.defaults, ...config.buckets.values()].map(({ replication }) => [
+        replication,
+        placementByText.get(replicationText(replication)),
+      ]),
+    );
     this.datacenters = new Map(members.map(({ id, datacenter }) => [id, datacenter]));
     const owned = new Map(members.map(({ id }) => [id, placements.map((): number[] => [])]));
     for (const [placement, partitions] of layout.owners.entries()) {
@@ -69,7 +82,7 @@ export class Ring {
 
   placementOf(bucket: string): number {
     const { replication } = this.config.buckets.get(bucket) ?? this.config.defaults;
-    const placement = this.placementByText.get(replicationText(replication));
+    const placement = this.placementBySetting.get(replication);
     assert(placement !== undefined, "every bucket's replication has a placement");
     return placement;
   }
@@ -93,6 +106,22 @@ export class Ring {
 
   ownedBy(node: NodeId, placement: number): readonly number[] {
     return this.owned.get(node)?.[placement] ?? [];
+  }
+
+  /** What this node and a peer both own. */
+  sharedWith(peer: NodeId): Shared {
+    const known = this.shared.get(peer);
+    if (known !== undefined) return known;
+    const byPlacement = this.layout.placements.map((_, placement) => {
+      const theirs = new Set(this.ownedBy(peer, placement));
+      return new Set(this.ownedBy(this.self, placement).filter((partition) => theirs.has(partition)));
+    });
+    const all = byPlacement.flatMap((partitions, placement) =>
+      [...partitions].map((partition) => [placement, partition] as const),
+    );
+    const shared = { byPlacement, all };
+    this.shared.set(peer, shared);
+    return shared;
   }
 
   datacenterOf(node: NodeId): string {

@@ -23,6 +23,7 @@ export class Skew {
   /** Who told its clock since the start, however slowly. */
   private readonly told = new Set<NodeId>();
   private refusing: string | undefined;
+  /** While it refuses: by how much. */
   private offMs = 0;
   private isCompared: boolean;
 
@@ -75,6 +76,10 @@ export class Skew {
       if (nowMs - readMs <= VOICE_INTERVALS * this.limits.pingIntervalMs) break;
       this.voices.delete(node);
     }
+    if (this.agreesWithAll()) {
+      this.refusing = undefined;
+      return;
+    }
     const heard = [...this.voices.keys()].flatMap((node) =>
       this.isAlive(node) ? (this.offsetsMs.get(node) ?? []) : [],
     );
@@ -93,6 +98,14 @@ export class Skew {
 
   private get uncomparedRefusal(): string {
     return `${this.self} has just started and has not compared its clock with its peers' yet: try again in a moment`;
+  }
+
+  /** Then the median is no further off, whatever it is: the usual case, and the cheap one. */
+  private agreesWithAll(): boolean {
+    for (const node of this.voices.keys()) {
+      if (Math.abs(this.offsetsMs.get(node) ?? 0) > this.limits.clockSkewMsMax && this.isAlive(node)) return false;
+    }
+    return true;
   }
 
   private refusalFor(offMs: number): string {

@@ -11,7 +11,7 @@
  * A partition's leaves are made with its first row.
  */
 import { assert } from "../base/assert.js";
-import { asBuffer } from "../base/bytes.js";
+import { asBuffer, equalBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import type { NodeId } from "../ports.js";
 import type { TokenBlock } from "../wire/sync-messages.js";
@@ -143,6 +143,17 @@ export class Leaves {
     return ((high << this.partitionBits) >>> 0) >>> (32 - this.bits);
   }
 
+  /** Whether all sums are the same, those of one layout being cut alike. */
+  equals(other: Leaves): boolean {
+    for (const [peer, sum] of this.peers) if (!equalWords(sum, other.sharedWith(peer))) return false;
+    return this.placements.every((partitions, placement) =>
+      partitions.every(({ root, leaves }, partition) => {
+        const theirs = other.at(placement, partition);
+        return equalWords(root, theirs.root) && equalWords(leaves, theirs.leaves);
+      }),
+    );
+  }
+
   /** Every sum that is not zero, as text. */
   dump(): string[] {
     const sums: [name: string, sum: Sum][] = [...this.peers].map(([peer, sum]) => [`with ${peer}`, sum]);
@@ -176,6 +187,12 @@ export class Leaves {
     this.peers.set(peer, sum);
     return sum;
   }
+}
+
+/** Words that are not there are zeros. */
+function equalWords(a: Uint32Array | undefined, b: Uint32Array | undefined): boolean {
+  if (a === undefined || b === undefined) return (a ?? b)?.every((word) => word === 0) ?? true;
+  return equalBytes(new Uint8Array(a.buffer), new Uint8Array(b.buffer));
 }
 
 /** So many that a node has at most `treeLeavesMax`: two nodes need not agree in this. */

@@ -27,7 +27,8 @@
  * Expiry is judged by a clock that does not go back, and as late as the slowest
  * believed one. An owner whose own clock is off judges nothing.
  */
-import { equalBytes } from "../base/bytes.js";
+import { equalBytes, MalformedBytes } from "../base/bytes.js";
+import { DIGEST_BYTES } from "../base/hash.js";
 import type { Actor } from "../lattice/stamp.js";
 import { StorageDamage } from "../ports.js";
 import type { DeadRow, ReapReply } from "../wire/messages.js";
@@ -83,14 +84,27 @@ export class Reaper {
     this.forget(row, record, onDone);
   }
 
-  /** Whether a stored record holds nothing but what may be forgotten, as far as this node can tell. */
+  /** Whether a stored record holds nothing but what may be forgotten, as far as this node can tell. Throws StorageDamage. */
   isDead(row: Uint8Array, record: Uint8Array): boolean {
+    // The checksum last: most rows live, and of those it need not be known.
+    if (!this.seemsDead(row, record)) return false;
+    stateOfRecord(row, record);
+    return true;
+  }
+
+  private seemsDead(row: Uint8Array, record: Uint8Array): boolean {
     const { latticeOf, mint, limits } = this.parts;
     const lattice = latticeOf(bucketOfRow(row));
-    const state = lattice.decode(stateOfRecord(row, record));
-    const latestMs = mint.nowMs() - skewMsMax(limits);
-    const stampedUs = lattice.lastStamp(state)?.timeUs ?? 0;
-    return lattice.isDead(state, latestMs) && stampedUs <= latestMs * 1000;
+    try {
+      const state = lattice.decode(record.subarray(DIGEST_BYTES));
+      const latestMs = mint.nowMs() - skewMsMax(limits);
+      const stampedUs = lattice.lastStamp(state)?.timeUs ?? 0;
+      return lattice.isDead(state, latestMs) && stampedUs <= latestMs * 1000;
+    } catch (error) {
+      // Of a damaged row nobody knows what it was.
+      if (error instanceof MalformedBytes) return false;
+      throw error;
+    }
   }
 
   /** The record of this digest, when it is all there is of the row and may be forgotten. */

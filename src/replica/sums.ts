@@ -30,6 +30,12 @@ export function countOf(sum: Sum): number {
   return sum[COUNT] as number;
 }
 
+/** Whether the sum that begins at `at` is that of no rows. */
+export function isNothing(words: Uint32Array, at: number): boolean {
+  for (let word = 0; word < SUM_WORDS; word++) if (words[at + word] !== 0) return false;
+  return true;
+}
+
 /** Adds the sum of other rows. Adding what is in already takes the digest out, but counts on: see `subtractSum`. */
 export function addSum(target: Sum, other: Sum, at = 0): void {
   for (let word = 0; word < DIGEST_WORDS; word++) {

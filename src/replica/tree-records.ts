@@ -43,7 +43,7 @@ export function putTree(
   words: Uint32Array | undefined,
 ): Write {
   const writer = new Writer(16 + (words?.byteLength ?? 0)).u8(RECORD_FORMAT).u32(partitions).u32(leaves);
-  for (const word of words ?? []) writer.u32(word);
+  if (words !== undefined) writer.words(words);
   return ownRecord(keyOf(placement, partition), writer.finish());
 }
 
@@ -78,9 +78,8 @@ function recordOf(key: Uint8Array, value: Uint8Array, shape: TreeShape): TreeRec
 /** Undefined when it is of another format or of other limits. */
 function leavesOf(reader: Reader, { partitions, leaves }: TreeShape): Uint32Array | undefined {
   if (reader.u8() !== RECORD_FORMAT || reader.u32() !== partitions || reader.u32() !== leaves) return undefined;
-  const words = new Uint32Array(leaves * SUM_WORDS);
-  if (reader.remaining === 0) return words;
-  for (const index of words.keys()) words[index] = reader.u32();
+  if (reader.remaining === 0) return new Uint32Array(leaves * SUM_WORDS);
+  const words = reader.words(leaves * SUM_WORDS);
   reader.end();
   return words;
 }

@@ -62,12 +62,14 @@ class Simulation {
   private readonly workload: Workload;
   /** Clocks jump so far that to go back is right. */
   private readonly goesBack: boolean;
+  private readonly keys: ReadonlySet<number>;
 
   constructor(
     private readonly script: Script,
     say: ((line: string) => void) | undefined,
   ) {
     const { shape } = script;
+    this.keys = new Set(script.steps.flatMap(({ deed }) => ("operation" in deed ? deed.operation.key : [])));
     this.trace = new Trace(say);
     this.cluster = clusterOf(script, (node, sentence) => this.say(`${node} says: ${sentence}`));
     const losesCopies = script.swarm.some((kind) => LOSING_KINDS.includes(kind));
@@ -218,10 +220,6 @@ class Simulation {
         return `${ticket.name}: stamped ${Math.round(aheadMs)} ms ahead of the time`;
     }
     return undefined;
-  }
-
-  private get keys(): ReadonlySet<number> {
-    return new Set(this.script.steps.flatMap(({ deed }) => ("operation" in deed ? deed.operation.key : [])));
   }
 
   private nodeOf(key: number): NodeId {

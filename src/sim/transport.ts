@@ -140,6 +140,7 @@ export class SimNetwork {
       this.lose(frames);
       return;
     }
+    if (frames.length === 1) return this.travel({ from, to: port, frames });
     let first = 0;
     for (let next = 1; next <= frames.length; next++) {
       if (next < frames.length && this.happens(this.weather.togetherRate)) continue;

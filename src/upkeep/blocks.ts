@@ -68,16 +68,7 @@ export class Blocks {
     private readonly parts: SyncParts,
     peer: NodeId,
   ) {
-    const { ring } = parts;
-    this.shared = Array.from({ length: ring.placements }, (_, placement) => {
-      const theirs = new Set(ring.ownedBy(peer, placement));
-      return new Set(ring.ownedBy(ring.self, placement).filter((partition) => theirs.has(partition)));
-    });
-  }
-
-  /** The shared partitions of a placement, in ascending order. */
-  partitions(placement: number): readonly number[] {
-    return [...(this.shared[placement] as ReadonlySet<number>)];
+    this.shared = parts.ring.sharedWith(peer).byPlacement;
   }
 
   /** From memory; undefined for what is less than a leaf. */

@@ -15,6 +15,13 @@ import type { Owners, Votes } from "../replica/votes.js";
 import type { Rpc } from "../wire/rpc.js";
 import type { Pace } from "./pace.js";
 
+/** What both sides of a sync own; see membership/ring.ts. */
+interface SharedPartitions {
+  readonly byPlacement: readonly ReadonlySet<number>[];
+  /** In ascending order. */
+  readonly all: readonly (readonly [placement: number, partition: number])[];
+}
+
 export interface SyncParts {
   readonly clock: Clock;
   readonly random: Random;
@@ -22,7 +29,7 @@ export interface SyncParts {
   readonly storage: Storage;
   readonly limits: Limits;
   readonly rpc: Rpc;
-  readonly ring: Owners;
+  readonly ring: Owners & { sharedWith(peer: NodeId): SharedPartitions };
   readonly replica: Replica;
   readonly merkle: Merkle;
   readonly votes: Votes;

@@ -79,9 +79,7 @@ export class Session {
   ) {
     this.lives = parts.livesWith(order.peer);
     this.blocks = new Blocks(parts, order.peer);
-    this.shared = Array.from({ length: parts.ring.placements }, (_, placement) =>
-      this.blocks.partitions(placement).map((partition) => [placement, partition] as const),
-    ).flat();
+    this.shared = parts.ring.sharedWith(order.peer).all;
     this.transfer = new Transfer(parts, {
       peer: order.peer,
       ask: (request, onReply) => this.ask(request, onReply),
@@ -238,6 +236,11 @@ export class Session {
   /** Whatever lies wholly below the top of the stack is done. */
   private markCompared(): void {
     const top = this.stack.at(-1);
+    if (top === undefined && this.parts.votes.rebuilding === 0) {
+      // Whoever votes everywhere has no vote to earn: the usual case.
+      this.compared = this.shared.length;
+      return;
+    }
     const topPartition = top === undefined ? 0 : this.partitionAt(top.block.from);
     for (const [placement, partition] of this.shared.slice(this.compared)) {
       const isBelow =

@@ -50,7 +50,7 @@ class WaitingFrames {
     }
     this.bytes -= bytes;
     // Only when as many are gone as are left: so each frame is moved once at most.
-    if (2 * this.first >= this.frames.length) {
+    if (this.first > 0 && 2 * this.first >= this.frames.length) {
       this.frames = this.frames.slice(this.first);
       this.released -= this.first;
       this.first = 0;

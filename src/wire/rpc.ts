@@ -64,6 +64,8 @@ export type Recall = () => void;
 export class Rpc {
   private readonly waiting = new Map<number, Waiting>();
   private nextId: number;
+  /** Of one message after the other: their frames take no more memory than they have bytes. */
+  private readonly writer = new Writer(SMALL_FRAME_BYTES);
   private readonly world: World;
 
   /** `layoutVersion` goes with every message; data of another layout is refused. */
@@ -119,10 +121,10 @@ export class Rpc {
   }
 
   private send(to: NodeId, id: number, remainingMs: number, message: Message, wanted?: Lane): Lane {
-    const writer = new Writer(SMALL_FRAME_BYTES);
+    const { writer } = this;
     writer.u32(id).u32(this.layoutVersion).u32(Math.ceil(remainingMs));
     writeMessage(writer, message);
-    const bytes = writer.finish();
+    const bytes = writer.take();
     const lane = wanted ?? laneOf(message, bytes.length);
     this.world.transport.send(to, bytes, lane);
     return lane;
