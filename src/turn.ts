@@ -34,11 +34,11 @@ export class Turn {
     assert(!this.running, "a port or an edge called back inside a turn");
     this.running = true;
     const result = input();
-    for (let next = this.localQueue.shift(); next !== undefined; next = this.localQueue.shift()) next();
+    while (this.localQueue.length > 0) this.localQueue.shift()?.();
     this.running = false;
     this.raw.storage.release();
     this.raw.transport.release();
-    for (let answer = this.answers.shift(); answer !== undefined; answer = this.answers.shift()) answer();
+    while (this.answers.length > 0) this.answers.shift()?.();
     return result;
   }
 

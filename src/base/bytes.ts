@@ -14,6 +14,8 @@ export class MalformedBytes extends Error {
 const HIGH = 2 ** 32;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Names are looked at faster than they are handed to a decoder. */
+const SHORT_TEXT_BYTES = 32;
 const KEPT_BYTES_MAX = 64 * 1024;
 
 /** Through which integers of 64 bits go: their halves need no big integers of their own then. */
@@ -41,11 +43,17 @@ export function utf8(text: string): Uint8Array {
 
 /** Strict UTF-8 to text; undefined when the bytes are not UTF-8. */
 export function textOf(bytes: Uint8Array): string | undefined {
+  if (bytes.length <= SHORT_TEXT_BYTES && isAscii(bytes)) return bytesToMapKey(bytes);
   try {
     return UTF8.decode(bytes);
   } catch {
     return undefined;
   }
+}
+
+function isAscii(bytes: Uint8Array): boolean {
+  for (let index = 0; index < bytes.length; index++) if ((bytes[index] as number) > 0x7f) return false;
+  return true;
 }
 
 /** The same memory as a Buffer, whose methods are native. */

@@ -264,7 +264,7 @@ function isBelow(a: Stamp | undefined, b: Stamp | undefined): boolean {
 }
 
 function idOf({ timeUs, actor }: Stamp): string {
-  return `${timeUs}/${actor}`;
+  return `${timeUs}/${actor.toString(16)}`;
 }
 
 function textOf(stamp: Stamp | undefined): string {

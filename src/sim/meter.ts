@@ -41,8 +41,10 @@ export class SimMeter implements Meter {
 /** A name and its labels, whatever order they came in. */
 function seriesOf(name: string, labels: Labels | undefined): string {
   if (labels === undefined) return name;
-  const pairs = Object.keys(labels).map((label) => pairOf(label, labels[label] as string));
-  return pairs.length === 0 ? name : `${name}{${pairs.sort().join(",")}}`;
+  const names = Object.keys(labels);
+  if (names.length === 0) return name;
+  const pairs = names.map((label) => pairOf(label, labels[label] as string));
+  return `${name}{${pairs.length === 1 ? pairs[0] : pairs.sort().join(",")}}`;
 }
 
 function pairOf(label: string, value: string): string {

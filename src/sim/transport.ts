@@ -185,10 +185,7 @@ export class SimNetwork {
       return;
     }
     this.statistics.delivered += packet.frames.length;
-    packet.to.deliver(
-      packet.from.node,
-      packet.frames.map((frame) => Buffer.from(frame)),
-    );
+    packet.to.deliver(packet.from.node, packet.frames.map(copyOf));
   }
 
   private delayMs({ from, to }: Packet): number {
@@ -209,6 +206,12 @@ export class SimNetwork {
   private happens(rate: number): boolean {
     return rate > 0 && fraction(this.random) < rate;
   }
+}
+
+function copyOf(frame: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafe(frame.length);
+  copy.set(frame);
+  return copy;
 }
 
 /** One packet for each pair of sender and receiver, in order of arrival. */
@@ -241,8 +244,7 @@ class SimPort implements Transport {
     assert(to !== this.node, "a node does not send to itself");
     assert(bytes.length > 0, "a frame holds at least one byte");
     if (this.isClosed) return;
-    const queue = this.queues.get(to) ?? new LaneQueue(this.network.laneBytes, 0);
-    this.queues.set(to, queue);
+    const queue = this.queues.get(to) ?? this.open(to);
     this.queued.set(to, queue);
     if (!queue.push(bytes, lane)) this.network.statistics.lost++;
   }
@@ -254,13 +256,19 @@ class SimPort implements Transport {
 
   release(): void {
     if (this.queued.size === 0) return;
-    const released = [...this.queued];
-    this.queued.clear();
-    for (const [to, queue] of released) {
+    // Nothing is sent while frames depart.
+    for (const [to, queue] of this.queued) {
       queue.release();
       // No line is too thin here: what had room leaves, in the order of lanes.
       this.network.depart(this, to, queue.take(Number.POSITIVE_INFINITY));
     }
+    this.queued.clear();
+  }
+
+  private open(to: NodeId): LaneQueue {
+    const queue = new LaneQueue(this.network.laneBytes, 0);
+    this.queues.set(to, queue);
+    return queue;
   }
 
   deliver(from: NodeId, frames: readonly Uint8Array[]): void {

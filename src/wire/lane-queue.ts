@@ -42,6 +42,7 @@ class WaitingFrames {
 
   /** Takes what was released, until it comes to `bytesMax`; returns what it came to. */
   take(bytesMax: number, into: Uint8Array[]): number {
+    if (!this.mayLeave) return 0;
     let bytes = 0;
     while (this.mayLeave && bytes < bytesMax) {
       const frame = this.frames[this.first++] as Uint8Array;
