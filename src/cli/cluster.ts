@@ -70,8 +70,7 @@ export class Cluster {
         throw new CommandFailure(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: true });
       }
     }
-    const sentence = `no node answers: ${failures.join(", ")}; is the cluster up?`;
-    throw new CommandFailure(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: false });
+    throw new Unanswered(failures);
   }
 
   private send(axios: AxiosStatic, url: string, question: Question): Promise<AxiosResponse<Buffer>> {
@@ -186,8 +185,27 @@ export async function askEach<Status>(
   const said = await Promise.all(asked);
   const failures = said.flatMap(({ failure }) => failure ?? []);
   const [first] = failures;
-  if (first === undefined || failures.length < said.length) return said;
+  if (first === undefined || failures.length < said.length) return said.map(shortened);
+  const silent = failures.flatMap((failure) => (failure instanceof Unanswered ? failure : []));
+  if (silent.length === failures.length) throw new Unanswered(silent.flatMap(({ tried }) => tried));
   throw new CommandFailure(first.exitCode, failures.map(({ message }) => message).join("\n"), first.data);
+}
+
+/** Nobody who was tried has answered; nothing was done. */
+class Unanswered extends CommandFailure {
+  /** `tried`: each address, and why not. */
+  constructor(readonly tried: readonly string[]) {
+    const sentence = `no node answers: ${tried.join(", ")}; is the cluster up?`;
+    super(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: false });
+  }
+}
+
+/** Where others answered, the cluster is up, and this one is not. */
+function shortened<Status>(said: Said<Status>): Said<Status> {
+  const { target, failure } = said;
+  if (!(failure instanceof Unanswered)) return said;
+  const sentence = `does not answer: ${failure.tried.join(", ")}`;
+  return { target, failure: new CommandFailure(failure.exitCode, sentence, failure.data) };
 }
 
 interface Problem {

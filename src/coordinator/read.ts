@@ -78,6 +78,7 @@ class ReadPath {
     const isReadable = answer !== undefined && answer.status !== "damaged";
     if (isReadable) this.tally.onAnswered(node, this.stateIn(answer), answer.votes);
     else this.ask.note(node, "failed");
+    if (isReadable && !answer.votes) this.parts.meter.count("murmur_uncounted_answers_total");
     if (!isReadable || !answer.votes) this.inquiry.onUncounted(node, reply);
     if (this.request.mend) this.mendBehind();
     this.decide();

@@ -113,6 +113,11 @@ export class WriteTally {
     if (isKept) this.isHinted = true;
   }
 
+  /** No owner that counts has acknowledged it. */
+  get isWithoutOwner(): boolean {
+    return this.acknowledged.size === 0;
+  }
+
   /** An owner that does not count holds it all the same: as good as a hint. */
   onHeldUncounted(): void {
     this.isHinted = true;

@@ -159,7 +159,10 @@ class WritePath {
   private onUncounted(node: NodeId, reason: string, isHeld: boolean): void {
     this.ask.note(node, isHeld ? "same" : "failed");
     this.reasons.set(node, reason);
-    if (isHeld) this.tally.onHeldUncounted();
+    if (isHeld) {
+      this.parts.meter.count("murmur_uncounted_answers_total");
+      this.tally.onHeldUncounted();
+    }
     this.tally.onRefused(node);
   }
 
@@ -185,6 +188,7 @@ class WritePath {
 
   private answer(): void {
     this.finish();
+    if (this.tally.isWithoutOwner) this.parts.meter.count("murmur_any_by_hints_total");
     assert(this.stamp !== undefined, "an acknowledged write has a stamp");
     this.done({ ok: true, context: [this.stamp], replicas: this.ask.report() });
   }

@@ -77,7 +77,7 @@ export class Peers {
       onUp: (node) => this.onUp(node),
       onDown: (node) => host.onChanged(node, "down"),
     });
-    this.skew = new Skew(limits, self, others, this.lastTickMs, isAlive);
+    this.skew = new Skew(limits, self, others, this.lastTickMs, world.meter, isAlive);
     this.members = new Dissemination(world, limits, self, others, {
       present: () => this.life(),
       isAlive,

@@ -11,7 +11,7 @@
  * served would be refused everywhere else. Who hears nobody is alone, and serves.
  */
 import type { Limits } from "../config.js";
-import type { NodeId } from "../ports.js";
+import type { Meter, NodeId } from "../ports.js";
 
 /** A clock's voice lasts so many ping intervals: in a small cluster each is read in every one. */
 const VOICE_INTERVALS = 10;
@@ -32,6 +32,7 @@ export class Skew {
     private readonly self: NodeId,
     private readonly others: readonly NodeId[],
     private readonly startedMs: number,
+    private readonly meter: Meter,
     private readonly isAlive: (node: NodeId) => boolean,
   ) {
     this.isCompared = others.length === 0;
@@ -86,7 +87,11 @@ export class Skew {
     // Our own clock has a voice too: of three nodes, one that is wrong must not make the other two doubt themselves.
     const offMs = medianOf([0, ...heard]);
     this.offMs = offMs;
-    this.refusing = Math.abs(offMs) <= this.limits.clockSkewMsMax ? undefined : this.refusalFor(offMs);
+    const isOff = Math.abs(offMs) > this.limits.clockSkewMsMax;
+    if (isOff !== (this.refusing !== undefined)) {
+      this.meter.count("murmur_clock_verdicts_total", { verdict: isOff ? "off" : "right" });
+    }
+    this.refusing = isOff ? this.refusalFor(offMs) : undefined;
   }
 
   private hasCompared(nowMs: number): boolean {

@@ -13,6 +13,8 @@ type Draw = (random: Random, shape: Shape, durationMs: number) => FaultAt[];
 type Strike = (random: Random, shape: Shape, atMs: number) => FaultAt[];
 
 const SECOND_MS = 1000;
+/** A turn, in which it does what has waited. */
+const STUTTER_GAP_MS = 5;
 const MINUTE_MS = 60 * SECOND_MS;
 
 /** Each kind by name, and how it strikes during a run. */
@@ -246,9 +248,19 @@ function rolling(random: Random, { nodes }: Shape, durationMs: number): FaultAt[
 }
 
 /** The nodes need so long for each frame that the clients ask for more than they can do. */
-function overload(random: Random, _shape: Shape, atMs: number): FaultAt[] {
-  return [
-    { atMs, kind: "busy", msPerFrame: pick(random, [0.1, 0.5, 2, 5]) },
-    { atMs: atMs + between(random, 500, 4000), kind: "busy", msPerFrame: 0 },
-  ];
+function overload(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
+  const msPerFrame = pick(random, [0.1, 0.5, 2, 5]);
+  const endMs = atMs + between(random, 500, 4000);
+  // The slowest has its processor only now and then.
+  const stutters = msPerFrame === 5 ? stutter(random, below(random, nodes), atMs) : [];
+  return [{ atMs, kind: "busy", msPerFrame }, { atMs: endMs, kind: "busy", msPerFrame: 0 }, ...stutters];
+}
+
+/** Late for several beats in a row: what a node goes by when it sheds work. */
+function stutter(random: Random, node: number, atMs: number): FaultAt[] {
+  const lengthMs = between(random, 300, 1200);
+  return Array.from({ length: 8 }, (_, time): FaultAt[] => [
+    { atMs: atMs + time * (lengthMs + STUTTER_GAP_MS), kind: "pause", node },
+    { atMs: atMs + time * (lengthMs + STUTTER_GAP_MS) + lengthMs, kind: "resume", node },
+  ]).flat();
 }

@@ -126,6 +126,8 @@ export class Reaping {
     this.poll(due, askVote, (agreed) => {
       const voters = new Map(agreed.map((each) => [each.candidate, each.voters]));
       const doomed = due.filter((candidate) => this.firstVotes.settle(candidate.digest, voters.get(candidate)));
+      const broken = due.length - doomed.length;
+      if (broken > 0) this.parts.meter.count("murmur_reap_votes_broken_total", {}, broken);
       const lives = new Map(doomed.flatMap((candidate) => [...(voters.get(candidate) as Voters)]));
       this.reap(doomed, lives, onDone);
     });
