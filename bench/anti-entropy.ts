@@ -6,7 +6,8 @@
  * the seed, whatever the machine. Times are those of real processes on the disk of this machine.
  */
 import { rmSync } from "node:fs";
-import { ProcessCluster, until } from "../test/process-cluster.js";
+import { setTimeout as rest } from "node:timers/promises";
+import { ProcessCluster } from "../test/process-cluster.js";
 import { closingAfter } from "./closing.js";
 import type { BenchOptions, Result, Row } from "./report.js";
 import { fillFolder, rowsOf, SyncMeter, simulated } from "./stocked.js";
@@ -15,6 +16,7 @@ import { fillFolder, rowsOf, SyncMeter, simulated } from "./stocked.js";
 const NODES = 3;
 const PAIRS = (NODES * (NODES - 1)) / 2;
 const QUIET_ROUNDS = 20;
+const LOOK_EVERY_MS = 50;
 
 export async function run({ quick, tiny, onProgress }: BenchOptions): Promise<Result> {
   const say = onProgress ?? (() => {});
@@ -108,15 +110,19 @@ async function folders(nodes: number): Promise<ProcessCluster> {
 function equalized(keys: number, name: "1 % apart" | "one node wiped"): Promise<Row> {
   return closingAfter(async (keep) => {
     const cluster = keep(await folders(NODES));
+    const wallMs = Date.now();
     const isWiped = name === "one node wiped";
     for (const [index, id] of cluster.ids.entries()) {
       const lacks = index < NODES - 1 ? 0 : Math.ceil(keys / 100);
       if (isWiped && lacks > 0) rmSync(cluster.dataOf(id), { recursive: true });
-      else await fillFolder(cluster.dataOf(id), rowsOf(keys - lacks));
+      else await fillFolder(cluster.dataOf(id), rowsOf(keys - lacks, wallMs));
     }
     await Promise.all(cluster.ids.map((id) => cluster.start(id)));
     const startedMs = performance.now();
-    await Promise.all(cluster.ids.map((id) => until(() => statusOf(cluster, id), isFull(keys))));
+    for (const id of cluster.ids) {
+      // Asked without rest, the nodes would have less time for each other.
+      while (!isFull(await statusOf(cluster, id), keys)) await rest(LOOK_EVERY_MS);
+    }
     const seconds = (performance.now() - startedMs) / 1000;
     const { code, out } = await cluster.command(["repair", "--check"]);
     if (code !== 0) throw new Error(`the replicas are not equal:\n${out}`);
@@ -134,14 +140,14 @@ async function statusOf(cluster: ProcessCluster, id: string): Promise<Status> {
   return JSON.parse(String((await cluster.call("GET", id, "/v1/cluster")).body)) as Status;
 }
 
-function isFull(keys: number): (status: Status) => boolean {
-  return ({ rows, nodes }) => rows === keys && nodes.every(({ rebuilding }) => rebuilding === 0);
+function isFull({ rows, nodes }: Status, keys: number): boolean {
+  return rows === keys && nodes.every(({ rebuilding }) => rebuilding === 0);
 }
 
 function started(rows: number): Promise<Row[]> {
   return closingAfter(async (keep) => {
     const cluster = keep(await folders(1));
-    await fillFolder(cluster.dataOf("n1"), rowsOf(rows));
+    await fillFolder(cluster.dataOf("n1"), rowsOf(rows, Date.now()));
     const start = async (after: string): Promise<Row> => {
       const startedMs = performance.now();
       await cluster.start("n1");

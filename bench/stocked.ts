@@ -16,8 +16,8 @@ const VALUE_BYTES = 100;
 const AGE_MS = 60_000;
 const BATCH_ROWS = 512;
 
-/** Rows as a client at one node would have written them a minute ago. */
-export function* rowsOf(keys: number, wallMs = Date.now()): Generator<Row> {
+/** Rows as a client at one node would have written them a minute before `wallMs`: the same for the same time. */
+export function* rowsOf(keys: number, wallMs: number): Generator<Row> {
   const value = new Uint8Array(VALUE_BYTES).fill(118);
   for (let index = 0; index < keys; index++) {
     const stamp = { timeUs: (wallMs - AGE_MS) * 1000 + index, actor: 1n };
