@@ -50,17 +50,18 @@ export class Reaping {
 
   /** Looks through one slice, and comes back. */
   tick(): void {
-    const { clock, random, limits } = this.parts;
     const candidates = this.slice();
-    const nowMs = clock.nowMs();
+    if (candidates.length === 0) return this.comeBack();
+    const nowMs = this.parts.clock.nowMs();
     const stageOf = ({ digest }: Candidate) => this.firstVotes.stageOf(digest, nowMs);
     const due = candidates.filter((candidate) => stageOf(candidate) === "due");
     const unknown = candidates.filter((candidate) => stageOf(candidate) === "unknown");
-    this.secondVote(due, () =>
-      this.firstVote(this.firstVotes.isFull ? [] : unknown, () => {
-        this.cancelTick = clock.after(jitter(random, limits.reapIntervalMs, REAP_INTERVAL_SPREAD), () => this.tick());
-      }),
-    );
+    this.secondVote(due, () => this.firstVote(this.firstVotes.isFull ? [] : unknown, () => this.comeBack()));
+  }
+
+  private comeBack(): void {
+    const { clock, random, limits } = this.parts;
+    this.cancelTick = clock.after(jitter(random, limits.reapIntervalMs, REAP_INTERVAL_SPREAD), () => this.tick());
   }
 
   stop(): void {

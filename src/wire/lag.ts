@@ -18,6 +18,7 @@ export class Lag {
   private cancel: Cancel | undefined;
   /** Of the last beats, the latest one last. */
   private readonly lateMs: number[] = new Array(BEATS).fill(0);
+  private leastMs = 0;
 
   constructor(private readonly clock: Clock) {}
 
@@ -26,6 +27,7 @@ export class Lag {
     this.cancel = this.clock.after(BEAT_MS, () => {
       this.lateMs.push(this.overdueMs);
       this.lateMs.shift();
+      this.leastMs = Math.min(...this.lateMs);
       this.start();
     });
   }
@@ -41,6 +43,6 @@ export class Lag {
 
   /** So late was every one of the last beats. */
   get standingMs(): number {
-    return Math.min(...this.lateMs);
+    return this.leastMs;
   }
 }
