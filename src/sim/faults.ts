@@ -4,10 +4,12 @@
  * A fault that makes no sense when its time comes is passed over: a part of a
  * script must be a script. Some are withheld because no store could survive
  * them: a disk is wiped only while all others vote, for two empty disks of three
- * owners hold less than a majority.
+ * owners hold less than a majority. And where a cluster forgets, somebody who ran when an
+ * old copy was put back runs on until the copy is found out: only peers can tell.
  */
 import { unreachable } from "../base/assert.js";
 import type { Random } from "../base/random.js";
+import { DEFAULT_LIMITS } from "../config.js";
 import type { NodeId } from "../ports.js";
 import { ALL_ROWS } from "../replica/rows.js";
 import type { SimCluster } from "./cluster.js";
@@ -15,6 +17,9 @@ import type { Tail } from "./disk.js";
 import { SimRandom } from "./random.js";
 import type { Fault } from "./script.js";
 import { CALM } from "./transport.js";
+
+/** Of a node that runs. */
+const ENDS_PROCESS: ReadonlySet<Fault["kind"]> = new Set(["crash", "power", "stop", "wipe", "restore"]);
 
 /** More than any script writes. */
 export const SIM_ROWS_MAX = 1_000_000;
@@ -29,6 +34,8 @@ export class Faults {
   /** How long each node's processes have stood still, in sum, as far as they went on. */
   private readonly stoodStillMs = new Map<NodeId, number>();
   private readonly stopping = new Set<NodeId>();
+  /** An old copy was put back after so many new lives of its node, and these have run since. */
+  private copied: { readonly node: NodeId; readonly lives: number; readonly witnesses: Set<NodeId> } | undefined;
   private readonly random: Random;
 
   /** `isQuiet`: no write is under way. `onGone`: a process died, and so did what it was asked. */
@@ -115,7 +122,8 @@ export class Faults {
       case "start":
         return !cluster.runs(node) && this.start(node);
       default:
-        return cluster.runs(node) && !this.stopping.has(node) && this.befallRunning(fault, node);
+        if (!cluster.runs(node) || this.stopping.has(node)) return false;
+        return !(ENDS_PROCESS.has(fault.kind) && this.isLastWitness(node)) && this.befallRunning(fault, node);
     }
   }
 
@@ -133,7 +141,7 @@ export class Faults {
       case "wipe":
         return this.replace(node, () => this.cluster.wipe(node));
       case "restore":
-        return this.cluster.disk(node).hasCopy && this.replace(node, () => this.cluster.disk(node).restore());
+        return this.cluster.disk(node).hasCopy && this.putBack(node);
       case "pause":
         return this.pause(node);
       case "resume":
@@ -199,6 +207,26 @@ export class Faults {
     this.crash(node, "lost");
     act();
     return true;
+  }
+
+  private putBack(node: NodeId): boolean {
+    const { cluster } = this;
+    const lives = this.livesOf(node);
+    const isBack = this.replace(node, () => cluster.disk(node).restore());
+    const forgets = cluster.config.limits.carrierAgeMaxMs < DEFAULT_LIMITS.carrierAgeMaxMs;
+    if (isBack && forgets) this.copied = { node, lives, witnesses: new Set(cluster.ids.filter((id) => id !== node)) };
+    return isBack;
+  }
+
+  /** Whether nobody else could tell that a store is an old copy; if somebody could, this node is no witness any more. */
+  private isLastWitness(node: NodeId): boolean {
+    const { copied } = this;
+    if (copied === undefined || !copied.witnesses.has(node) || this.livesOf(copied.node) > copied.lives) return false;
+    return copied.witnesses.size === 1 || !copied.witnesses.delete(node);
+  }
+
+  private livesOf(node: NodeId): number {
+    return this.cluster.meter(node).sum("murmur_incarnations_total");
   }
 
   /** Whether the others can do without what this node holds: all vote, no write is under way, and nobody's owner is alone. */
