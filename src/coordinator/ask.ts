@@ -8,7 +8,7 @@
  */
 import { assert } from "../base/assert.js";
 import type { Cancel, Clock, NodeId } from "../ports.js";
-import type { Refused, ReplyTo, Request } from "../wire/messages.js";
+import type { KeepHint, Refused, ReplyTo, Request } from "../wire/messages.js";
 import type { Recall } from "../wire/rpc.js";
 import type { Asker } from "./asker.js";
 import type { Asked } from "./outcome.js";
@@ -33,6 +33,8 @@ const LEAST_TIMEOUT_MS = 1;
 export class Ask {
   private readonly startedMs: number;
   private readonly parts: Part[] = [];
+  /** Apart: who keeps a hint may be an owner too. */
+  private readonly standIns: Part[] = [];
   private readonly timers: Cancel[] = [];
   private finished = false;
 
@@ -77,6 +79,18 @@ export class Ask {
     });
   }
 
+  /** Asks for a hint to be kept, and notes it for the client while that waits; says whether it is kept. */
+  askToKeep(node: NodeId, request: KeepHint, onKept: (isKept: boolean) => void): void {
+    const part = this.partFor(node, "hint");
+    if (!this.finished) this.standIns.push(part);
+    this.send(node, request, (reply) => {
+      const isKept = reply?.kind === "keep-hint-reply" && reply.kept[0] === true;
+      if (reply !== undefined) part.answeredMs = this.elapsedMs();
+      part.state = isKept ? "same" : "failed";
+      onKept(isKept);
+    });
+  }
+
   hasAsked(node: NodeId): boolean {
     return this.partOf(node) !== undefined;
   }
@@ -109,9 +123,9 @@ export class Ask {
     for (const cancel of this.timers) cancel();
   }
 
-  /** Everyone's part, in the order of asking. */
+  /** Everyone's part, in the order of asking, owners first. */
   report(): Asked[] {
-    return this.parts.map(({ node, askedMs, answeredMs, role, state }) => ({
+    return [...this.parts, ...this.standIns].map(({ node, askedMs, answeredMs, role, state }) => ({
       node,
       askedMs,
       answeredMs,
@@ -128,10 +142,13 @@ export class Ask {
       return known;
     }
     const named = node === this.host.self ? "self" : role;
-    const askedMs = this.elapsedMs();
-    const part: Part = { node, askedMs, role: named, answeredMs: undefined, state: "pending", recall: undefined };
+    const part = this.partFor(node, named);
     this.parts.push(part);
     return part;
+  }
+
+  private partFor(node: NodeId, role: Asked["role"]): Part {
+    return { node, askedMs: this.elapsedMs(), role, answeredMs: undefined, state: "pending", recall: undefined };
   }
 
   private partOf(node: NodeId): Part | undefined {

@@ -49,8 +49,7 @@ export class Hinting {
   private keep(at: NodeId, owner: NodeId): void {
     this.covered.add(owner);
     this.host.onHintAsked();
-    this.ask.send(at, { kind: "keep-hint", target: owner, entries: [this.entry] }, (reply) => {
-      const isKept = reply?.kind === "keep-hint-reply" && reply.kept[0] === true;
+    this.ask.askToKeep(at, { kind: "keep-hint", target: owner, entries: [this.entry] }, (isKept) => {
       if (!isKept) this.covered.delete(owner);
       if (!isKept && at !== this.parts.self) this.owe(owner);
       this.host.onHint(isKept);

@@ -39,8 +39,11 @@ export interface Asked {
   /** When it was asked and when it answered, in milliseconds since the request began; answeredMs is undefined while silent. */
   readonly askedMs: number;
   readonly answeredMs: number | undefined;
-  /** first: asked at once. hedge: a spare. self: the coordinator's own replica. late: not heard when the client was answered. */
-  readonly role: "first" | "hedge" | "self" | "late";
+  /**
+   * first: asked at once. hedge: a spare. self: the coordinator's own replica. late: not heard when the client was answered.
+   * hint: no replica, but who keeps a write for one that was down.
+   */
+  readonly role: "first" | "hedge" | "self" | "late" | "hint";
   /** same: holds the answer. behind: held less, and is mended. failed: refused or damaged. pending: silent so far. */
   readonly state: "same" | "behind" | "failed" | "pending";
 }

@@ -237,6 +237,24 @@ test("a node whose clock is far off its peers' refuses to coordinate, and says w
   assert.equal(textOf(get(cluster, "n1", "QUORUM")), "x");
 });
 
+test("whoever stands in for an owner that is down is named, and is no replica", () => {
+  const cluster = clusterOf({ seed: "named", nodes: 5 });
+  const [first, second, third] = placeOf(cluster).owners as [string, string, string];
+  cluster.crash(third);
+  cluster.runUntil(() => !cluster.member(first).opinionOf(third).alive, 5000);
+  cluster.run(2000);
+  const written = put(cluster, first, "x", "TWO");
+  assert.ok(written.ok);
+  const [hint] = written.replicas.filter(({ node }) => ![first, second, third].includes(node));
+  assert.ok(hint !== undefined && ["hint", "late"].includes(hint.role));
+  const alone = clusterOf({ seed: "named", nodes: 5 });
+  for (const id of [first, second, third]) alone.crash(id);
+  const [other] = alone.ids.filter((id) => ![first, second, third].includes(id)) as [string];
+  alone.run(5000);
+  const kept = put(alone, other, "x", "ANY");
+  assert.ok(kept.ok && kept.replicas.some(({ role, state }) => role === "hint" && state === "same"));
+});
+
 test("a node that starts with its clock ahead stamps nothing before others have told it theirs", () => {
   const cluster = clusterOf({ seed: "skewed start" });
   cluster.crash("n1");
