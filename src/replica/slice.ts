@@ -4,7 +4,9 @@
  * What the disk cannot read is stepped over. First the rows before it are read
  * in ever smaller scans; then, as nobody knows its keys, the tokens where it begins
  * and ends are looked for by halves. So one bad row or page costs a walk what is
- * on it and a hundred short scans, not all that comes after it.
+ * on it and a hundred short scans, not all that comes after it. Rows between bad ones
+ * that lie close together may be stepped over with them: a later walk reads them,
+ * when those have been healed.
  */
 import { compareBytes, Writer } from "../base/bytes.js";
 import { type Row, type Storage, StorageDamage } from "../ports.js";
