@@ -167,18 +167,6 @@ export const STAMP_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
-    name: "bound-forgotten",
-    defect: "after a start the clock begins where the wall clock stands, and not above the persisted bound",
-    needs: withFault("crash", "blackout", "power loss"),
-    edits: [
-      {
-        file: MINT,
-        find: "this.lastUs = record?.boundUs ?? 0;",
-        replace: "this.lastUs = 0;",
-      },
-    ],
-  },
-  {
     name: "actor-shared",
     defect: "a new store takes an actor that another store has",
     edits: [{ file: MINT, find: "vouched ? record.actor : u64(world.random)", replace: "vouched ? record.actor : 1n" }],
