@@ -23,8 +23,9 @@ if (files.length === 0 || missing !== undefined) {
   process.stderr.write(`no compiled test ${missing ?? `for ${only.join(" ")}`}: run npm run build\n`);
   process.exit(1);
 }
-// Node's own default leaves one core out: of two, that is half.
-const concurrency = `--test-concurrency=${availableParallelism()}`;
+// Node's own default leaves one core out: of two, that is half. Long tests have the machine for themselves,
+// because they load it and count what fails.
+const concurrency = `--test-concurrency=${suffix === ".long.ts" ? 1 : availableParallelism()}`;
 const runner = spawn(process.execPath, ["--test", concurrency, ...files], { cwd: root, stdio: "inherit" });
 runner.on("exit", (code) => {
   process.exitCode = code ?? 1;
