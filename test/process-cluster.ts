@@ -131,9 +131,17 @@ export class ProcessCluster {
       const { hostname, port } = new URL(this.url(id));
       const options = { hostname, port, path, method, headers, agent: this.agent };
       const sent = request(options, (response) => collect(response, resolve, reject));
-      sent.on("error", reject);
+      sent.on("error", (error) => reject(this.withLastWords(id, error)));
       sent.end(body);
     });
+  }
+
+  /** Why nobody answers, where a process has ended by itself. */
+  private withLastWords(id: string, error: Error): Error {
+    const forked = this.running.get(id);
+    return forked?.hasEnded === true
+      ? new Error(`${id} ended by itself: ${forked.lastLines}`, { cause: error })
+      : error;
   }
 
   put(id: string, bucket: string, key: string | Buffer, value: string | Buffer, query = ""): Promise<Answer> {
