@@ -8,7 +8,7 @@
  */
 import { assert } from "../base/assert.js";
 import type { Cancel, Clock, NodeId } from "../ports.js";
-import type { KeepHint, Refused, ReplyTo, Request } from "../wire/messages.js";
+import type { KeepHint, OnReply, Request, RequestOf } from "../wire/messages.js";
 import type { Recall } from "../wire/rpc.js";
 import type { Asker } from "./asker.js";
 import type { Asked } from "./outcome.js";
@@ -53,11 +53,7 @@ export class Ask {
   }
 
   /** Asks an owner; the callback gets its answer, or undefined after the deadline. */
-  send<Kind extends Request["kind"]>(
-    node: NodeId,
-    request: Extract<Request, { kind: Kind }>,
-    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
-  ): Recall {
+  send<Kind extends Request["kind"]>(node: NodeId, request: RequestOf<Kind>, onReply: OnReply<Kind>): Recall {
     const remainingMs = Math.max(LEAST_TIMEOUT_MS, this.deadlineMs - this.elapsedMs());
     return this.host.rpc.call(node, request, remainingMs, onReply);
   }
@@ -66,8 +62,8 @@ export class Ask {
   ask<Kind extends Request["kind"]>(
     node: NodeId,
     role: "first" | "hedge",
-    request: Extract<Request, { kind: Kind }>,
-    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+    request: RequestOf<Kind>,
+    onReply: OnReply<Kind>,
   ): void {
     const part = this.noteAsked(node, role);
     part.recall = this.send(node, request, (reply) => {

@@ -5,20 +5,12 @@
  * done to peers that are overdue: what waits there, unread, need not be done any more.
  */
 import type { Clock, Meter, NodeId } from "../ports.js";
-import type { Refused, ReplyTo, Request } from "../wire/messages.js";
-import type { Recall } from "../wire/rpc.js";
+import type { OnReply, Request, RequestOf } from "../wire/messages.js";
+import type { Recall, Rpc } from "../wire/rpc.js";
 import type { Latencies } from "./latency.js";
 
 /** Who sends questions: wire/rpc.ts, or something in front of it. */
-export interface Asker {
-  /** Asks `to`. `onReply` comes once: the answer, a refusal, or undefined after `timeoutMs`. */
-  call<Kind extends Request["kind"]>(
-    to: NodeId,
-    request: Extract<Request, { kind: Kind }>,
-    timeoutMs: number,
-    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
-  ): Recall;
-}
+export type Asker = Pick<Rpc, "call">;
 
 export interface TimedHost {
   readonly self: NodeId;
@@ -35,9 +27,9 @@ export class TimedAsker implements Asker {
 
   call<Kind extends Request["kind"]>(
     to: NodeId,
-    request: Extract<Request, { kind: Kind }>,
+    request: RequestOf<Kind>,
     timeoutMs: number,
-    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+    onReply: OnReply<Kind>,
   ): Recall {
     // Asking oneself takes no time, and a write waits for the disk.
     const isTimed = (request.kind === "read" || request.kind === "scan") && to !== this.host.self;

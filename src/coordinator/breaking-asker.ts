@@ -6,7 +6,7 @@
  */
 import type { Limits } from "../config.js";
 import type { Clock, Meter, NodeId } from "../ports.js";
-import type { Refused, Reply, ReplyTo, Request } from "../wire/messages.js";
+import type { OnReply, Refused, Reply, Request, RequestOf } from "../wire/messages.js";
 import type { Recall } from "../wire/rpc.js";
 import type { Asker } from "./asker.js";
 import type { Breaker } from "./breaker.js";
@@ -30,9 +30,9 @@ export class BreakingAsker implements Asker {
 
   call<Kind extends Request["kind"]>(
     to: NodeId,
-    request: Extract<Request, { kind: Kind }>,
+    request: RequestOf<Kind>,
     timeoutMs: number,
-    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+    onReply: OnReply<Kind>,
   ): Recall {
     const { self, clock, later } = this.host;
     if (to === self) return this.asker.call(to, request, timeoutMs, onReply);

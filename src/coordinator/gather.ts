@@ -15,7 +15,7 @@
  */
 import type { Limits } from "../config.js";
 import type { Clock, NodeId } from "../ports.js";
-import type { Refused, Reply, ReplyTo, Request } from "../wire/messages.js";
+import type { OnReply, Reply, Request, RequestOf } from "../wire/messages.js";
 import {
   bytesOfItem,
   type Item,
@@ -83,9 +83,9 @@ export class Gather implements Asker {
 
   call<Kind extends Request["kind"]>(
     to: NodeId,
-    request: Extract<Request, { kind: Kind }>,
+    request: RequestOf<Kind>,
     timeoutMs: number,
-    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+    onReply: OnReply<Kind>,
   ): Recall {
     const plural: Request = request;
     const items = isPlural(plural) ? itemsOf(plural) : NOTHING;

@@ -16,7 +16,7 @@ import { bytesToMapKey, equalBytes } from "../base/bytes.js";
 import type { NodeId } from "../ports.js";
 import { bucketOfRow, partitionOfRow, placementOfRow, TOKEN_BITS } from "../replica/rows.js";
 import { hasBit } from "../replica/votes.js";
-import type { ReplyTo, Request } from "../wire/messages.js";
+import type { ReplyTo, Request, RequestOf } from "../wire/messages.js";
 import type { BlockAnswer, BlockSum, ListedRow, SummedBlock, TokenBlock } from "../wire/sync-messages.js";
 import { type BlockRead, Blocks, blockSum, partsOf, WHOLE_RING } from "./blocks.js";
 import type { SyncParts } from "./parts.js";
@@ -279,7 +279,7 @@ export class Session {
   }
 
   private ask<Kind extends Request["kind"]>(
-    request: Extract<Request, { kind: Kind }>,
+    request: RequestOf<Kind>,
     onReply: (reply: ReplyTo[Kind]) => void,
     timeoutMs = this.parts.limits.syncDeadlineMs,
   ): void {

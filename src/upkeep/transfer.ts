@@ -10,17 +10,14 @@ import { equalBytes } from "../base/bytes.js";
 import type { NodeId } from "../ports.js";
 import { bornAtUs } from "../replica/carriers.js";
 import { bucketOfRow } from "../replica/rows.js";
-import type { Entry, MergeResult, ReplyTo, Request, RowAnswer } from "../wire/messages.js";
+import type { Entry, MergeResult, ReplyTo, Request, RequestOf, RowAnswer } from "../wire/messages.js";
 import type { SyncParts } from "./parts.js";
 
 /** What a transfer needs of the exchange that it belongs to. */
 export interface TransferHost {
   readonly peer: NodeId;
   /** Asks the peer; when it does not answer, the exchange ends and nothing comes back. */
-  ask<Kind extends Request["kind"]>(
-    request: Extract<Request, { kind: Kind }>,
-    onReply: (reply: ReplyTo[Kind]) => void,
-  ): void;
+  ask<Kind extends Request["kind"]>(request: RequestOf<Kind>, onReply: (reply: ReplyTo[Kind]) => void): void;
   votesHere(row: Uint8Array): boolean;
   votesThere(row: Uint8Array): boolean;
   /** A row did not arrive: its partition is not the same yet. */

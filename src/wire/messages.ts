@@ -248,3 +248,8 @@ export interface ReplyTo {
   readonly "reap-vote": ReapReply;
   readonly reap: ReapReply;
 }
+
+export type RequestOf<Kind extends Request["kind"]> = Extract<Request, { kind: Kind }>;
+
+/** Of whoever asked: gets the answer, a refusal, or undefined when neither came in time. */
+export type OnReply<Kind extends Request["kind"]> = (reply: ReplyTo[Kind] | Refused | undefined) => void;

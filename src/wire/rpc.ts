@@ -17,7 +17,7 @@ import type { Cancel, Lane, NodeId, World } from "../ports.js";
 import type { Turn } from "../turn.js";
 import { kindByte, readMessage, writeMessage } from "./codec.js";
 import { laneOf } from "./lane.js";
-import type { Message, Refused, Reply, ReplyTo, Request } from "./messages.js";
+import type { Message, OnReply, Refused, Reply, ReplyTo, Request, RequestOf } from "./messages.js";
 
 /** Who answers here. */
 export interface RpcHost {
@@ -87,9 +87,9 @@ export class Rpc {
   /** Asks `to`. `onReply` comes once: the answer, a refusal, or undefined after `timeoutMs`. */
   call<Kind extends Request["kind"]>(
     to: NodeId,
-    request: Extract<Request, { kind: Kind }>,
+    request: RequestOf<Kind>,
     timeoutMs: number,
-    onReply: (reply: ReplyTo[Kind] | Refused | undefined) => void,
+    onReply: OnReply<Kind>,
   ): Recall {
     assert(timeoutMs > 0, "a question needs time for its answer");
     const id = this.nextId;
