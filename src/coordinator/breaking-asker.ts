@@ -6,7 +6,14 @@
  */
 import type { Limits } from "../config.js";
 import type { Clock, Meter, NodeId } from "../ports.js";
-import type { OnReply, Refused, Reply, Request, RequestOf } from "../wire/messages.js";
+import {
+  type OnReply,
+  type Refused,
+  type Reply,
+  type Request,
+  type RequestOf,
+  tellsOverload,
+} from "../wire/messages.js";
 import type { Recall } from "../wire/rpc.js";
 import type { Asker } from "./asker.js";
 import type { Breaker } from "./breaker.js";
@@ -48,8 +55,7 @@ export class BreakingAsker implements Asker {
 
   private note(node: NodeId, timeoutMs: number, reply: Reply | undefined): void {
     const { clock, meter, limits } = this.host;
-    const isBusy = reply?.kind === "refused" && (reply.reason === "overloaded" || reply.reason === "expired");
-    if (reply !== undefined && !isBusy) {
+    if (reply !== undefined && !tellsOverload(reply)) {
       if (this.breaker.onAnswered(node)) meter.gauge("murmur_breaker_open", 0, { peer: node });
       return;
     }

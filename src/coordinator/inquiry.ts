@@ -7,7 +7,7 @@
  */
 import type { Hedge } from "../cluster-config.js";
 import type { NodeId } from "../ports.js";
-import type { Reply } from "../wire/messages.js";
+import { type Reply, tellsOverload } from "../wire/messages.js";
 import { Ask } from "./ask.js";
 import { Hedges } from "./hedge.js";
 import type { CoordinatorParts } from "./parts.js";
@@ -53,7 +53,7 @@ export class Inquiry {
    */
   onUncounted(node: NodeId, reply: Reply): void {
     this.failed.add(node);
-    const isBusy = reply.kind === "refused" && (reply.reason === "overloaded" || reply.reason === "expired");
+    const isBusy = tellsOverload(reply);
     if (isBusy) this.busy.add(node);
     if (this.ask.isFinished) return;
     const spare = this.spareFor(node);

@@ -13,8 +13,10 @@
  * promises least, of a key that is hot may be answered with what was found for
  * one that began at most so many milliseconds ago, whatever was written since.
  */
+import type { Hedge } from "../cluster-config.js";
 import type { Limits } from "../config.js";
 import type { Clock, Meter } from "../ports.js";
+import { hedgePolicyText } from "./hedge-policy.js";
 import { type HotKeys, nameOf } from "./hot-keys.js";
 import type { ReadOutcome, ReadRequest } from "./outcome.js";
 
@@ -125,5 +127,11 @@ export class SharedReads {
 
 /** Bucket and key are the same already. */
 function asksTheSame(a: ReadRequest, b: ReadRequest): boolean {
-  return a.level === b.level && a.mend === b.mend && a.deadlineMs === b.deadlineMs && a.hedge === b.hedge;
+  return a.level === b.level && a.mend === b.mend && a.deadlineMs === b.deadlineMs && isSameHedge(a.hedge, b.hedge);
+}
+
+/** Mostly their bucket's; a request that names one has it anew. */
+function isSameHedge(a: Hedge, b: Hedge): boolean {
+  if (a === b) return true;
+  return a.budgetPercent === b.budgetPercent && hedgePolicyText(a.after) === hedgePolicyText(b.after);
 }

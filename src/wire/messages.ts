@@ -203,6 +203,11 @@ export interface Refused {
   readonly reason: (typeof REFUSALS)[number];
 }
 
+/** Whoever was asked had too much to do: it may have time later, and another may have it now. */
+export function tellsOverload(reply: Reply): boolean {
+  return reply.kind === "refused" && (reply.reason === "overloaded" || reply.reason === "expired");
+}
+
 /** The question of this frame's id is of no more use: if it was not looked at yet, it is refused unread. */
 export interface Cancel {
   readonly kind: "cancel";

@@ -77,9 +77,21 @@ describe("identical reads", () => {
     fixture.read(ONE);
     fixture.read({ ...QUORUM, deadlineMs: 999 });
     fixture.read({ ...QUORUM, mend: false });
-    fixture.read({ ...QUORUM, hedge: { ...DEFAULT_HEDGE } });
+    fixture.read({ ...QUORUM, hedge: { ...DEFAULT_HEDGE, after: { kind: "never" } } });
+    fixture.read({ ...QUORUM, hedge: { ...DEFAULT_HEDGE, budgetPercent: DEFAULT_HEDGE.budgetPercent + 1 } });
     fixture.read({ ...QUORUM, bucket: "c" });
-    assert.equal(fixture.asked.length, 6);
+    assert.equal(fixture.asked.length, 7);
+  });
+
+  test("are identical when each names the same hedge by itself", () => {
+    const fixture = new Fixture();
+    for (let time = 0; time < 10; time++) {
+      fixture.read({ ...QUORUM, hedge: { ...DEFAULT_HEDGE, after: { kind: "after", ms: 10 } } });
+    }
+    assert.equal(fixture.asked.length, 1);
+    fixture.answer(0);
+    fixture.answer(1);
+    assert.deepEqual([fixture.answered, fixture.asked.length], [10, 2]);
   });
 });
 
