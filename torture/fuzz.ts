@@ -81,7 +81,7 @@ export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
     await cluster.kill(HOSTILE);
     return await new Fuzz(cluster, new Scale(cluster, TARGET, weightFile), options).run();
   } finally {
-    rmSync(weightFile, { force: true });
+    for (const file of [secretFile, weightFile]) rmSync(file, { force: true });
     await cluster.close();
   }
 }
