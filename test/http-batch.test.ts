@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import type { Failure, FailureKind } from "../src/coordinator/outcome.js";
-import { encodeContext } from "../src/lattice/stamp.js";
+import { contextUpTo, encodeContext } from "../src/lattice/context.js";
 import { ACTOR, type Answer, NOW_MS, startEdge, type TestEdge } from "./http-harness.js";
 
 let edge: TestEdge;
@@ -119,7 +119,7 @@ test("without wishes each item takes what its bucket says", async () => {
 });
 
 test("a context makes a write supersede what was read", async () => {
-  const context = [{ timeUs: NOW_MS * 1000, actor: ACTOR }];
+  const context = contextUpTo({ timeUs: NOW_MS * 1000, actor: ACTOR });
   const text = base64url(encodeContext(context));
   await resultsOf({ writes: [{ bucket: "users", key: "a", value: "", context: text }] });
   assert.deepEqual(edge.store.writes[0]?.context, context);

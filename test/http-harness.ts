@@ -21,8 +21,8 @@ import type {
   Store,
   TopReport,
 } from "../src/http/store.js";
+import { contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
 import type { View } from "../src/lattice/lattice.js";
-import { EMPTY_CONTEXT } from "../src/lattice/stamp.js";
 import { PromMeter } from "../src/real/meter.js";
 import type { RepairOrder, RepairStatus } from "../src/upkeep/repair.js";
 
@@ -64,7 +64,7 @@ export class FakeStore implements Store {
       const refused = this.writeOutcome;
       return this.later(() => done(refused));
     }
-    const context = [{ timeUs: ++this.lastUs, actor: ACTOR }];
+    const context = contextUpTo({ timeUs: ++this.lastUs, actor: ACTOR });
     this.views.set(placeOf(request), { contents: request.op.kind === "put" ? [request.op] : [], context });
     this.later(() => done({ ok: true, context, replicas: REPLICAS }));
   }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { after, before, test } from "node:test";
-import { EMPTY_CONTEXT } from "../src/lattice/stamp.js";
+import { EMPTY_CONTEXT } from "../src/lattice/context.js";
 import { startEdge, type TestEdge } from "./http-harness.js";
 import { until } from "./ports/until.js";
 

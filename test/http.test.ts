@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import type { Failure, FailureKind } from "../src/coordinator/outcome.js";
-import { encodeContext } from "../src/lattice/stamp.js";
+import { contextUpTo, EMPTY_CONTEXT, encodeContext } from "../src/lattice/context.js";
 import { ACTOR, NOW_MS, REPLICAS, startEdge, type TestEdge } from "./http-harness.js";
 
 const ADA = "/v1/buckets/users/keys/ada";
@@ -19,7 +19,7 @@ beforeEach(() => {
 });
 
 function contextText(timeMs: number): string {
-  return Buffer.from(encodeContext([{ timeUs: timeMs * 1000, actor: ACTOR }])).toString("base64url");
+  return Buffer.from(encodeContext(contextUpTo({ timeUs: timeMs * 1000, actor: ACTOR }))).toString("base64url");
 }
 
 test("a value comes back byte for byte with its type, its context and who was asked", async () => {
@@ -63,7 +63,7 @@ test("a deleted key and one that never was are 404 and still carry their context
     assert.equal(got.headers[name], deleted.headers[name]);
   }
   const never = await edge.ask("GET", "/v1/buckets/users/keys/never");
-  assert.equal(never.headers["murmur-context"], Buffer.from(encodeContext([])).toString("base64url"));
+  assert.equal(never.headers["murmur-context"], Buffer.from(encodeContext(EMPTY_CONTEXT)).toString("base64url"));
 });
 
 test("If-None-Match is answered 304 while the value is the same", async () => {
@@ -158,7 +158,7 @@ test("content types are kept, and what a browser might run is a download", async
 
 test("a stored type that no header can hold does not break the answer", async () => {
   const contents = [{ contentType: "text/html\r\nSet-Cookie: a=b", value: Buffer.from("x") }];
-  edge.store.readOutcome = { ok: true, view: { contents, context: [] }, replicas: [], mended: [] };
+  edge.store.readOutcome = { ok: true, view: { contents, context: EMPTY_CONTEXT }, replicas: [], mended: [] };
   const got = await edge.ask("GET", ADA);
   assert.equal(got.status, 200);
   assert.equal(got.headers["content-type"], "application/octet-stream");
@@ -201,9 +201,13 @@ test("a write carries what its client has seen, and an impossible context is ref
   for (const method of ["PUT", "DELETE"]) {
     const put = await edge.ask(method, ADA, { headers: { "murmur-context": accepted } });
     assert.equal(put.status, 204);
-    assert.deepEqual(edge.store.writes.at(-1)?.context, [{ timeUs: (NOW_MS + 10_000) * 1000, actor: ACTOR }]);
+    assert.deepEqual(
+      edge.store.writes.at(-1)?.context,
+      contextUpTo({ timeUs: (NOW_MS + 10_000) * 1000, actor: ACTOR }),
+    );
   }
-  const [large] = [encodeContext(Array.from({ length: 300 }, (_, index) => ({ timeUs: 1, actor: BigInt(index) })))];
+  const vector = Array.from({ length: 300 }, (_, index) => ({ timeUs: 1, actor: BigInt(index) }));
+  const large = encodeContext({ vector, dots: [] });
   const table: [context: string | string[], detail: RegExp][] = [
     ["", /not one that this cluster answered/],
     ["!!", /not one/],

@@ -7,8 +7,8 @@ import { Agent, type IncomingMessage, request } from "node:http";
 import { asBuffer, utf8 } from "../src/base/bytes.js";
 import { keyPath } from "../src/base/key-path.js";
 import { MurmurClient, MurmurError } from "../src/client/client.js";
+import { type Context, decodeContext, encodeContext, isEmptyContext } from "../src/lattice/context.js";
 import type { View } from "../src/lattice/lattice.js";
-import { type Context, decodeContext, encodeContext } from "../src/lattice/stamp.js";
 import { BUCKET } from "./cluster.js";
 
 export interface Wish {
@@ -80,7 +80,7 @@ function pathOf({ kind, key, level, ttlMs, timeoutMs }: Wish): string {
 function headersOf({ value, context }: Wish): Record<string, string> {
   return {
     ...(value === undefined ? {} : { "Content-Type": "text/plain" }),
-    ...(context.length === 0 ? {} : { "Murmur-Context": contextText(context) }),
+    ...(isEmptyContext(context) ? {} : { "Murmur-Context": contextText(context) }),
   };
 }
 
@@ -144,7 +144,7 @@ async function throughClient(client: MurmurClient, wish: Wish): Promise<Answer> 
   const bucket = client.bucket(BUCKET);
   const options = {
     ...{ consistency: level, timeoutMs },
-    ...(wish.context.length === 0 ? {} : { context: contextText(wish.context) }),
+    ...(isEmptyContext(wish.context) ? {} : { context: contextText(wish.context) }),
   };
   if (kind === "read") {
     const found = await bucket.get<string>(key, { consistency: level, timeoutMs });

@@ -3,9 +3,11 @@
  * levels, half of the writes with the context that their client has seen. Every
  * answer goes to the checker, and every request to the count of availability.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { below, between, fraction, happens, pick, type Random } from "../src/base/random.js";
 import type { Level } from "../src/config.js";
+import { contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
 import type { Checker } from "../src/sim/checker.js";
 import { type Availability, neededOf, type Verdict } from "./availability.js";
 import type { TorturedCluster } from "./cluster.js";
@@ -91,7 +93,7 @@ export class Load {
     const wish: Wish = {
       ...{ kind, key: keyName(key), level, value, timeoutMs: TIMEOUT_MS },
       ttlMs: isExpiring ? between(random, 100, 5000) : undefined,
-      context: seen === undefined ? [] : [seen],
+      context: seen === undefined ? EMPTY_CONTEXT : contextUpTo(seen),
     };
     const before = this.reachable(door, wish.key);
     const fault = this.options.fault();

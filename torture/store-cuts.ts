@@ -3,9 +3,11 @@
  * whatever its disk had not promised, again and again: with nobody to help,
  * every write that was acknowledged must be there.
  */
+
 import { setTimeout as sleep } from "node:timers/promises";
 import { below, happens } from "../src/base/random.js";
 import { SeededRandom } from "../src/base/seeded.js";
+import { EMPTY_CONTEXT } from "../src/lattice/context.js";
 import { Checker } from "../src/sim/checker.js";
 import { TorturedCluster } from "./cluster.js";
 import { plainDoor, type Wish } from "./doors.js";
@@ -40,12 +42,20 @@ export async function cutStore(cuts: number, seed: number): Promise<StoreCuts> {
     const value = kind === "put" ? `value of ${name}` : undefined;
     if (value !== undefined) checker.onAttempt(key, value, false);
     const answer = await door.ask({
-      ...{ kind, key: `key ${key}`, value, level: "ONE", ttlMs: undefined, context: [], timeoutMs: TIMEOUT_MS },
+      ...{
+        kind,
+        key: `key ${key}`,
+        value,
+        level: "ONE",
+        ttlMs: undefined,
+        context: EMPTY_CONTEXT,
+        timeoutMs: TIMEOUT_MS,
+      },
     });
     if (answer.kind === "wrong") violations.push(`${name}: ${answer.code}`);
     if (answer.kind !== "ok") return false;
     if (kind === "read") checker.onRead(ticket, answer.view, true);
-    else checker.onWritten(ticket, value, answer.view.context, []);
+    else checker.onWritten(ticket, value, answer.view.context, EMPTY_CONTEXT);
     violations.push(...checker.violations.splice(0));
     return true;
   };

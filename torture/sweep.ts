@@ -1,5 +1,7 @@
 /** Reads every key at ALL: nothing may be missing, and whoever is behind or damaged is mended by it. */
+
 import { setTimeout as sleep } from "node:timers/promises";
+import { EMPTY_CONTEXT } from "../src/lattice/context.js";
 import type { Checker } from "../src/sim/checker.js";
 import type { TorturedCluster } from "./cluster.js";
 import { type Answer, type Door, plainDoor } from "./doors.js";
@@ -38,7 +40,7 @@ async function readAtAll(
     const ticket = checker.begin(key, name, "ALL");
     const answer: Answer = await door.ask({
       ...{ kind: "read", key: keyName(key), level: "ALL", timeoutMs: TIMEOUT_MS },
-      ...{ value: undefined, ttlMs: undefined, context: [] },
+      ...{ value: undefined, ttlMs: undefined, context: EMPTY_CONTEXT },
     });
     if (answer.kind === "ok") {
       checker.onRead(ticket, answer.view, true);

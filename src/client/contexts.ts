@@ -7,7 +7,7 @@
  * says which values a write supersedes, and that has to be the caller's word.
  */
 
-import { decodeContext, highestTimeUs } from "../lattice/stamp.js";
+import { decodeContext, highestTimeUs } from "../lattice/context.js";
 import { badRequest } from "./errors.js";
 
 export class Contexts {

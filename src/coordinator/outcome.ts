@@ -7,8 +7,9 @@
  */
 import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
-import type { Op, View } from "../lattice/lattice.js";
-import type { Context } from "../lattice/stamp.js";
+import type { Context } from "../lattice/context.js";
+import type { View } from "../lattice/lattice.js";
+import type { Op } from "../lattice/op.js";
 import type { NodeId } from "../ports.js";
 
 export interface ReadRequest {

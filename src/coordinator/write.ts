@@ -14,7 +14,8 @@
  * A timeout is unknown. "Not applied" is said only if nothing was sent.
  */
 import { assert } from "../base/assert.js";
-import { highestTimeUs, type Stamp } from "../lattice/stamp.js";
+import { contextUpTo, highestTimeUs } from "../lattice/context.js";
+import type { Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Entry, MergeReply, MergeResult, Refused } from "../wire/messages.js";
 import { Ask } from "./ask.js";
@@ -80,7 +81,7 @@ class WritePath {
       if (this.ask.isFinished) return;
       if (stamp === undefined) return this.fail("disk-full");
       this.stamp = stamp;
-      const state = lattice.encode(lattice.mutate(lattice.bottom, this.request.op, stamp));
+      const state = lattice.encode(lattice.mutate(lattice.bottom, { ...this.request, stamp }));
       this.askAll({ row: this.row, state, bornAtUs });
     });
   }
@@ -190,7 +191,7 @@ class WritePath {
     this.finish();
     if (this.tally.isWithoutOwner) this.parts.meter.count("murmur_any_by_hints_total");
     assert(this.stamp !== undefined, "an acknowledged write has a stamp");
-    this.done({ ok: true, context: [this.stamp], replicas: this.ask.report() });
+    this.done({ ok: true, context: contextUpTo(this.stamp), replicas: this.ask.report() });
   }
 
   private fail(kind: FailureKind): void {

@@ -5,7 +5,7 @@
 import { hash } from "node:crypto";
 import { asBuffer } from "../base/bytes.js";
 import type { Asked } from "../coordinator/outcome.js";
-import { type Context, encodeContext } from "../lattice/stamp.js";
+import { type Context, encodeContext } from "../lattice/context.js";
 
 /** 128 bits: enough that two contexts of one key never share a tag. */
 const ETAG_CHARACTERS = 22;

@@ -1,7 +1,7 @@
 /**
  * A causal context as a client sends it back.
  */
-import { type Context, decodeContext, highestTimeUs } from "../lattice/stamp.js";
+import { type Context, decodeContext, highestTimeUs } from "../lattice/context.js";
 import { base64urlDecoded } from "./decode.js";
 import type { Edge } from "./edge.js";
 import { badRequest, type Problem } from "./problem.js";

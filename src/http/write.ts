@@ -7,8 +7,8 @@
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import type { WriteOutcome } from "../coordinator/outcome.js";
-import type { Op } from "../lattice/lattice.js";
-import { type Context, EMPTY_CONTEXT } from "../lattice/stamp.js";
+import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
+import type { Op } from "../lattice/op.js";
 import type { Address } from "./address.js";
 import { keyHeaders } from "./answer.js";
 import { expectedBytes, readBody } from "./body.js";

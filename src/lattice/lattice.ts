@@ -10,18 +10,9 @@
  * Absence is `bottom`. Failure is not a state: an error, a timeout or an
  * unreadable row is never merged and never counts.
  */
-import type { Context, Stamp } from "./stamp.js";
-
-/** A client's change to one key, whatever the lattice; each lattice accepts its own kinds. */
-export type Op =
-  | {
-      readonly kind: "put";
-      readonly contentType: string;
-      readonly value: Uint8Array;
-      /** Milliseconds since 1970 after which the value is gone; undefined: never. */
-      readonly expiresAtMs: number | undefined;
-    }
-  | { readonly kind: "delete" };
+import type { Context } from "./context.js";
+import type { Change, Op, OpRefusal } from "./op.js";
+import type { Stamp } from "./stamp.js";
 
 /** One value as a client gets it. */
 export interface Content {
@@ -49,8 +40,14 @@ export interface Lattice<State> {
   merge(a: State, b: State): State;
   /** Whether this lattice knows `kind`; a client's other wishes are 409 type-mismatch. */
   accepts(kind: Op["kind"]): boolean;
-  /** The state after `op`, never below `state`. Runs only where the stamp is minted. */
-  mutate(state: State, op: Op, stamp: Stamp): State;
+  /** Whether the coordinator must read first what this change is to act on: a QUORUM of the owners, not the minter alone. */
+  readsFirst(op: Op, context: Context): boolean;
+  /** Why `state` does not take this change; undefined when it does. Merges are never refused. */
+  refusal(state: State, change: Change): OpRefusal | undefined;
+  /** The state after a change, never below `state`. Runs only where the stamp is minted. */
+  mutate(state: State, change: Change): State;
+  /** What a client has seen once its change made `after`: never more than it was shown, or may supersede. */
+  seenBy(after: State, change: Change): Context;
   /** What a client sees at `nowMs` (milliseconds since 1970). */
   view(state: State, nowMs: number): View;
   /** True when nothing but a tombstone is left: the reaper may look at it. */

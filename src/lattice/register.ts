@@ -10,8 +10,10 @@
  * time and never a change of state, so replicas do not drift apart over it.
  */
 import { compareBytes, MalformedBytes, NO_BYTES, Reader, textOf, utf8, Writer } from "../base/bytes.js";
-import type { Lattice, Op, View } from "./lattice.js";
-import { compareStamps, EMPTY_CONTEXT, readStamp, type Stamp, writeStamp } from "./stamp.js";
+import { contextUpTo, EMPTY_CONTEXT } from "./context.js";
+import type { Lattice, View } from "./lattice.js";
+import type { Change } from "./op.js";
+import { compareStamps, readStamp, type Stamp, writeStamp } from "./stamp.js";
 
 /** A written register; bottom is undefined. */
 export interface Written {
@@ -42,7 +44,7 @@ function merge(a: Register, b: Register): Register {
   return compare(a, b) >= 0 ? a : b;
 }
 
-function mutate(state: Register, op: Op, stamp: Stamp): Register {
+function mutate(state: Register, { op, stamp }: Change): Register {
   const next: Written =
     op.kind === "put"
       ? { stamp, tombstone: false, contentType: op.contentType, value: op.value, expiresAtMs: op.expiresAtMs }
@@ -57,7 +59,7 @@ function isGone(state: Register, nowMs: number): boolean {
 function view(state: Register, nowMs: number): View {
   if (state === undefined) return { contents: [], context: EMPTY_CONTEXT };
   const contents = isGone(state, nowMs) ? [] : [{ contentType: state.contentType, value: state.value }];
-  return { contents, context: [state.stamp] };
+  return { contents, context: contextUpTo(state.stamp) };
 }
 
 function encode(state: Register): Uint8Array {
@@ -89,7 +91,10 @@ export const register: Lattice<Register> = {
   bottom: undefined,
   merge,
   accepts: (kind) => kind === "put" || kind === "delete",
+  readsFirst: () => false,
+  refusal: () => undefined,
   mutate,
+  seenBy: (_after, { stamp }) => contextUpTo(stamp),
   view,
   isDead: (state, nowMs) => state !== undefined && isGone(state, nowMs),
   lastStamp: (state) => state?.stamp,

@@ -7,10 +7,8 @@
  * renewed whenever the store cannot vouch for its past; so no stamp is ever
  * minted twice. Stamps are totally ordered, and a stored stamp is data: it is
  * compared and kept, never judged.
- *
- * A context is what a client has seen, as the highest stamp of each actor.
  */
-import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
+import type { Reader, Writer } from "../base/bytes.js";
 
 /** One incarnation of one node's store: 64 random bits. */
 export type Actor = bigint;
@@ -21,21 +19,11 @@ export interface Stamp {
   readonly actor: Actor;
 }
 
-/** The highest stamp seen of each actor, in ascending order of actors, no actor twice. */
-export type Context = readonly Stamp[];
-
-export const EMPTY_CONTEXT: Context = [];
-
 /** The total order of stamps: by time, then by actor. */
 export function compareStamps(a: Stamp, b: Stamp): number {
   if (a.timeUs !== b.timeUs) return a.timeUs < b.timeUs ? -1 : 1;
   if (a.actor !== b.actor) return a.actor < b.actor ? -1 : 1;
   return 0;
-}
-
-/** The latest reading in a context, 0 when it is empty: a mint must be above it. */
-export function highestTimeUs(context: Context): number {
-  return context.reduce((highest, stamp) => Math.max(highest, stamp.timeUs), 0);
 }
 
 export function writeStamp(writer: Writer, stamp: Stamp): void {
@@ -45,31 +33,3 @@ export function writeStamp(writer: Writer, stamp: Stamp): void {
 export function readStamp(reader: Reader): Stamp {
   return { timeUs: reader.u53(), actor: reader.u64() };
 }
-
-/** The bytes of a context: a format byte, then its stamps. Canonical: equal contexts are equal bytes. */
-export function encodeContext(context: Context): Uint8Array {
-  const writer = new Writer(1 + 16 * context.length).u8(CONTEXT_FORMAT);
-  for (const stamp of context) writeStamp(writer, stamp);
-  return writer.finish();
-}
-
-/** The context in `bytes`, or undefined when a client sent what no node ever answered. */
-export function decodeContext(bytes: Uint8Array): Context | undefined {
-  try {
-    const reader = new Reader(bytes);
-    if (reader.u8() !== CONTEXT_FORMAT) return undefined;
-    const context: Stamp[] = [];
-    while (reader.remaining > 0) {
-      const stamp = readStamp(reader);
-      const last = context.at(-1);
-      if (last !== undefined && last.actor >= stamp.actor) return undefined;
-      context.push(stamp);
-    }
-    return context;
-  } catch (error) {
-    if (error instanceof MalformedBytes) return undefined;
-    throw error;
-  }
-}
-
-const CONTEXT_FORMAT = 1;

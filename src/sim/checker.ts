@@ -15,8 +15,9 @@
 
 import type { Replication } from "../cluster-config.js";
 import type { Level } from "../config.js";
+import { type Context, lastStampOf } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
-import { type Context, compareStamps, type Stamp } from "../lattice/stamp.js";
+import { compareStamps, type Stamp } from "../lattice/stamp.js";
 
 /** What an operation must see, taken when it begins. */
 export interface Ticket {
@@ -103,11 +104,11 @@ export class Checker {
 
   /** `seen`: the context that the write carried. */
   onWritten(ticket: Ticket, value: string | undefined, context: Context, seen: Context): void {
-    const stamp = context[0] as Stamp;
+    const stamp = lastStampOf(context) as Stamp;
     this.onValue(ticket, stamp, value ?? GONE);
     if (this.acknowledged.has(idOf(stamp))) this.violate(ticket, "two writes have one stamp", stamp);
     this.acknowledged.add(idOf(stamp));
-    if (!isBelow(seen[0], stamp)) this.violate(ticket, "acknowledged below its own context", stamp);
+    if (!isBelow(lastStampOf(seen), stamp)) this.violate(ticket, "acknowledged below its own context", stamp);
     if (isBelow(stamp, ticket.floor)) this.violate(ticket, "acknowledged below what was there", stamp);
     this.onHeld(ticket, stamp);
   }
@@ -117,7 +118,7 @@ export class Checker {
    * `judge`: the process that told what has expired, if its clock can be relied on not to go back.
    */
   onRead(ticket: Ticket, { contents, context }: View, isMended: boolean, judge?: string): void {
-    const [stamp] = context;
+    const stamp = lastStampOf(context);
     const isForgotten = stamp === undefined && this.mayBeForgotten(ticket);
     if (isBelow(stamp, ticket.floor) && !isForgotten) this.violate(ticket, "read less than was held", stamp);
     if (stamp === undefined) return;

@@ -7,8 +7,10 @@
  * equal byte for byte, and every key can be read and holds what it must. (The
  * two phases are TigerBeetle's.)
  */
+
 import { utf8 } from "../base/bytes.js";
 import { tokenOf } from "../base/hash.js";
+import { EMPTY_CONTEXT, highestTimeUs } from "../lattice/context.js";
 import { partitionOf } from "../membership/layout.js";
 import type { NodeId } from "../ports.js";
 import { Checker } from "./checker.js";
@@ -211,11 +213,11 @@ class Simulation {
       const value = `the last of ${key}`;
       checker.onAttempt(key, value, false);
       const op = { kind: "put", contentType: "text/plain", value: utf8(value), expiresAtMs: undefined } as const;
-      const wish = { bucket: "b", key: keyOf({ key }), op, context: [] };
+      const wish = { bucket: "b", key: keyOf({ key }), op, context: EMPTY_CONTEXT };
       const outcome = cluster.write(node, { ...wish, level: "ALL", deadlineMs: LAST_DEADLINE_MS });
       if (!outcome.ok) return `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
-      checker.onWritten(ticket, value, outcome.context, []);
-      const aheadMs = (outcome.context[0]?.timeUs ?? 0) / 1000 - cluster.clock.wallMs();
+      checker.onWritten(ticket, value, outcome.context, EMPTY_CONTEXT);
+      const aheadMs = highestTimeUs(outcome.context) / 1000 - cluster.clock.wallMs();
       if (key === NEW_KEY && aheadMs > cluster.config.limits.clockSkewMsMax)
         return `${ticket.name}: stamped ${Math.round(aheadMs)} ms ahead of the time`;
     }

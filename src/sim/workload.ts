@@ -4,8 +4,9 @@
 import { utf8 } from "../base/bytes.js";
 import type { Hedge } from "../cluster-config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
-import type { Op } from "../lattice/lattice.js";
-import { type Context, compareStamps, type Stamp } from "../lattice/stamp.js";
+import { type Context, contextUpTo, EMPTY_CONTEXT, lastStampOf } from "../lattice/context.js";
+import type { Op } from "../lattice/op.js";
+import { compareStamps, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Checker, Ticket } from "./checker.js";
 import { SIM_EPOCH_MS } from "./clock.js";
@@ -112,7 +113,7 @@ export class Workload {
     if (value !== undefined) checker.onAttempt(operation.key, value, operation.ttlMs !== undefined);
     if (value === undefined || operation.ttlMs !== undefined) checker.onVanish(operation.key, cluster.clock.wallMs());
     const seen = operation.isAware ? this.seen.get(sessionOf(operation)) : undefined;
-    const context = seen === undefined ? [] : [seen];
+    const context = seen === undefined ? EMPTY_CONTEXT : contextUpTo(seen);
     const request = {
       ...{ bucket: BUCKET, key: keyOf(operation), op: this.opOf(operation, value) },
       ...{ context, level: operation.level, deadlineMs: operation.deadlineMs },
@@ -133,7 +134,8 @@ export class Workload {
   }
 
   /** A client sends the highest that it saw. */
-  private see(operation: Operation, [stamp]: Context): void {
+  private see(operation: Operation, context: Context): void {
+    const stamp = lastStampOf(context);
     const session = sessionOf(operation);
     const known = this.seen.get(session);
     if (stamp !== undefined && (known === undefined || compareStamps(known, stamp) < 0)) this.seen.set(session, stamp);
@@ -203,7 +205,7 @@ function sessionOf({ client, key }: Operation): string {
 
 /** What came of it, with the stamp as milliseconds since the simulation began. */
 function okText(outcome: Extract<ReadOutcome | WriteOutcome, { ok: true }>): string {
-  const [stamp] = "view" in outcome ? outcome.view.context : outcome.context;
+  const stamp = lastStampOf("view" in outcome ? outcome.view.context : outcome.context);
   if (stamp === undefined) return "ok, nothing";
   const content = "view" in outcome ? outcome.view.contents[0] : undefined;
   const value = content === undefined ? "" : `, ${Buffer.from(content.value).toString()}`;

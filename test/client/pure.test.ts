@@ -9,7 +9,7 @@ import { failureOf } from "../../src/client/problem.js";
 import { RingView } from "../../src/client/ring-view.js";
 import { parseServerTiming } from "../../src/client/server-timing.js";
 import { decodeValue, encodeValue } from "../../src/client/value.js";
-import { encodeContext } from "../../src/lattice/stamp.js";
+import { contextUpTo, encodeContext } from "../../src/lattice/context.js";
 import { partitionOf } from "../../src/membership/layout.js";
 
 test("values come back as what they were", () => {
@@ -56,7 +56,8 @@ test("Server-Timing tells of each replica", () => {
   assert.deepEqual(parseServerTiming(undefined), []);
 });
 
-const contextAt = (timeUs: number, actor = 1n) => Buffer.from(encodeContext([{ timeUs, actor }])).toString("base64url");
+const contextAt = (timeUs: number, actor = 1n) =>
+  Buffer.from(encodeContext(contextUpTo({ timeUs, actor }))).toString("base64url");
 
 test("the highest context seen is remembered, whatever the order, and the least used is forgotten", () => {
   const contexts = new Contexts(2, () => "register");

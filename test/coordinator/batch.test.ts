@@ -1,4 +1,5 @@
 /** Batches on virtual time: as many single requests, in few messages. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -7,7 +8,8 @@ import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { BatchOutcome } from "../../src/coordinator/batch.js";
 import type { ReadOutcome, ReadRequest, WriteRequest } from "../../src/coordinator/outcome.js";
-import type { Op } from "../../src/lattice/lattice.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
+import type { Op } from "../../src/lattice/op.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
 const DEADLINE_MS = 1000;
@@ -29,7 +31,7 @@ function writing(key: string, value: string | undefined, level: Level = "QUORUM"
     value === undefined
       ? { kind: "delete" }
       : { kind: "put", contentType: "text/plain", value: utf8(value), expiresAtMs: undefined };
-  return { bucket: "b", key: utf8(key), op, context: [], level, deadlineMs: DEADLINE_MS };
+  return { bucket: "b", key: utf8(key), op, context: EMPTY_CONTEXT, level, deadlineMs: DEADLINE_MS };
 }
 
 /** The value, undefined when there is none, or how the read failed. */

@@ -1,10 +1,12 @@
 /** A peer that fails one question after the other is given a rest, and counts as down meanwhile. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import { Breaker } from "../../src/coordinator/breaker.js";
 import type { WriteOutcome } from "../../src/coordinator/outcome.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 import { SimRandom } from "../../src/sim/random.js";
 
@@ -57,7 +59,7 @@ describe("a breaker", () => {
 describe("an owner that answers pings and refuses all else", () => {
   function put(cluster: SimCluster, level: "QUORUM" | "ALL"): WriteOutcome {
     const op = { kind: "put", contentType: "text/plain", value: utf8("x"), expiresAtMs: undefined } as const;
-    const write = { bucket: "b", key: utf8("ada"), op, context: [], level, deadlineMs: 300 } as const;
+    const write = { bucket: "b", key: utf8("ada"), op, context: EMPTY_CONTEXT, level, deadlineMs: 300 } as const;
     return cluster.write("n1", write);
   }
 

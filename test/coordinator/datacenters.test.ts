@@ -1,9 +1,11 @@
 /** Two datacenters of three nodes each, with `replication: { dc1: 3, dc2: 3 }`, on virtual time. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 
 const KEY = utf8("ada");
@@ -19,7 +21,7 @@ function twoDatacenters(seed: string): SimCluster {
 
 function put(cluster: SimCluster, at: string, value: string, level: Level): string {
   const op = { kind: "put", contentType: "", value: utf8(value), expiresAtMs: undefined } as const;
-  const outcome = cluster.write(at, { bucket: "b", key: KEY, op, context: [], level, deadlineMs: 1000 });
+  const outcome = cluster.write(at, { bucket: "b", key: KEY, op, context: EMPTY_CONTEXT, level, deadlineMs: 1000 });
   return outcome.ok ? "ok" : outcome.failure.kind;
 }
 

@@ -1,4 +1,5 @@
 /** Listings on virtual time: every key once, in token order, whatever happens meanwhile. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
@@ -7,7 +8,8 @@ import { tokenOf } from "../../src/base/hash.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { ListOutcome, ListPosition } from "../../src/coordinator/list.js";
-import type { Op } from "../../src/lattice/lattice.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
+import type { Op } from "../../src/lattice/op.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
 const DEADLINE_MS = 1000;
@@ -57,7 +59,7 @@ function put(cluster: SimCluster, at: string, keys: readonly string[], bucket = 
 }
 
 function change(cluster: SimCluster, at: string, keys: readonly string[], bucket: string, op: Op): void {
-  const rest = { bucket, op, context: [], level: "QUORUM", deadlineMs: DEADLINE_MS } as const;
+  const rest = { bucket, op, context: EMPTY_CONTEXT, level: "QUORUM", deadlineMs: DEADLINE_MS } as const;
   const { writes } = cluster.batch(at, { reads: [], writes: keys.map((key) => ({ ...rest, key: utf8(key) })) });
   assert.ok(writes.every(({ ok }) => ok));
 }

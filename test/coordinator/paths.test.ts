@@ -6,7 +6,7 @@ import { tokenOf } from "../../src/base/hash.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import { DEFAULT_LIMITS, type Level } from "../../src/config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../../src/coordinator/outcome.js";
-import type { Context } from "../../src/lattice/stamp.js";
+import { type Context, EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { ALL_ROWS, encodeRow, orderedToken } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
@@ -19,7 +19,13 @@ function clusterOf(options: Partial<SimClusterOptions> = {}): SimCluster {
   return cluster;
 }
 
-function put(cluster: SimCluster, at: string, value: string, level: Level, context: Context = []): WriteOutcome {
+function put(
+  cluster: SimCluster,
+  at: string,
+  value: string,
+  level: Level,
+  context: Context = EMPTY_CONTEXT,
+): WriteOutcome {
   const op = { kind: "put", contentType: "text/plain", value: utf8(value), expiresAtMs: undefined } as const;
   return cluster.write(at, { bucket: "b", key: KEY, op, context, level, deadlineMs: DEADLINE_MS });
 }
@@ -66,11 +72,11 @@ test("absence is an ordinary answer, and a delete leaves its context", () => {
   const cluster = clusterOf();
   assert.equal(textOf(get(cluster, "n1", "QUORUM")), undefined);
   put(cluster, "n1", "x", "QUORUM");
-  const request = { bucket: "b", key: KEY, context: [], level: "QUORUM", deadlineMs: DEADLINE_MS } as const;
+  const request = { bucket: "b", key: KEY, context: EMPTY_CONTEXT, level: "QUORUM", deadlineMs: DEADLINE_MS } as const;
   assert.ok(cluster.write("n2", { ...request, op: { kind: "delete" } }).ok);
   const outcome = get(cluster, "n3", "QUORUM");
   assert.equal(textOf(outcome), undefined);
-  assert.equal(outcome.ok && outcome.view.context.length, 1);
+  assert.equal(outcome.ok && outcome.view.context.vector.length, 1);
 });
 
 test("too few owners reachable: unavailable at once, and nothing was sent", () => {
@@ -352,7 +358,7 @@ test("the only owner of a damaged row has nobody to fetch it from: it stays an e
 
 test("two damaged rows of one partition are healed one after the other", () => {
   const cluster = clusterOf({ partitions: 1 });
-  const request = { bucket: "b", context: [], level: "ALL", deadlineMs: DEADLINE_MS } as const;
+  const request = { bucket: "b", context: EMPTY_CONTEXT, level: "ALL", deadlineMs: DEADLINE_MS } as const;
   const op = { kind: "put", contentType: "", value: utf8("x"), expiresAtMs: undefined } as const;
   for (const key of ["k1", "k2"]) assert.ok(cluster.write("n1", { ...request, key: utf8(key), op }).ok);
   const rows = cluster.disk("n1").keys(ALL_ROWS.from, ALL_ROWS.to, 10);

@@ -1,4 +1,5 @@
 /** Identical reads share one question, and none is answered with what was asked for before it came. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
@@ -6,6 +7,7 @@ import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import { HotKeys } from "../../src/coordinator/hot-keys.js";
 import type { ReadOutcome, ReadRequest } from "../../src/coordinator/outcome.js";
 import { SharedReads } from "../../src/coordinator/shared-reads.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { SimClock } from "../../src/sim/clock.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 import { SimMeter } from "../../src/sim/meter.js";
@@ -14,7 +16,7 @@ const KEY = utf8("ada");
 const BASE = { bucket: "b", key: KEY, deadlineMs: 1000, hedge: DEFAULT_HEDGE, mend: true } as const;
 const QUORUM: ReadRequest = { ...BASE, level: "QUORUM" };
 const ONE: ReadRequest = { ...BASE, level: "ONE" };
-const FOUND: ReadOutcome = { ok: true, view: { contents: [], context: [] }, replicas: [], mended: [] };
+const FOUND: ReadOutcome = { ok: true, view: { contents: [], context: EMPTY_CONTEXT }, replicas: [], mended: [] };
 
 /** Owners that answer when told to. */
 class Fixture {
@@ -143,7 +145,7 @@ function staleReads(read: (cluster: SimCluster, done: (outcome: ReadOutcome) => 
   const write = (number: number): void => {
     const value = utf8(String(number));
     const op = { kind: "put", contentType: "text/plain", value, expiresAtMs: undefined } as const;
-    const request = { bucket: "b", key: KEY, op, context: [], level: "QUORUM", deadlineMs: 1000 } as const;
+    const request = { bucket: "b", key: KEY, op, context: EMPTY_CONTEXT, level: "QUORUM", deadlineMs: 1000 } as const;
     cluster.member(number % 2 === 0 ? "n2" : "n3").write(request, (outcome) => {
       assert.ok(outcome.ok);
       acknowledged = number;

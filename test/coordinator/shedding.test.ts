@@ -1,10 +1,12 @@
 /** What coordinators and owners do when an owner has too much to do, or slept through what it was asked. */
+
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { ReadOutcome } from "../../src/coordinator/outcome.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 
 const KEY = utf8("ada");
@@ -14,7 +16,7 @@ function clusterOf(limits: Partial<SimCluster["config"]["limits"]> = {}): SimClu
   const cluster = new SimCluster({ seed: "shedding", limits: { shedLagMs: 10, ...limits } });
   cluster.startAll();
   const op = { kind: "put", contentType: "text/plain", value: utf8("x"), expiresAtMs: undefined } as const;
-  const write = { bucket: "b", key: KEY, op, context: [], level: "ALL", deadlineMs: DEADLINE_MS } as const;
+  const write = { bucket: "b", key: KEY, op, context: EMPTY_CONTEXT, level: "ALL", deadlineMs: DEADLINE_MS } as const;
   assert.ok(cluster.write("n1", write).ok);
   return cluster;
 }

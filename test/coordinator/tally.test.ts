@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { utf8 } from "../../src/base/bytes.js";
 import type { Group } from "../../src/coordinator/plan.js";
 import { ReadTally, WriteTally } from "../../src/coordinator/tally.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { type Register, register } from "../../src/lattice/register.js";
 import type { AnyLattice } from "../../src/lattice/registry.js";
 
@@ -17,7 +18,7 @@ function group(needed: number, nodes: string): Group {
 function written(timeUs: number): Register {
   if (timeUs === 0) return undefined;
   const op = { kind: "put", contentType: "", value: utf8(String(timeUs)), expiresAtMs: undefined } as const;
-  return register.mutate(undefined, op, { timeUs, actor: 1n });
+  return register.mutate(undefined, { op, stamp: { timeUs, actor: 1n }, context: EMPTY_CONTEXT });
 }
 
 test("equal answers are enough", () => {

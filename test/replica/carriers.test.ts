@@ -4,6 +4,7 @@ import { utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { register } from "../../src/lattice/register.js";
 import type { AnyLattice } from "../../src/lattice/registry.js";
 import { Birth, Carriers } from "../../src/replica/carriers.js";
@@ -36,7 +37,10 @@ test("a node whose clock is off judges by its peers' clock", () => {
 
 test("what only an owner without a vote answers is as old as its stamp, or too old to be taken", () => {
   const stateAt = (ageMs: number) =>
-    register.mutate(undefined, { kind: "delete" }, { timeUs: bornMs(ageMs), actor: 1n });
+    register.mutate(undefined, {
+      ...{ op: { kind: "delete" }, context: EMPTY_CONTEXT },
+      stamp: { timeUs: bornMs(ageMs), actor: 1n },
+    });
   const birth = new Birth(carriersAt(0), register as AnyLattice);
   assert.ok(birth.admits(stateAt(5000), true));
   assert.equal(birth.atUs, bornMs(0));
@@ -48,7 +52,7 @@ test("what only an owner without a vote answers is as old as its stamp, or too o
 
 function put(cluster: SimCluster, at: string, level: Level) {
   const op = { kind: "put", contentType: "", value: utf8("x"), expiresAtMs: undefined } as const;
-  return cluster.write(at, { bucket: "b", key: utf8("k"), op, context: [], level, deadlineMs: 1000 });
+  return cluster.write(at, { bucket: "b", key: utf8("k"), op, context: EMPTY_CONTEXT, level, deadlineMs: 1000 });
 }
 
 test("a write that was under way for too long is refused by every owner", () => {

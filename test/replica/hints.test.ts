@@ -1,8 +1,10 @@
 /** The hint book alone, on a simulated disk: what it keeps, merges, gives up, and finds again. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_LIMITS, type Limits } from "../../src/config.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { register } from "../../src/lattice/register.js";
 import type { AnyLattice } from "../../src/lattice/registry.js";
 import type { World } from "../../src/ports.js";
@@ -119,7 +121,9 @@ class Desk {
 function entryOf(key: string, value: string, bornAtUs: number): Entry {
   const row = encodeRow({ placement: 0, token: 7n, bucket: "b", key: utf8(key), sort: new Uint8Array(0) });
   const op = { kind: "put", contentType: "", value: utf8(value), expiresAtMs: undefined } as const;
-  const state = lattice.encode(lattice.mutate(undefined, op, { timeUs: bornAtUs, actor: 1n }));
+  const state = lattice.encode(
+    lattice.mutate(undefined, { op, stamp: { timeUs: bornAtUs, actor: 1n }, context: EMPTY_CONTEXT }),
+  );
   return { row, state, bornAtUs };
 }
 

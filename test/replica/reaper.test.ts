@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { bytesToMapKey, utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
-import type { Op } from "../../src/lattice/lattice.js";
+import { contextUpTo, EMPTY_CONTEXT } from "../../src/lattice/context.js";
+import type { Op } from "../../src/lattice/op.js";
 import type { NodeId } from "../../src/ports.js";
 import { ALL_ROWS } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
@@ -20,7 +21,7 @@ function clusterOf(options: SimClusterOptions): SimCluster {
 }
 
 function write(cluster: SimCluster, at: NodeId, key: string, op: Op, level: Level = "QUORUM") {
-  return cluster.write(at, { bucket: "b", key: utf8(key), op, context: [], level, deadlineMs: 5000 });
+  return cluster.write(at, { bucket: "b", key: utf8(key), op, context: EMPTY_CONTEXT, level, deadlineMs: 5000 });
 }
 
 function putOf(value: string, expiresAtMs?: number): Op {
@@ -115,7 +116,7 @@ test("a tombstone with a stamp from the future is kept until the future has come
   const cluster = clusterOf({ seed: "future", clock: (index) => ({ offsetMs: index === 0 ? 4000 : 0 }) });
   const aheadUs = (cluster.clock.wallMs() + 10_000) * 1000;
   const ahead = { bucket: "b", key: utf8("k"), op: DELETE, level: "ALL", deadlineMs: 1000 } as const;
-  assert.ok(cluster.write("n2", { ...ahead, context: [{ timeUs: aheadUs, actor: 1n }] }).ok);
+  assert.ok(cluster.write("n2", { ...ahead, context: contextUpTo({ timeUs: aheadUs, actor: 1n }) }).ok);
   cluster.run(8000);
   cluster.nodeClock("n1").jump(-4000);
   assert.deepEqual(rowsOfAll(cluster), [1, 1, 1]);

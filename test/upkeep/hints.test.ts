@@ -1,11 +1,13 @@
 /** Hints from the write to their delivery, on virtual time. Sync is made rare, so that nothing else can bring a row. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { tokenOf } from "../../src/base/hash.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
-import type { Op } from "../../src/lattice/lattice.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
+import type { Op } from "../../src/lattice/op.js";
 import { encodeRow, orderedToken } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
@@ -31,7 +33,7 @@ function placeOf(cluster: SimCluster, key: string): { owners: string[]; others: 
 }
 
 function operate(cluster: SimCluster, at: string, key: string, op: Op, level: Level, deadlineMs = DEADLINE_MS) {
-  return cluster.write(at, { bucket: "b", key: utf8(key), op, context: [], level, deadlineMs });
+  return cluster.write(at, { bucket: "b", key: utf8(key), op, context: EMPTY_CONTEXT, level, deadlineMs });
 }
 
 function put(cluster: SimCluster, at: string, key: string, value: string, level: Level) {
@@ -283,7 +285,7 @@ test("a batch leaves hints as single writes do, and ANY holds for each of its it
   lose(cluster, "n1", "n2", "n3");
   const keys = Array.from({ length: 30 }, (_, index) => `key ${index}`);
   const op = { kind: "put", contentType: "", value: utf8("x"), expiresAtMs: undefined } as const;
-  const common = { bucket: "b", op, context: [], level: "ANY", deadlineMs: DEADLINE_MS } as const;
+  const common = { bucket: "b", op, context: EMPTY_CONTEXT, level: "ANY", deadlineMs: DEADLINE_MS } as const;
   const { writes } = cluster.batch("n4", { reads: [], writes: keys.map((key) => ({ ...common, key: utf8(key) })) });
   assert.ok(writes.every(({ ok }) => ok));
   returnOf(cluster, "n1", "n2", "n3");

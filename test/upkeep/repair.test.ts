@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 
 const ALL = [Uint8Array.of(1), Uint8Array.of(2), 1_000_000] as const;
@@ -9,7 +10,14 @@ const HOUR_MS = 3_600_000;
 function write(cluster: SimCluster, at: string, bucket: string, from: number, to: number): void {
   for (let index = from; index < to; index++) {
     const op = { kind: "put", contentType: "", value: utf8(`${index} at ${at}`), expiresAtMs: undefined } as const;
-    const about = { bucket, key: utf8(`key ${index}`), op, context: [], level: "ONE", deadlineMs: 1000 } as const;
+    const about = {
+      bucket,
+      key: utf8(`key ${index}`),
+      op,
+      context: EMPTY_CONTEXT,
+      level: "ONE",
+      deadlineMs: 1000,
+    } as const;
     cluster.member(at).write(about, () => {});
     if (index % 100 === 0) cluster.run(20);
   }

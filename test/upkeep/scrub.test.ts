@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { bytesToMapKey, utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Limits } from "../../src/config.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { keyOfRow } from "../../src/replica/rows.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 
@@ -19,7 +20,7 @@ function filled(seed: string, limits: Partial<Limits> = {}): SimCluster {
       bucket: "b",
       key: utf8(`key ${index}`),
       op,
-      context: [],
+      context: EMPTY_CONTEXT,
       level: "ALL",
       deadlineMs: 1000,
     } as const;

@@ -4,6 +4,7 @@ import { utf8 } from "../../src/base/bytes.js";
 import { below } from "../../src/base/random.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { keyOfRow } from "../../src/replica/rows.js";
 import { SimCluster } from "../../src/sim/cluster.js";
 import { apart } from "../../src/sim/proof.js";
@@ -25,7 +26,7 @@ function areEqual(cluster: SimCluster): boolean {
 /** Writes without waiting for anybody. */
 function put(cluster: SimCluster, at: string, key: string, value: string): void {
   const op = { kind: "put", contentType: "", value: utf8(value), expiresAtMs: undefined } as const;
-  const request = { bucket: "b", key: utf8(key), op, context: [], level: "ONE", deadlineMs: 1000 } as const;
+  const request = { bucket: "b", key: utf8(key), op, context: EMPTY_CONTEXT, level: "ONE", deadlineMs: 1000 } as const;
   cluster.member(at).write(request, () => {});
 }
 

@@ -1,0 +1,25 @@
+/** Stamps and contexts as tests of lattices draw them: few times and actors, so that equal and neighbouring ones are common. */
+import fc from "fast-check";
+import { type Context, contextOfDot, contextUpTo, EMPTY_CONTEXT, joinContexts } from "../../src/lattice/context.js";
+import type { Change, Op } from "../../src/lattice/op.js";
+import type { Stamp } from "../../src/lattice/stamp.js";
+
+const timeUs = fc.oneof(fc.nat({ max: 3 }), fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }));
+const actor = fc.oneof(fc.bigInt({ min: 0n, max: 2n }), fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }));
+
+export const stamp: fc.Arbitrary<Stamp> = fc.record({ timeUs, actor }, { noNullPrototype: true });
+
+export const context: fc.Arbitrary<Context> = fc
+  .array(fc.tuple(stamp, fc.boolean()), { maxLength: 5 })
+  .map((seen) =>
+    seen.reduce<Context>(
+      (all, [when, isAlone]) => joinContexts(all, isAlone ? contextOfDot(when) : contextUpTo(when)),
+      EMPTY_CONTEXT,
+    ),
+  );
+
+export const at = (timeUs: number, actor = 1n): Stamp => ({ timeUs, actor });
+
+export function changeOf(op: Op, stamp: Stamp, context: Context = EMPTY_CONTEXT): Change {
+  return { op, stamp, context };
+}
