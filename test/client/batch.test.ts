@@ -105,14 +105,14 @@ test("a batch of reads is repeated elsewhere; one that writes only when nothing 
 test("a batch ends at its deadline, at its caller's word, or with the client", async () => {
   answerAll(() => true);
   const write = { writes: [{ bucket: "b", key: "k", value: 1 }] };
-  await assert.rejects(db.batch({ ...write, timeoutMs: 20 }), { name: "TimeoutError", mayHaveApplied: true });
+  await assert.rejects(db.batch({ ...write, timeoutMs: 200 }), { name: "TimeoutError", mayHaveApplied: true });
   const stop = new AbortController();
   const aborted = db.batch({ ...write, signal: stop.signal });
-  await until(() => cluster.asked.length === 2);
+  await until(() => cluster.asked.length >= 2);
   stop.abort(new Error("no longer wanted"));
   await assert.rejects(aborted, /no longer wanted/);
   const closed = assert.rejects(db.batch(write), { name: "ClosedError", mayHaveApplied: true });
-  await until(() => cluster.asked.length === 3);
+  await until(() => cluster.asked.length >= 3);
   await db.close();
   await closed;
   await assert.rejects(db.batch(write), { name: "ClosedError" });

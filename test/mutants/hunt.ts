@@ -45,16 +45,22 @@ export class SoundBuild {
   }
 }
 
-/** Who kills the mutant; undefined when it survives. The known seed is tried first. */
-export async function hunt(
-  mutant: Mutant,
-  sound: SoundBuild,
-  wish: { readonly known: number | undefined; readonly seedsMax: number; readonly onSeed?: (seed: number) => void },
-): Promise<Kill | undefined> {
+export interface HuntWish {
+  /** Tried first. */
+  readonly known: number | undefined;
+  readonly seedsMax: number;
+  /** By `performance.now`: later no further seed is begun. */
+  readonly endMs?: number;
+  readonly onSeed?: (seed: number) => void;
+}
+
+/** Who kills the mutant; undefined when it survives. */
+export async function hunt(mutant: Mutant, sound: SoundBuild, wish: HuntWish): Promise<Kill | undefined> {
   const folder = makeBuild(mutant);
   const runner = new SeedRunner({ folder, isTwice: mutant.isErratic ?? false });
   try {
     for (const seed of seedsFrom(mutant, wish.known, wish.seedsMax)) {
+      if (performance.now() > (wish.endMs ?? Number.POSITIVE_INFINITY)) return undefined;
       wish.onSeed?.(seed);
       const failure = await runner.failureOf(seed);
       if (failure !== undefined && (await sound.failureOf(seed)) === undefined) return { seed, by: checkerOf(failure) };
