@@ -66,8 +66,12 @@ export type FailureKind =
   | "bad-level"
   /** The bucket's type does not know this operation. */
   | "type-mismatch"
-  /** One item of a batch: its value has no room in the answer beside the others. */
-  | "too-large";
+  /** The key holds as many concurrent values as one may, and this write supersedes none of them. */
+  | "too-many-siblings"
+  /** The key as it is, and this change, come to more than a state may. Or, of a batch: one value has no room beside the others. */
+  | "too-large"
+  /** A sum would leave the safe integers. */
+  | "out-of-range";
 
 export interface Failure {
   readonly kind: FailureKind;
@@ -93,5 +97,11 @@ export type ReadOutcome =
   | { readonly ok: false; readonly failure: Failure };
 
 export type WriteOutcome =
-  | { readonly ok: true; readonly context: Context; readonly replicas: readonly Asked[] }
+  | {
+      readonly ok: true;
+      readonly context: Context;
+      /** What the key holds now, where an owner minted the change; a blind write has seen nothing. */
+      readonly view?: View;
+      readonly replicas: readonly Asked[];
+    }
   | { readonly ok: false; readonly failure: Failure };

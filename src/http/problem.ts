@@ -17,6 +17,8 @@ export const PROBLEMS = {
   "method-not-allowed": { status: 405, title: "Method not allowed" },
   "request-timeout": { status: 408, title: "The request did not arrive in time" },
   "type-mismatch": { status: 409, title: "Not an operation of this bucket's type" },
+  "too-many-siblings": { status: 409, title: "Too many concurrent values" },
+  "out-of-range": { status: 409, title: "Beyond what a counter counts" },
   "too-large": { status: 413, title: "Too large" },
   "uri-too-long": { status: 414, title: "The address is too long" },
   "unsupported-media-type": { status: 415, title: "Unsupported media type" },
@@ -108,5 +110,7 @@ const CODE_OF: Readonly<Record<FailureKind, ProblemCode>> = {
   "disk-full": "disk-full",
   "bad-level": "bad-request",
   "type-mismatch": "type-mismatch",
+  "too-many-siblings": "too-many-siblings",
   "too-large": "too-large",
+  "out-of-range": "out-of-range",
 };
