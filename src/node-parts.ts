@@ -15,6 +15,7 @@ import { Latencies } from "./coordinator/latency.js";
 import { OwedBytes } from "./coordinator/owed.js";
 import type { CoordinatorParts } from "./coordinator/parts.js";
 import { read } from "./coordinator/read.js";
+import { RelayingAsker } from "./coordinator/relay.js";
 import { SharedReads, type SharedReadsHost } from "./coordinator/shared-reads.js";
 import { type AnyLattice, latticeNamed } from "./lattice/registry.js";
 import type { Layout } from "./membership/layout.js";
@@ -157,12 +158,13 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */
 function coordinators(
-  untimed: Omit<CoordinatorParts, "latencies">,
+  untimed: Omit<CoordinatorParts, "latencies"> & { readonly rpc: Rpc },
   random: Random,
 ): Pick<MemberParts, "coordinator" | "batches" | "lists" | "hotKeys" | "sharedReads"> {
   const { clock, limits, ring } = untimed;
   const breaker = new Breaker(limits, random);
-  const asker = new BreakingAsker(untimed, untimed.rpc, breaker);
+  const relaying = new RelayingAsker({ ...untimed, random }, untimed.rpc);
+  const asker = new BreakingAsker(untimed, relaying, breaker);
   const isAlive = (node: NodeId) => untimed.isAlive(node) && !breaker.isOpen(node, clock.nowMs());
   const timed = (others?: Latencies): CoordinatorParts => {
     const latencies = new Latencies(limits, (node) => ring.datacenterOf(node), others);

@@ -42,6 +42,7 @@ export interface NoPlan {
   readonly kind: "unavailable" | "bad-level";
   readonly detail: string;
   readonly required: number;
+  /** Of the owners required, those that seem alive. */
   readonly alive: number;
 }
 
@@ -64,8 +65,11 @@ export function planFor(level: Level, owners: readonly Owner[], here: Here): Pla
   const short = groups.find((group) => countAlive(group.owners) < group.needed);
   if (short === undefined || takesHints) return { ok: true, groups, required, alive, takesHints };
   const down = short.owners.filter((owner) => !owner.alive).map((owner) => owner.node);
-  const detail = `${level} needs ${short.needed} of ${short.owners.length} owners, ${countAlive(short.owners)} alive; down: ${down.join(", ")}`;
-  return { ok: false, kind: "unavailable", detail, required, alive };
+  const where = groups.length > 1 ? ` in ${short.owners[0]?.datacenter}` : "";
+  const detail = `${level} needs ${short.needed} of ${short.owners.length} owners${where}, ${countAlive(short.owners)} alive; down: ${down.join(", ")}`;
+  // What one datacenter has too many of makes up for no other.
+  const countable = groups.reduce((sum, group) => sum + Math.min(group.needed, countAlive(group.owners)), 0);
+  return { ok: false, kind: "unavailable", detail, required, alive: countable };
 }
 
 function groupsFor(level: Level, owners: readonly Owner[], here: Here): Group[] | string {

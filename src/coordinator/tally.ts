@@ -77,8 +77,9 @@ export class ReadTally {
     return group.owners.filter(({ node }) => this.known.get(node)?.votes === true && this.holds(node)).length;
   }
 
+  /** Answers toward the level: what one datacenter has too many of makes up for no other. */
   get received(): number {
-    return this.groups.reduce((sum, group) => sum + this.countAnswers(group), 0);
+    return this.groups.reduce((sum, group) => sum + Math.min(group.needed, this.countAnswers(group)), 0);
   }
 }
 
@@ -134,8 +135,9 @@ export class WriteTally {
     return this.groups.every((group) => group.owners.length - this.count(group, this.refused) >= group.needed);
   }
 
+  /** As of a read. */
   get received(): number {
-    return this.groups.reduce((sum, group) => sum + this.count(group, this.acknowledged), 0);
+    return this.groups.reduce((sum, group) => sum + Math.min(group.needed, this.count(group, this.acknowledged)), 0);
   }
 
   private count(group: Group, nodes: ReadonlySet<NodeId>): number {

@@ -32,6 +32,8 @@ export interface SimClusterOptions {
   readonly replication?: Replication;
   /** Datacenter and rack of the nodes by index; all in dc1, each in its own rack, by default. */
   readonly place?: (index: number) => { datacenter: string; rack: string };
+  /** How long a packet takes from one datacenter to another, in milliseconds. 0 by default. */
+  readonly distanceMs?: number;
   readonly bucket?: Partial<BucketConfig>;
   readonly limits?: Partial<Limits>;
   readonly durability?: ClusterConfig["durability"];
@@ -78,6 +80,9 @@ export class SimCluster {
     assert(!isRefusal(layout), "a simulated cluster has a possible layout");
     this.layout = layout;
     this.ids = this.config.nodes.map(({ id }) => id);
+    const datacenters = new Map(this.config.nodes.map(({ id, datacenter }) => [id, datacenter]));
+    this.network.distanceMs = (from, to) =>
+      datacenters.get(from) === datacenters.get(to) ? 0 : (options.distanceMs ?? 0);
     for (const id of this.ids) {
       const disk = new SimDisk(this.config.durability === "os");
       this.nodes.set(id, { disk, meter: new SimMeter(), bootId: 1, starts: 0, running: undefined });

@@ -53,6 +53,8 @@ interface Packet {
 
 export class SimNetwork {
   weather: Weather = CALM;
+  /** How long the way between two nodes takes at least, whatever the weather. */
+  distanceMs: (from: NodeId, to: NodeId) => number = () => 0;
   /** How long each process needs for a frame: what arrives meanwhile waits its turn. */
   msPerFrame = 0;
   /** What one node may send to one other in one turn, by lane. */
@@ -190,7 +192,8 @@ export class SimNetwork {
 
   private delayMs({ from, to }: Packet): number {
     const { delayMsMin, delayMsMax } = this.weather;
-    const delayMs = delayMsMin + (delayMsMax - delayMsMin) * fraction(this.random);
+    const delayMs =
+      this.distanceMs(from.node, to.node) + delayMsMin + (delayMsMax - delayMsMin) * fraction(this.random);
     return delayMs * (this.slowness.get(from.node) ?? 1) * (this.slowness.get(to.node) ?? 1);
   }
 

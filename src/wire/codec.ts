@@ -7,29 +7,26 @@
  */
 import { unreachable } from "../base/assert.js";
 import type { Reader, Writer } from "../base/bytes.js";
+import { readCarrying, writeCarrying } from "./carrying.js";
 import {
   oneOf,
   readBlock,
   readBlockAnswer,
   readBoolean,
   readDeadRow,
-  readEntry,
   readList,
-  readMergeResult,
   readRowAnswer,
   readScanPage,
   writeBlock,
   writeBlockAnswer,
   writeBoolean,
   writeDeadRow,
-  writeEntry,
   writeList,
-  writeMergeResult,
   writeRowAnswer,
   writeScanPage,
 } from "./fields.js";
 import { readLiveness, writeLiveness } from "./liveness.js";
-import { CAUSES, type Message, REFUSALS } from "./messages.js";
+import { type Message, REFUSALS } from "./messages.js";
 import { SUM_DIGEST_BYTES } from "./sync-messages.js";
 
 const KINDS = [
@@ -56,6 +53,8 @@ const KINDS = [
   "ping-request-reply",
   "push-pull",
   "push-pull-reply",
+  "relay",
+  "forwarded",
 ] as const satisfies readonly Message["kind"][];
 
 /** The first byte of a message of this kind. */
@@ -81,18 +80,12 @@ export function writeMessage(writer: Writer, message: Message): void {
       writeList(writer, message.answers, (answer) => writeRowAnswer(writer, answer));
       return;
     case "merge":
-      writer.u8(CAUSES.indexOf(message.cause));
-      writeList(writer, message.entries, (entry) => writeEntry(writer, entry));
-      return;
     case "merge-reply":
-      writeList(writer, message.results, (result) => writeMergeResult(writer, result));
-      return;
+    case "relay":
+    case "forwarded":
     case "keep-hint":
-      writer.text(message.target);
-      writeList(writer, message.entries, (entry) => writeEntry(writer, entry));
-      return;
     case "keep-hint-reply":
-      writeList(writer, message.kept, (isKept) => writeBoolean(writer, isKept));
+      writeCarrying(writer, message);
       return;
     case "sync-shared":
       writer.raw(message.digest);
@@ -151,13 +144,12 @@ export function readMessage(reader: Reader): Message {
     case "read-reply":
       return { kind, answers: readList(reader, () => readRowAnswer(reader)) };
     case "merge":
-      return { kind, cause: oneOf(CAUSES, reader.u8()), entries: readList(reader, () => readEntry(reader)) };
     case "merge-reply":
-      return { kind, results: readList(reader, () => readMergeResult(reader)) };
+    case "relay":
+    case "forwarded":
     case "keep-hint":
-      return { kind, target: reader.text(), entries: readList(reader, () => readEntry(reader)) };
     case "keep-hint-reply":
-      return { kind, kept: readList(reader, () => readBoolean(reader)) };
+      return readCarrying(kind, reader);
     case "sync-shared":
       return { kind, digest: reader.raw(SUM_DIGEST_BYTES) };
     case "sync-shared-reply":

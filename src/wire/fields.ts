@@ -9,6 +9,7 @@ import { readStamp, writeStamp } from "../lattice/stamp.js";
 import {
   type DeadRow,
   type Entry,
+  type Further,
   MERGE_STATUSES,
   type MergeResult,
   type RowAnswer,
@@ -46,6 +47,14 @@ export function writeEntry(writer: Writer, { row, state, bornAtUs }: Entry): voi
 
 export function readEntry(reader: Reader): Entry {
   return { row: reader.long(), state: reader.long(), bornAtUs: reader.u53() };
+}
+
+export function writeFurther(writer: Writer, { node, id }: Further): void {
+  writer.text(node).u32(id);
+}
+
+export function readFurther(reader: Reader): Further {
+  return { node: reader.text(), id: reader.u32() };
 }
 
 export function writeDeadRow(writer: Writer, { row, digest }: DeadRow): void {

@@ -27,6 +27,8 @@ function laneOfKind(message: Message): Lane {
     case "merge-reply":
     case "keep-hint":
     case "keep-hint-reply":
+    case "relay":
+    case "forwarded":
     case "cancel":
       return "small";
     case "merge":

@@ -115,6 +115,29 @@ export interface MergeReply {
   readonly results: readonly MergeResult[];
 }
 
+/** Under which of its asker's questions a node answers. */
+export interface Further {
+  readonly node: NodeId;
+  readonly id: number;
+}
+
+/**
+ * A Merge of a write for several owners in the receiver's datacenter (Cassandra's forwarding of mutations): the
+ * receiver does its own, forwards the others theirs, and all of them answer whoever asked. See wire/rpc.ts.
+ */
+export interface Relay {
+  readonly kind: "relay";
+  readonly entries: readonly Entry[];
+  readonly further: readonly Further[];
+}
+
+/** A Merge of a write that a relay passes on: its id is the asker's, and so is its time. */
+export interface Forwarded {
+  readonly kind: "forwarded";
+  readonly asker: NodeId;
+  readonly entries: readonly Entry[];
+}
+
 /** Keep these states for an owner that is down (Dynamo 4.6), beside the rows and never among them. */
 export interface KeepHint {
   readonly kind: "keep-hint";
@@ -237,7 +260,8 @@ export type Reply =
   | ScanReply
   | ReapReply
   | Refused;
-export type Message = Request | Reply | Cancel;
+/** Relay and Forwarded are envelopes: whoever answers sees a Merge. */
+export type Message = Request | Reply | Cancel | Relay | Forwarded;
 
 /** The answer to each question, unless it is refused. */
 export interface ReplyTo {

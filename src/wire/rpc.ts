@@ -10,6 +10,9 @@
  * A question may be recalled. Whoever was asleep finds question and recall in
  * one read of the socket, and refuses without having worked: its callback still
  * comes exactly once.
+ *
+ * A write may travel through a relay: one message to one of its owners, which forwards it to the others under
+ * ids of the asker's. Each of them answers the asker itself, so a relay promises nothing for anybody else.
  */
 import { assert } from "../base/assert.js";
 import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
@@ -17,7 +20,20 @@ import type { Cancel, Lane, NodeId, World } from "../ports.js";
 import type { Turn } from "../turn.js";
 import { kindByte, readMessage, writeMessage } from "./codec.js";
 import { laneOf } from "./lane.js";
-import type { Message, OnReply, Refused, Reply, ReplyTo, Request, RequestOf } from "./messages.js";
+import type {
+  Entry,
+  Forwarded,
+  Merge,
+  MergeReply,
+  Message,
+  OnReply,
+  Refused,
+  Relay,
+  Reply,
+  ReplyTo,
+  Request,
+  RequestOf,
+} from "./messages.js";
 
 /** Who answers here. */
 export interface RpcHost {
@@ -36,6 +52,15 @@ interface Waiting {
   readonly expects: Reply["kind"];
   readonly onReply: (reply: Reply | undefined) => void;
   readonly cancel: Cancel;
+  /** Through a relay: it tells nothing of the path from here to whoever is asked. */
+  readonly isForwarded: boolean;
+}
+
+/** A write on its way to several owners through one of them. */
+export interface RelayedWish {
+  readonly entries: readonly Entry[];
+  readonly timeoutMs: number;
+  readonly onReply: (from: NodeId, reply: MergeReply | Refused | undefined) => void;
 }
 
 const EXPECTED = {
@@ -92,11 +117,7 @@ export class Rpc {
     onReply: OnReply<Kind>,
   ): Recall {
     assert(timeoutMs > 0, "a question needs time for its answer");
-    const id = this.nextId;
-    this.nextId = (this.nextId + 1) % ID_LIMIT;
-    const cancel = this.world.clock.after(timeoutMs, () => this.onOverdue(id, to));
-    const expects = EXPECTED[request.kind];
-    this.waiting.set(id, { to, expects, onReply: onReply as Waiting["onReply"], cancel });
+    const id = this.expect(to, EXPECTED[request.kind], timeoutMs, onReply as Waiting["onReply"]);
     if (to === this.self) {
       this.callSelf(id, request);
       return () => {};
@@ -106,6 +127,33 @@ export class Rpc {
     return () => {
       if (this.waiting.has(id)) this.send(to, id, 0, CANCEL, lane);
     };
+  }
+
+  /**
+   * Asks a relay for itself and for `further`, which it forwards the question to: one message there, and from each
+   * its own answer. `onReply` comes once for each of them, as of `call`.
+   */
+  callThrough(relay: NodeId, further: readonly NodeId[], wish: RelayedWish): void {
+    const { entries, timeoutMs, onReply } = wish;
+    const expect = (node: NodeId, isForwarded: boolean) =>
+      this.expect(node, "merge-reply", timeoutMs, (reply) => onReply(node, reply as MergeReply), isForwarded);
+    const id = expect(relay, false);
+    const others = further.map((node) => ({ node, id: expect(node, true) }));
+    this.send(relay, id, timeoutMs, { kind: "relay", entries, further: others });
+  }
+
+  private expect(
+    to: NodeId,
+    expects: Reply["kind"],
+    timeoutMs: number,
+    onReply: Waiting["onReply"],
+    isForwarded = false,
+  ): number {
+    const id = this.nextId;
+    this.nextId = (this.nextId + 1) % ID_LIMIT;
+    const cancel = this.world.clock.after(timeoutMs, () => this.onOverdue(id));
+    this.waiting.set(id, { to, expects, onReply, cancel, isForwarded });
+    return id;
   }
 
   /** The node stops: nobody waits for anything any more. */
@@ -139,7 +187,9 @@ export class Rpc {
       const message = readMessage(reader);
       reader.end();
       if (message.kind === "cancel") return;
-      if (!isRequest(message)) this.onReply(from, id, message);
+      if (message.kind === "forwarded") this.onForwarded(id, layoutVersion, remainingMs, message);
+      else if (message.kind === "relay") this.onRelay(from, id, layoutVersion, remainingMs, message);
+      else if (!isRequest(message)) this.onReply(from, id, message);
       else if (recalled.has(id)) this.send(from, id, 0, RECALLED);
       else this.onRequest(from, id, layoutVersion, remainingMs, message);
     } catch (error) {
@@ -148,33 +198,52 @@ export class Rpc {
     }
   }
 
-  private onRequest(from: NodeId, id: number, layoutVersion: number, remainingMs: number, request: Request): void {
+  /** What is refused here is not forwarded: its asker turns to the others itself. */
+  private onRelay(from: NodeId, id: number, layoutVersion: number, remainingMs: number, relay: Relay): void {
+    const { entries, further } = relay;
+    if (further.some(({ node }) => node === this.self)) throw new MalformedBytes("a relay forwards to others");
+    if (!this.onRequest(from, id, layoutVersion, remainingMs, mergeOf(entries))) return;
+    for (const { node, id } of further) this.send(node, id, remainingMs, { kind: "forwarded", asker: from, entries });
+  }
+
+  private onForwarded(id: number, layoutVersion: number, remainingMs: number, { asker, entries }: Forwarded): void {
+    if (asker === this.self) throw new MalformedBytes("nobody asks itself through a relay");
+    this.onRequest(asker, id, layoutVersion, remainingMs, mergeOf(entries));
+  }
+
+  /** Whether it is worked on. */
+  private onRequest(from: NodeId, id: number, layoutVersion: number, remainingMs: number, request: Request): boolean {
     const answer = (reply: Reply): void => void this.send(from, id, 0, reply);
     // Liveness is asked across layouts; data never is.
     if (layoutVersion !== this.layoutVersion && !IS_OF_LIVENESS.has(request.kind)) {
       answer({ kind: "refused", reason: "wrong-layout" });
-      return;
+      return false;
     }
     const reason = this.host.refusal(request, remainingMs);
-    if (reason !== undefined) return answer({ kind: "refused", reason });
+    if (reason !== undefined) {
+      answer({ kind: "refused", reason });
+      return false;
+    }
     const deadlineMs = this.world.clock.nowMs() + remainingMs;
     this.host.onRequest(from, request, (reply) => {
       // Nobody waits any more: the asker has given up, and its callback has come.
       if (this.world.clock.nowMs() <= deadlineMs) answer(reply);
     });
+    return true;
   }
 
   private onReply(from: NodeId, id: number, reply: Reply): void {
     const waiting = this.waiting.get(id);
     if (waiting === undefined || waiting.to !== from) return;
     if (reply.kind !== waiting.expects && reply.kind !== "refused") return;
-    this.host.onAnswered(from);
+    if (!waiting.isForwarded) this.host.onAnswered(from);
     this.settle(id, reply);
   }
 
-  private onOverdue(id: number, to: NodeId): void {
+  private onOverdue(id: number): void {
+    const waiting = this.waiting.get(id);
     this.settle(id, undefined);
-    if (to !== this.self) this.host.onUnanswered(to);
+    if (waiting?.isForwarded === false && waiting.to !== this.self) this.host.onUnanswered(waiting.to);
   }
 
   private settle(id: number, reply: Reply | undefined): void {
@@ -202,6 +271,10 @@ function recalledIn(frames: readonly Uint8Array[]): ReadonlySet<number> {
     recalled.add(new Reader(frame.subarray(0, ID_BYTES)).u32());
   }
   return recalled ?? NOTHING;
+}
+
+function mergeOf(entries: readonly Entry[]): Merge {
+  return { kind: "merge", cause: "write", entries };
 }
 
 function isRequest(message: Request | Reply): message is Request {

@@ -1,41 +1,14 @@
 /** Two datacenters of three nodes each, with `replication: { dc1: 3, dc2: 3 }`, on virtual time. */
-
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { utf8 } from "../../src/base/bytes.js";
-import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
-import type { Level } from "../../src/config.js";
-import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
-import { SimCluster } from "../../src/sim/cluster.js";
+import type { SimCluster } from "../../src/sim/cluster.js";
+import { countsOf, datacenters, get, put, read, write } from "./datacenter-cluster.js";
 
-const KEY = utf8("ada");
 const DC1 = ["n1", "n3", "n5"];
 const DC2 = ["n2", "n4", "n6"];
 
 function twoDatacenters(seed: string): SimCluster {
-  const place = (index: number) => ({ datacenter: `dc${1 + (index % 2)}`, rack: `r${index}` });
-  const cluster = new SimCluster({ seed, nodes: 6, place, bucket: { replication: { dc1: 3, dc2: 3 } } });
-  cluster.startAll();
-  return cluster;
-}
-
-function put(cluster: SimCluster, at: string, value: string, level: Level): string {
-  const op = { kind: "put", contentType: "", value: utf8(value), expiresAtMs: undefined } as const;
-  const outcome = cluster.write(at, { bucket: "b", key: KEY, op, context: EMPTY_CONTEXT, level, deadlineMs: 1000 });
-  return outcome.ok ? "ok" : outcome.failure.kind;
-}
-
-function get(cluster: SimCluster, at: string, level: Level): string {
-  const outcome = cluster.read(at, {
-    bucket: "b",
-    key: KEY,
-    level,
-    deadlineMs: 1000,
-    hedge: DEFAULT_HEDGE,
-    mend: true,
-  });
-  if (!outcome.ok) return outcome.failure.kind;
-  return Buffer.from(outcome.view.contents[0]?.value ?? []).toString();
+  return datacenters(2, seed);
 }
 
 test("a datacenter that is cut off serves LOCAL_QUORUM, and both agree after the heal", () => {
@@ -46,9 +19,16 @@ test("a datacenter that is cut off serves LOCAL_QUORUM, and both agree after the
   assert.equal(put(cluster, "n1", "in dc1", "LOCAL_QUORUM"), "ok");
   assert.equal(get(cluster, "n3", "LOCAL_QUORUM"), "in dc1");
   assert.equal(get(cluster, "n2", "LOCAL_QUORUM"), "before");
-  for (const level of ["EACH_QUORUM", "QUORUM", "ALL"] as const) {
-    assert.equal(put(cluster, "n2", "too few", level), "unavailable");
-    assert.equal(get(cluster, "n2", level), "unavailable");
+  const refused = [
+    ["EACH_QUORUM", "unavailable 0/4 of 2"],
+    ["QUORUM", "unavailable 0/4 of 3"],
+    ["ALL", "unavailable 0/6 of 3"],
+  ] as const;
+  for (const [level, counts] of refused) {
+    const fromMs = cluster.clock.nowMs();
+    assert.equal(countsOf(write(cluster, "n2", "too few", level)), counts);
+    assert.equal(countsOf(read(cluster, "n2", level)), counts);
+    assert.equal(cluster.clock.nowMs(), fromMs, "at once, and nothing was sent");
   }
   cluster.network.heal();
   cluster.run(10_000);

@@ -82,6 +82,7 @@ test("every group must have its own holders", () => {
   const tally = new ReadTally(lattice, [group(2, "a1 a2 a3"), group(2, "b1 b2 b3")]);
   for (const node of ["a1", "a2", "a3", "b1"]) tally.onAnswered(node, written(5), true);
   assert.ok(!tally.isEnough());
+  assert.equal(tally.received, 3);
   tally.onAnswered("b2", written(5), true);
   assert.ok(tally.isEnough());
 });

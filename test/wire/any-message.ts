@@ -48,6 +48,7 @@ const scanPage = fc.record(
   plain,
 );
 const deadRow = fc.record({ row: anyBytes, digest }, plain);
+const further = fc.record({ node: fc.string(), id: fc.nat() }, plain);
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("ping"), actor: u64, boundUs: u53, gossip: anyBytes }, plain),
   fc.record({ kind: kind("ping-request"), target: fc.string(), timeoutMs: fc.nat(), gossip: anyBytes }, plain),
@@ -65,6 +66,8 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("read-reply"), answers: list(rowAnswer) }, plain),
   fc.record({ kind: kind("merge"), cause: fc.constantFrom(...CAUSES), entries: list(entry) }, plain),
   fc.record({ kind: kind("keep-hint"), target: fc.string({ maxLength: 8 }), entries: list(entry) }, plain),
+  fc.record({ kind: kind("relay"), entries: list(entry), further: list(further) }, plain),
+  fc.record({ kind: kind("forwarded"), asker: fc.string(), entries: list(entry) }, plain),
   fc.record({ kind: kind("keep-hint-reply"), kept: list(fc.boolean()) }, plain),
   fc.record({ kind: kind("merge-reply"), results: list(mergeResult) }, plain),
   fc.record({ kind: kind("sync-shared"), digest: sumDigest }, plain),
