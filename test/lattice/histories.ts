@@ -1,0 +1,131 @@
+/**
+ * Random histories of a few replicas, held against a slow and obvious model of what each of them knows.
+ *
+ * The network keeps every state that was ever sent and delivers any of them at
+ * any time: late, again, out of order, or never. A replica may lose what it has
+ * not sent and begin a new life under another actor. Clients send the context of
+ * any earlier answer, or none.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { below, happens, pick, type Random } from "../../src/base/random.js";
+import { SeededRandom } from "../../src/base/seeded.js";
+import { type Context, EMPTY_CONTEXT } from "../../src/lattice/context.js";
+import type { Lattice } from "../../src/lattice/lattice.js";
+import type { Change, Op } from "../../src/lattice/op.js";
+import type { Actor } from "../../src/lattice/stamp.js";
+
+/** The model of a lattice: what a replica knows is a set of facts, and knowing more is their union. */
+export interface Oracle<State, Facts> {
+  readonly nothing: Facts;
+  join(a: Facts, b: Facts): Facts;
+  /** What a replica knows after `change`, made by a client that had seen what `seen` tells; undefined: it did not say. */
+  change(facts: Facts, change: Change, seen: Facts | undefined): Facts;
+  /** Fails unless `state` shows exactly what the facts do. */
+  check(state: State, facts: Facts): void;
+}
+
+export interface Histories<State, Facts> {
+  readonly oracle: Oracle<State, Facts>;
+  op(random: Random): Op;
+}
+
+interface Known<State, Facts> {
+  readonly state: State;
+  readonly facts: Facts;
+}
+
+interface Seen<Facts> {
+  readonly context: Context;
+  readonly facts: Facts;
+}
+
+const REPLICAS = 3;
+const STEPS_MAX = 40;
+const HISTORIES = 10_000;
+
+export function testHistories<State, Facts>(lattice: Lattice<State>, histories: Histories<State, Facts>): void {
+  const seed = fc.integer({ min: 0, max: 2 ** 32 - 1 });
+  const steps = fc.integer({ min: 1, max: STEPS_MAX });
+  test(`${lattice.name}: ${HISTORIES} histories end as a slow model of them does`, () => {
+    fc.assert(
+      fc.property(seed, steps, (seed, steps) => new History(lattice, histories, new SeededRandom(seed)).run(steps)),
+      { numRuns: HISTORIES },
+    );
+  });
+}
+
+class History<State, Facts> {
+  private readonly replicas: Known<State, Facts>[];
+  private readonly actors: Actor[] = [];
+  private readonly sent: Known<State, Facts>[] = [];
+  private readonly seen: Seen<Facts>[] = [];
+  private timeUs = 0;
+  private nextActor = 0n;
+
+  constructor(
+    private readonly lattice: Lattice<State>,
+    private readonly histories: Histories<State, Facts>,
+    private readonly random: Random,
+  ) {
+    const nothing = { state: lattice.bottom, facts: histories.oracle.nothing };
+    this.replicas = new Array(REPLICAS).fill(nothing);
+    for (let replica = 0; replica < REPLICAS; replica++) this.actors.push(this.nextActor++);
+  }
+
+  run(steps: number): void {
+    for (let step = 0; step < steps; step++) this.step(below(this.random, REPLICAS));
+    const { bottom } = this.lattice;
+    const all = this.replicas.reduce((known, each) => this.join(known, each));
+    const backwards = this.replicas.toReversed().reduce((known, each) => this.join(known, each));
+    this.histories.oracle.check(all.state, all.facts);
+    if (all.state === bottom) return assert.equal(backwards.state, bottom);
+    // Who knows the same holds the same bytes, whatever way it came.
+    assert.deepEqual(this.lattice.encode(backwards.state), this.lattice.encode(all.state));
+  }
+
+  private step(replica: number): void {
+    const known = this.replicas[replica] as Known<State, Facts>;
+    const choice = below(this.random, 16);
+    if (choice < 7) this.change(replica, known);
+    else if (choice < 10) this.sent.push(known);
+    else if (choice === 10) this.renew(replica);
+    else if (choice < 13 && known.state !== this.lattice.bottom) this.look(known);
+    else if (this.sent.length > 0) this.replicas[replica] = this.join(known, pick(this.random, this.sent));
+    this.checkReplica(replica);
+  }
+
+  private checkReplica(replica: number): void {
+    const { state, facts } = this.replicas[replica] as Known<State, Facts>;
+    this.histories.oracle.check(state, facts);
+  }
+
+  private change(replica: number, known: Known<State, Facts>): void {
+    const seen = this.seen.length > 0 && happens(this.random, 0.5) ? pick(this.random, this.seen) : undefined;
+    this.timeUs += 1 + below(this.random, 3);
+    const stamp = { timeUs: this.timeUs, actor: this.actors[replica] as Actor };
+    const change = { op: this.histories.op(this.random), stamp, context: seen?.context ?? EMPTY_CONTEXT };
+    if (this.lattice.refusal(known.state, change) !== undefined) return;
+    const state = this.lattice.mutate(known.state, change);
+    this.replicas[replica] = { state, facts: this.histories.oracle.change(known.facts, change, seen?.facts) };
+  }
+
+  /** A client reads. */
+  private look({ state, facts }: Known<State, Facts>): void {
+    this.seen.push({ context: this.lattice.view(state, 0).context, facts });
+  }
+
+  /** A replica that lost its last changes: others may know of them, so it takes another name. */
+  private renew(replica: number): void {
+    const nothing = { state: this.lattice.bottom, facts: this.histories.oracle.nothing };
+    this.actors[replica] = this.nextActor++;
+    this.replicas[replica] = this.sent.length > 0 ? pick(this.random, this.sent) : nothing;
+  }
+
+  private join(a: Known<State, Facts>, b: Known<State, Facts>): Known<State, Facts> {
+    // Every state that travels does so as bytes.
+    const travelled = b.state === this.lattice.bottom ? b.state : this.lattice.decode(this.lattice.encode(b.state));
+    return { state: this.lattice.merge(a.state, travelled), facts: this.histories.oracle.join(a.facts, b.facts) };
+  }
+}
