@@ -9,6 +9,18 @@ export const EDGE_LIMITS = {
   valueBytesMax: limit(MIB, 1, 16 * MIB, "a value is held whole in memory on each owner while it is written"),
   contentTypeBytesMax: limit(255, 1, 255, "stored with every value; its length is one byte"),
   contextBytesMax: limit(4 * KIB, 64, 8 * KIB, "travels in a header, and servers cap headers"),
+  siblingsMax: limit(
+    100,
+    1,
+    1000,
+    "values of one key that nobody has resolved: with as many, a write must supersede one; merges are never refused",
+  ),
+  stateBytesMax: limit(
+    4 * MIB,
+    64 * KIB,
+    16 * MIB,
+    "what one key may grow to, its siblings or elements in sum: it travels and is merged whole; concurrent growth adds up",
+  ),
   requestDeadlineMs: limit(2 * SECOND_MS, 1, 5 * MINUTE_MS, "a client's patience, when it names no timeout"),
   requestDeadlineMsMax: limit(30 * SECOND_MS, 1, 10 * MINUTE_MS, "no request may occupy memory for longer"),
   requestsPendingMax: limit(4096, 1, 1_000_000, "requests a coordinator works on at once; one more is 503 overloaded"),

@@ -13,6 +13,7 @@ import { nearestName } from "../src/base/names.js";
 import { type ClusterConfig, DEFAULT_HEDGE } from "../src/cluster-config.js";
 import { DEFAULT_LIMITS } from "../src/config.js";
 import { parseHedgePolicy } from "../src/coordinator/hedge-policy.js";
+import { BUILT_TYPES } from "../src/lattice/registry.js";
 import { loadClusterFile, parseClusterFile } from "../src/real/cluster-file.js";
 import { mistakeLine } from "../src/real/cluster-yaml.js";
 
@@ -67,10 +68,13 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     `6:22: consistency.read: expected ${LEVELS}, found "QUORM"; did you mean QUORUM?`,
     "6:36: consistency.write: expected at most 3, the replication, found 4; use ALL or a smaller one",
   ],
-  ["buckets: { users: { type: siblings } }", "6:27: buckets.users.type: siblings is not built yet; only register is"],
+  [
+    "buckets: { users: { type: row } }",
+    `6:27: buckets.users.type: row is not built yet; only ${BUILT_TYPES.join(" and ")} are`,
+  ],
   [
     "buckets: { users: { type: regster } }",
-    '6:27: buckets.users.type: expected one of register, found "regster"; did you mean register?',
+    `6:27: buckets.users.type: expected one of ${BUILT_TYPES.join(", ")}, found "regster"; did you mean register?`,
   ],
   [
     "buckets: { 'a b': { hedge: never, merge: ./m.js, coalesce: 5ms } }",

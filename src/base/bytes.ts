@@ -98,6 +98,13 @@ export class Writer {
     return this.u32(Math.floor(value / HIGH)).u32(value % HIGH);
   }
 
+  /** A non-negative safe integer in one byte for each seven of its bits, the lowest first (LEB128). */
+  varint(value: number): this {
+    let rest = value;
+    for (; rest > 0x7f; rest = Math.floor(rest / 128)) this.u8((rest % 128) | 0x80);
+    return this.u8(rest);
+  }
+
   /** A finite double. */
   f64(value: number): this {
     this.reserve(8);
@@ -195,6 +202,19 @@ export class Reader {
     const high = this.u32();
     if (high >= 2 ** 21) throw new MalformedBytes("an integer beyond 2^53");
     return high * HIGH + this.u32();
+  }
+
+  /** What `varint` wrote: in as few bytes as hold it. */
+  varint(): number {
+    let [value, unit] = [0, 1];
+    for (;;) {
+      const byte = this.u8();
+      value += (byte & 0x7f) * unit;
+      if (!Number.isSafeInteger(value)) throw new MalformedBytes("an integer beyond 2^53");
+      if (byte <= 0x7f && (byte > 0 || unit === 1)) return value;
+      if (byte === 0) throw new MalformedBytes("an integer in more bytes than it takes");
+      unit *= 128;
+    }
   }
 
   /** A double that is a number. */

@@ -10,6 +10,7 @@
  * Absence is `bottom`. Failure is not a state: an error, a timeout or an
  * unreadable row is never merged and never counts.
  */
+import type { Limits } from "../config.js";
 import type { Context } from "./context.js";
 import type { Change, Op, OpRefusal } from "./op.js";
 import type { Stamp } from "./stamp.js";
@@ -27,6 +28,9 @@ export interface View {
   readonly context: Context;
 }
 
+/** What a client may make of a key. */
+export type GrowthLimits = Pick<Limits, "siblingsMax" | "stateBytesMax">;
+
 export interface Lattice<State> {
   /** As in cluster.yaml. */
   readonly name: string;
@@ -43,7 +47,7 @@ export interface Lattice<State> {
   /** Whether the coordinator must read first what this change is to act on: a QUORUM of the owners, not the minter alone. */
   readsFirst(op: Op, context: Context): boolean;
   /** Why `state` does not take this change; undefined when it does. Merges are never refused. */
-  refusal(state: State, change: Change): OpRefusal | undefined;
+  refusal(state: State, change: Change, limits: GrowthLimits): OpRefusal | undefined;
   /** The state after a change, never below `state`. Runs only where the stamp is minted. */
   mutate(state: State, change: Change): State;
   /** What a client has seen once its change made `after`: never more than it was shown, or may supersede. */

@@ -9,7 +9,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { compareBytes, MalformedBytes } from "../../src/base/bytes.js";
-import { type Context, covers } from "../../src/lattice/context.js";
+import { DEFAULT_LIMITS } from "../../src/config.js";
+import { type Context, covers, includes, joinContexts, lastStampOf } from "../../src/lattice/context.js";
 import type { Lattice } from "../../src/lattice/lattice.js";
 import type { Op } from "../../src/lattice/op.js";
 import { compareStamps, type Stamp } from "../../src/lattice/stamp.js";
@@ -105,6 +106,8 @@ export function latticeLaws<State>(lattice: Lattice<State>, arbitraries: Lattice
   const { state, op, stamp, context } = arbitraries;
   const { merge, mutate, bottom, encode } = lattice;
   const law = lawOf(lattice.name);
+  const isAbove = (when: Stamp, before: State, seen: Context) =>
+    [lattice.lastStamp(before), lastStampOf(seen)].every((last) => last === undefined || compareStamps(when, last) > 0);
   joinLaws(lattice, state);
 
   law(
@@ -118,12 +121,33 @@ export function latticeLaws<State>(lattice: Lattice<State>, arbitraries: Lattice
   law(
     "mutate with a stamp above all others is seen",
     fc.property(state, op, stamp, context, (before, change, when, seen) => {
-      fc.pre(lattice.accepts(change.kind));
-      const last = lattice.lastStamp(before);
-      fc.pre(last === undefined || compareStamps(when, last) > 0);
+      fc.pre(lattice.accepts(change.kind) && isAbove(when, before, seen));
       const after = mutate(before, { op: change, stamp: when, context: seen });
       assert.deepEqual(lattice.lastStamp(after), when);
       assert.ok(covers(lattice.view(after, 0).context, when));
+    }),
+  );
+  law(
+    "who made a change has seen it, and no more than the state holds",
+    fc.property(state, op, stamp, context, (before, change, when, seen) => {
+      fc.pre(lattice.accepts(change.kind) && isAbove(when, before, seen));
+      const made = { op: change, stamp: when, context: seen };
+      const after = mutate(before, made);
+      const shown = lattice.seenBy(after, made);
+      assert.ok(covers(shown, when));
+      assert.ok(includes(joinContexts(lattice.view(after, 0).context, seen), shown));
+    }),
+  );
+  law(
+    "a refusal is a function of state and change, and changes neither",
+    fc.property(state, op, stamp, context, (before, change, when, seen) => {
+      fc.pre(lattice.accepts(change.kind));
+      const made = { op: change, stamp: when, context: seen };
+      const bytes = before === bottom ? undefined : encode(before);
+      const refusal = lattice.refusal(before, made, DEFAULT_LIMITS);
+      assert.deepEqual(lattice.refusal(before, made, DEFAULT_LIMITS), refusal);
+      if (bytes !== undefined) assert.deepEqual(encode(before), bytes);
+      assert.equal(lattice.readsFirst(change, seen), lattice.readsFirst(change, seen));
     }),
   );
   law(

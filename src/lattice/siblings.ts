@@ -1,0 +1,176 @@
+/**
+ * Siblings: a value stays until a write that had read it replaces it (dotted version vector sets: Preguiça
+ * and others, "Dotted version vectors", 2012; Almeida and others, 2014, with clock readings for counters).
+ *
+ * Concurrent writes leave several values, the client is shown all of them, and
+ * its next write with the context of what it saw supersedes exactly these. Each
+ * value lies under the dot of its own write and not under the writer's context:
+ * so two clients who write in turn with stale contexts supersede their own
+ * former values, and siblings do not multiply (section 4 of the paper of 2012).
+ *
+ * Expiry is judged when looked at. An expired value is shown to nobody, and is
+ * superseded like any other.
+ */
+import { compareBytes, MalformedBytes, Reader, textOf, utf8, Writer } from "../base/bytes.js";
+import {
+  type Context,
+  contextOfDot,
+  contextUpTo,
+  covers,
+  EMPTY_CONTEXT,
+  isEmptyContext,
+  joinContexts,
+  lastStampOf,
+} from "./context.js";
+import { joinKept, unseenOf, withKept } from "./dots.js";
+import type { GrowthLimits, Lattice, View } from "./lattice.js";
+import type { Change, OpRefusal } from "./op.js";
+import { StampPacker, StampUnpacker } from "./packed-stamps.js";
+import { compareStamps, type Stamp } from "./stamp.js";
+
+/** A value under the dot of the write that brought it. */
+interface Sibling extends Stamp {
+  readonly contentType: string;
+  readonly value: Uint8Array;
+  /** Milliseconds since 1970; undefined: never. */
+  readonly expiresAtMs: number | undefined;
+}
+
+export interface Siblings {
+  readonly context: Context;
+  /** In ascending order of their dots, all of them covered by the context. */
+  readonly values: readonly Sibling[];
+}
+
+const TAG = 2;
+const NEVER_EXPIRES = 0;
+const EXPIRES = 1;
+const BOTTOM: Siblings = { context: EMPTY_CONTEXT, values: [] };
+
+function merge(a: Siblings, b: Siblings): Siblings {
+  if (a === b) return a;
+  const context = joinContexts(a.context, b.context);
+  const values = joinKept(a.values, a.context, b.values, b.context, pick);
+  return context === a.context && values === a.values ? a : { context, values };
+}
+
+/** What a change supersedes: a delete without a context means all that its minter holds. */
+function supersededBy(state: Siblings, { op, context }: Change): Context {
+  return op.kind === "delete" && isEmptyContext(context) ? state.context : context;
+}
+
+function mutate(state: Siblings, change: Change): Siblings {
+  const { op, stamp } = change;
+  const left = unseenOf(state.values, supersededBy(state, change));
+  const told = joinContexts(state.context, change.context);
+  // The minter holds all that it minted before, so its dot goes into the vector.
+  const context = joinContexts(told, contextUpTo(stamp));
+  // A dot that was seen is spent: no value comes to life under it again.
+  if (op.kind !== "put" || covers(told, stamp)) return { context, values: left };
+  const { contentType, value, expiresAtMs } = op;
+  return { context, values: withKept(left, { ...stamp, contentType, value, expiresAtMs }) };
+}
+
+function refusal(state: Siblings, change: Change, limits: GrowthLimits): OpRefusal | undefined {
+  const { op } = change;
+  if (op.kind !== "put") return undefined;
+  const left = unseenOf(state.values, supersededBy(state, change));
+  const remedy = "read the key, and send its context with the value that is to replace them";
+  if (left.length >= limits.siblingsMax) {
+    return {
+      kind: "too-many-siblings",
+      detail: `the key has ${left.length} siblings that this does not replace: ${remedy}`,
+    };
+  }
+  const bytes = left.reduce((sum, { value }) => sum + value.length, op.value.length);
+  if (left.length === 0 || bytes <= limits.stateBytesMax) return undefined;
+  return { kind: "too-large", detail: `with its siblings, the key comes to ${bytes} bytes: ${remedy}` };
+}
+
+/** The client has seen its own dot, and all else only when no sibling is left that it was never shown. */
+function seenBy(after: Siblings, change: Change): Context {
+  const seen = joinContexts(change.context, contextOfDot(change.stamp));
+  return unseenOf(after.values, seen).length === 0 ? after.context : seen;
+}
+
+function isAlive({ expiresAtMs }: Sibling, nowMs: number): boolean {
+  return expiresAtMs === undefined || expiresAtMs > nowMs;
+}
+
+function view({ context, values }: Siblings, nowMs: number): View {
+  const alive = values.filter((sibling) => isAlive(sibling, nowMs));
+  return { contents: alive.map(({ contentType, value }) => ({ contentType, value })), context };
+}
+
+/** Dots never repeat, so this decides only between damaged or hand-made states; the join must be total. */
+function pick(ours: Sibling, theirs: Sibling): Sibling {
+  return compareBytes(contentOf(ours), contentOf(theirs)) >= 0 ? ours : theirs;
+}
+
+function contentOf({ contentType, value, expiresAtMs }: Sibling): Uint8Array {
+  const writer = new Writer(16 + contentType.length + value.length);
+  if (expiresAtMs === undefined) writer.u8(NEVER_EXPIRES);
+  else writer.u8(EXPIRES).u53(expiresAtMs);
+  return writer.short(utf8(contentType)).varint(value.length).raw(value).finish();
+}
+
+function encode(state: Siblings): Uint8Array {
+  const { context, values } = state;
+  if (isEmptyContext(context)) throw new TypeError("bottom is not encoded");
+  const stamps = new StampPacker();
+  stamps.noteContext(context);
+  for (const sibling of values) stamps.note(sibling);
+  const writer = new Writer().u8(TAG);
+  stamps.writeTable(writer);
+  stamps.writeContext(writer, context);
+  writer.varint(values.length);
+  for (const sibling of values) {
+    stamps.write(writer, sibling);
+    writer.raw(contentOf(sibling));
+  }
+  return writer.finish();
+}
+
+function decode(bytes: Uint8Array): Siblings {
+  const reader = new Reader(bytes);
+  if (reader.u8() !== TAG) throw new MalformedBytes("not siblings");
+  const stamps = new StampUnpacker(reader);
+  const context = stamps.readContext();
+  const values: Sibling[] = [];
+  for (let left = reader.varint(); left > 0; left--) {
+    const sibling = { ...stamps.read(), ...readContent(reader) };
+    const last = values.at(-1);
+    if (last !== undefined && compareStamps(last, sibling) >= 0) throw new MalformedBytes("siblings out of order");
+    if (!covers(context, sibling)) throw new MalformedBytes("a sibling that its context has not seen");
+    values.push(sibling);
+  }
+  stamps.end();
+  return { context, values };
+}
+
+function readContent(reader: Reader): Omit<Sibling, keyof Stamp> {
+  const expiry = reader.u8();
+  if (expiry !== NEVER_EXPIRES && expiry !== EXPIRES) throw new MalformedBytes("not a sibling");
+  const expiresAtMs = expiry === EXPIRES ? reader.u53() : undefined;
+  const contentType = textOf(reader.short());
+  if (contentType === undefined) throw new MalformedBytes("a content type that is not UTF-8");
+  return { contentType, value: reader.raw(reader.varint()), expiresAtMs };
+}
+
+export const siblings: Lattice<Siblings> = {
+  name: "siblings",
+  tag: TAG,
+  blind: false,
+  bottom: BOTTOM,
+  merge,
+  accepts: (kind) => kind === "put" || kind === "delete",
+  readsFirst: () => false,
+  refusal,
+  mutate,
+  seenBy,
+  view,
+  isDead: (state, nowMs) => state !== BOTTOM && !state.values.some((sibling) => isAlive(sibling, nowMs)),
+  lastStamp: ({ context }) => lastStampOf(context),
+  encode,
+  decode,
+};
