@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { MalformedBytes, textOf } from "../../src/base/bytes.js";
 import { between, happens } from "../../src/base/random.js";
+import { DEFAULT_LIMITS } from "../../src/config.js";
 import { counter } from "../../src/lattice/counter.js";
 import type { Op } from "../../src/lattice/op.js";
 import { NO_SHARDS, type Shards } from "../../src/lattice/shards.js";
@@ -94,13 +95,14 @@ test("a delete takes away what it saw, and a concurrent addition by the same own
 
 test("no client counts beyond what a double tells exactly, and a merge may", () => {
   const full = grow(NO_SHARDS, add(LAST), 1, 1n);
-  const refusal = (shards: Shards, by: number, actor = 1n) => counter.refusal(shards, changeOf(add(by), at(9, actor)));
+  const refusal = (shards: Shards, by: number, actor = 1n) =>
+    counter.refusal(shards, changeOf(add(by), at(9, actor)), DEFAULT_LIMITS);
   assert.equal(refusal(full, 0), undefined);
   assert.equal(refusal(full, -1), undefined);
   assert.equal(refusal(full, 1)?.kind, "out-of-range");
   assert.equal(refusal(full, 1, 2n)?.kind, "out-of-range");
   assert.equal(refusal(grow(NO_SHARDS, add(-LAST), 1), -1)?.kind, "out-of-range");
-  assert.equal(counter.refusal(full, changeOf(DELETE, at(9))), undefined);
+  assert.equal(counter.refusal(full, changeOf(DELETE, at(9)), DEFAULT_LIMITS), undefined);
   const beyond = counter.merge(full, grow(NO_SHARDS, add(LAST), 1, 2n));
   assert.equal(shown(beyond), 2n * BigInt(LAST));
   assert.equal(refusal(beyond, 1)?.kind, "out-of-range");
@@ -112,7 +114,7 @@ test("one actor's sum ends at 64 bits, though others count against it", () => {
   let timeUs = 0;
   const counts = (by: number, actor: bigint) => {
     const change = changeOf(add(by), at(++timeUs, actor));
-    if (counter.refusal(shards, change) !== undefined) return false;
+    if (counter.refusal(shards, change, DEFAULT_LIMITS) !== undefined) return false;
     shards = counter.mutate(shards, change);
     return true;
   };

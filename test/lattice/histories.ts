@@ -11,6 +11,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { below, happens, pick, type Random } from "../../src/base/random.js";
 import { SeededRandom } from "../../src/base/seeded.js";
+import { DEFAULT_LIMITS } from "../../src/config.js";
 import { type Context, EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import type { Lattice } from "../../src/lattice/lattice.js";
 import type { Change, Op } from "../../src/lattice/op.js";
@@ -106,7 +107,7 @@ class History<State, Facts> {
     this.timeUs += 1 + below(this.random, 3);
     const stamp = { timeUs: this.timeUs, actor: this.actors[replica] as Actor };
     const change = { op: this.histories.op(this.random), stamp, context: seen?.context ?? EMPTY_CONTEXT };
-    if (this.lattice.refusal(known.state, change) !== undefined) return;
+    if (this.lattice.refusal(known.state, change, DEFAULT_LIMITS) !== undefined) return;
     const state = this.lattice.mutate(known.state, change);
     this.replicas[replica] = { state, facts: this.histories.oracle.change(known.facts, change, seen?.facts) };
   }
