@@ -13,6 +13,7 @@ import { DEFAULT_LIMITS } from "../../src/config.js";
 import { type Context, covers, includes, joinContexts, lastStampOf } from "../../src/lattice/context.js";
 import type { Lattice } from "../../src/lattice/lattice.js";
 import type { Op } from "../../src/lattice/op.js";
+import { type Row, rowOf } from "../../src/lattice/row.js";
 import { compareStamps, type Stamp } from "../../src/lattice/stamp.js";
 
 export interface LatticeArbitraries<State> {
@@ -101,7 +102,17 @@ export function joinLaws<State>(join: Join<State>, state: fc.Arbitrary<State>): 
   );
 }
 
-/** Holds `lattice` to the laws: those of its join, and those of its changes. */
+/** Rows of few cells, so that equal sort keys are common. */
+function rowArbitrary<State>(state: fc.Arbitrary<State>, bottom: State, empty: Row<State>): fc.Arbitrary<Row<State>> {
+  const sort = fc.uint8Array({ max: 2, maxLength: 2 });
+  const selector = (cell: { sort: Uint8Array }) => Buffer.from(cell.sort).toString("hex");
+  const cell = fc.record({ sort, state: state.filter((each) => each !== bottom) }, { noNullPrototype: true });
+  return fc
+    .uniqueArray(cell, { selector, maxLength: 3 })
+    .map((cells) => (cells.length === 0 ? empty : cells.toSorted((a, b) => compareBytes(a.sort, b.sort))));
+}
+
+/** Holds `lattice` to the laws: those of its join, and those of its changes; and the row of it to those of a join. */
 export function latticeLaws<State>(lattice: Lattice<State>, arbitraries: LatticeArbitraries<State>): void {
   const { state, op, stamp, context } = arbitraries;
   const { merge, mutate, bottom, encode } = lattice;
@@ -109,6 +120,8 @@ export function latticeLaws<State>(lattice: Lattice<State>, arbitraries: Lattice
   const isAbove = (when: Stamp, before: State, seen: Context) =>
     [lattice.lastStamp(before), lastStampOf(seen)].every((last) => last === undefined || compareStamps(when, last) > 0);
   joinLaws(lattice, state);
+  const row = rowOf(lattice);
+  joinLaws(row, rowArbitrary(state, bottom, row.bottom));
 
   law(
     "mutate only moves up",
