@@ -150,7 +150,14 @@ export class Checker {
 
   /** Of whom a level means how many. */
   private *partsOf(key: number, level: Level, datacenter: string | undefined): Generator<Part> {
-    yield { among: ALL, count: countOf(level, this.replication) };
+    const local = [...this.localPartsOf(key, level, datacenter)];
+    // Whoever holds it in some datacenter holds it among all.
+    const inAll = local.reduce((sum, { count }) => sum + count, 0);
+    yield { among: ALL, count: Math.max(inAll, countOf(level, this.replication)) };
+    yield* local;
+  }
+
+  private *localPartsOf(key: number, level: Level, datacenter: string | undefined): Generator<Part> {
     for (const [name, { number }] of this.historyOf(key).owners) {
       const isHome = name === datacenter;
       if (name === ALL) continue;

@@ -37,10 +37,11 @@ export function isForgetful({ limits }: Shape): boolean {
  * When all replicas are equal, everything dead is forgotten within this: it is met for the first vote within a pass over
  * the rows, then carriers must be gone, and it is met again for the second vote within another pass.
  */
-export function forgetMsMax(limits: Limits, { commitMs }: Shape, rowsMax: number): number {
+export function forgetMsMax(limits: Limits, { commitMs, distanceMs }: Shape, rowsMax: number): number {
   // One slice more finds nothing: the pass ends. Votes take a tick longer, deletions at the others and then here two commits.
   const slices = Math.ceil(rowsMax / limits.scanRowsMax) + 1;
-  const passMs = slices * (limits.reapIntervalMs * (1 + REAP_INTERVAL_SPREAD) + 2 * commitMs + EXCHANGES_MS);
+  const passMs =
+    slices * (limits.reapIntervalMs * (1 + REAP_INTERVAL_SPREAD) + 2 * commitMs + EXCHANGES_MS + 4 * distanceMs);
   return carriersGoneAfterMs(limits) + 2 * passMs;
 }
 

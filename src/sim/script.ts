@@ -16,6 +16,8 @@ import type { Weather } from "./transport.js";
 export interface Shape {
   readonly nodes: number;
   readonly datacenters: number;
+  /** How long a packet takes from one to another, at least. */
+  readonly distanceMs: number;
   readonly replication: Replication;
   readonly partitions: number;
   readonly limits: Partial<Limits>;

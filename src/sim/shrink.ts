@@ -46,7 +46,8 @@ const PLAINER: readonly ((shape: Shape) => Shape)[] = [
   (shape) => ({ ...shape, limits: {} }),
   (shape) => ({ ...shape, commitMs: 1 }),
   (shape) => ({ ...shape, partitions: 1 }),
-  (shape) => (typeof shape.replication === "number" ? { ...shape, datacenters: 1 } : shape),
+  (shape) => ({ ...shape, distanceMs: 0 }),
+  (shape) => ({ ...shape, datacenters: 1, replication: typeof shape.replication === "number" ? shape.replication : 3 }),
   (shape) => ({ ...shape, durability: "group" }),
 ];
 
@@ -64,8 +65,9 @@ function withFewerNodes(script: Script, fails: (script: Script) => boolean): Scr
   const { replication } = script.shape;
   const owners =
     typeof replication === "number" ? replication : Object.values(replication).reduce((sum, each) => sum + each);
-  // A datacenter has every other node, and needs as many as the most owners in one.
-  const least = typeof replication === "number" ? owners : 2 * Math.max(...Object.values(replication));
+  // A datacenter has one node of each round, and needs as many as the most owners in one.
+  const { datacenters } = script.shape;
+  const least = typeof replication === "number" ? owners : datacenters * Math.max(...Object.values(replication));
   for (let nodes = least; nodes < script.shape.nodes; nodes++) {
     const candidate = { ...script, shape: { ...script.shape, nodes } };
     if (fails(candidate)) return candidate;

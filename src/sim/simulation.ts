@@ -39,6 +39,7 @@ export interface RunResult {
 
 const HEDGE_BUDGET_PERCENT = 10;
 const START_MS = 1000;
+const ROUND_TRIPS_TO_START = 10;
 /**
  * After the last fault: until a question is given up that was under way (`syncDeadlineMs`) or the last write is old enough
  * to be worth a sync (`settleMs`, 5 s at most), and then two rounds (1.2 times `syncIntervalMs`): one from who has it, one on.
@@ -119,7 +120,7 @@ class Simulation {
 
   private endanger(): string | undefined {
     const { cluster, script } = this;
-    cluster.startAll(START_MS);
+    cluster.startAll(START_MS + ROUND_TRIPS_TO_START * 2 * script.shape.distanceMs);
     const fromMs = cluster.clock.nowMs();
     for (const [index, step] of script.steps.entries()) {
       cluster.clock.runUntil(Math.max(cluster.clock.nowMs(), fromMs + step.atMs));
@@ -236,7 +237,12 @@ class Simulation {
 function clusterOf({ seed, shape }: Script, onSaid: (node: NodeId, sentence: string) => void): SimCluster {
   return new SimCluster({
     ...{ seed, onSaid, nodes: shape.nodes, partitions: shape.partitions, limits: shape.limits },
-    ...{ replication: shape.replication, commitMs: shape.commitMs, durability: shape.durability },
+    ...{
+      replication: shape.replication,
+      distanceMs: shape.distanceMs,
+      commitMs: shape.commitMs,
+      durability: shape.durability,
+    },
     place: (index) => ({ datacenter: `dc${1 + (index % shape.datacenters)}`, rack: `r${index + 1}` }),
     clock: (index) => shape.clocks[index] ?? {},
   });

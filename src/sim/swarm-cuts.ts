@@ -17,7 +17,7 @@ export function isolated(random: Random, nodes: number): Links[] {
 }
 
 export function isolate(node: number, nodes: number): Links[] {
-  return bothWays([node], nodes);
+  return apart([node], nodes);
 }
 
 export function nodesOf(nodes: number): number[] {
@@ -25,7 +25,7 @@ export function nodesOf(nodes: number): number[] {
 }
 
 export function halves(random: Random, nodes: number): Links[] {
-  return bothWays(some(random, nodes), nodes);
+  return apart(some(random, nodes), nodes);
 }
 
 /** These are heard by nobody, and hear everybody. */
@@ -43,7 +43,8 @@ export function ring(_random: Random, nodes: number): Links[] {
     .filter(({ to }) => to.length > 0);
 }
 
-function bothWays(side: readonly number[], nodes: number): Links[] {
+/** Nothing passes between these and all others. */
+export function apart(side: readonly number[], nodes: number): Links[] {
   const other = others(side, nodes);
   return [
     { from: side, to: other },

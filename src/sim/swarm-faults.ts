@@ -8,11 +8,11 @@ import { type Cut, halves, isolate, isolated, nodesOf, oneWay, ring } from "./sw
 import { CALM, type Weather } from "./transport.js";
 
 /** A fault and when it strikes. */
-type FaultAt = { readonly atMs: number } & Fault;
-type Draw = (random: Random, shape: Shape, durationMs: number) => FaultAt[];
+export type FaultAt = { readonly atMs: number } & Fault;
+export type Draw = (random: Random, shape: Shape, durationMs: number) => FaultAt[];
 type Strike = (random: Random, shape: Shape, atMs: number) => FaultAt[];
 
-const SECOND_MS = 1000;
+export const SECOND_MS = 1000;
 /** A turn, in which it does what has waited. */
 const STUTTER_GAP_MS = 5;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -44,7 +44,10 @@ const KINDS: readonly (readonly [name: string, draw: Draw])[] = [
   ["overload", now(6 * SECOND_MS, overload)],
 ];
 
-export const FAULT_KINDS: readonly string[] = KINDS.map(([name]) => name);
+/** Of clusters with several datacenters; see swarm-datacenters.ts. */
+export const DATACENTER_CUT = "datacenter cut";
+
+export const FAULT_KINDS: readonly string[] = [...KINDS.map(([name]) => name), DATACENTER_CUT];
 
 /** Kinds that take copies away, so that only what a majority held must survive. */
 export const LOSING_KINDS: readonly string[] = ["wipe", "old copy", "power loss", "failing reads", "damage"];
@@ -76,7 +79,7 @@ export function drawFaults(
 }
 
 /** Strikes now and then, with so long between two on average. */
-function now(gapMs: number, strike: Strike): Draw {
+export function now(gapMs: number, strike: Strike): Draw {
   return (random, shape, durationMs) => {
     const steps: FaultAt[] = [];
     for (let atMs = gapMs * fraction(random); atMs < durationMs; atMs += 2 * gapMs * fraction(random)) {

@@ -9,7 +9,8 @@ import type { Level, Limits } from "../config.js";
 import { forgetful, isForgetful } from "./forgetting.js";
 import { SimRandom } from "./random.js";
 import type { NodeTime, Operation, Script, Shape, Step } from "./script.js";
-import { drawFaults } from "./swarm-faults.js";
+import { drawDatacenterCuts, spread } from "./swarm-datacenters.js";
+import { DATACENTER_CUT, drawFaults } from "./swarm-faults.js";
 
 const SECOND_MS = 1000;
 const HOUR_MS = 3600 * SECOND_MS;
@@ -22,16 +23,18 @@ const FORGETFUL_CHANCE = 0.3;
 /** The script of a seed. */
 export function drawScript(seed: number): Script {
   const random = new SimRandom(seed);
-  const drawn = drawShape(random.fork("shape"));
+  const drawn = spread(random.fork("datacenters"), drawShape(random.fork("shape")));
   const memory = random.fork("memory");
   const shape = happens(memory, FORGETFUL_CHANCE) ? forgetful(memory, drawn) : drawn;
   // Now and then a run is long enough for the longest pause.
   const durationMs = happens(random, 0.15)
     ? between(random, 60 * SECOND_MS, 90 * SECOND_MS)
     : between(random, 8 * SECOND_MS, 30 * SECOND_MS);
-  const { swarm, faults } = drawFaults(random.fork("faults"), shape, durationMs, FAULT_CHANCE);
+  const drawnFaults = drawFaults(random.fork("faults"), shape, durationMs, FAULT_CHANCE);
+  const cuts = drawDatacenterCuts(random.fork("datacenter cuts"), shape, durationMs, FAULT_CHANCE);
+  const swarm = cuts.length === 0 ? drawnFaults.swarm : [...drawnFaults.swarm, DATACENTER_CUT];
   const operations = drawOperations(random.fork("operations"), shape, durationMs, swarm.includes("overload"));
-  const steps = [...faults, ...operations].sort((a, b) => a.atMs - b.atMs);
+  const steps = [...drawnFaults.faults, ...cuts, ...operations].sort((a, b) => a.atMs - b.atMs);
   return { seed, shape, hedge: pick(random.fork("hedge"), HEDGES), swarm, steps };
 }
 
@@ -61,6 +64,7 @@ function drawShape(random: Random): Shape {
   return {
     nodes,
     datacenters,
+    distanceMs: 0,
     replication,
     partitions,
     limits,
@@ -159,10 +163,16 @@ function isOfReads(level: Level): boolean {
   return level !== "ANY";
 }
 
+const LEVELS_OF_DATACENTERS: readonly (readonly Level[])[] = [
+  ["EACH_QUORUM", "QUORUM", "LOCAL_QUORUM", "LOCAL_ONE"],
+  ["EACH_QUORUM", "LOCAL_QUORUM"],
+  ["LOCAL_QUORUM"],
+];
+
 /** Mostly levels that promise something together; at times any of them. */
 function drawLevels(random: Random, { datacenters, replication }: Shape): readonly Level[] {
   const owners = typeof replication === "number" ? replication : 5;
-  if (datacenters > 1 && happens(random, 0.5)) return ["EACH_QUORUM", "QUORUM", "LOCAL_QUORUM", "LOCAL_ONE"];
+  if (datacenters > 1 && happens(random, 0.6)) return pick(random, LEVELS_OF_DATACENTERS);
   if (happens(random, 0.6)) return ["QUORUM"];
   if (happens(random, 0.3)) return ["QUORUM", "ALL"];
   if (happens(random, 0.3)) return ["ANY", "ONE"];

@@ -1,6 +1,7 @@
 /**
  * What may be wrong with a coordinator: planning, counting, answering, mending, asking.
  */
+import type { Script } from "../../src/sim/script.js";
 import { type Mutant, withFault } from "./mutant.js";
 
 const TALLY = "coordinator/tally.js";
@@ -94,6 +95,36 @@ export const WRITE_MUTANTS: readonly Mutant[] = [
     defect: "a quorum is half of the owners rounded down, and two quorums need not meet",
     edits: [
       { file: PLAN, find: "return Math.floor(count / 2) + 1;", replace: "return Math.max(1, Math.floor(count / 2));" },
+    ],
+  },
+];
+
+const hasDatacenters = ({ shape }: Script) => shape.datacenters > 1;
+
+export const DATACENTER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "local-quorum-counts-remote-owners",
+    defect: "owners of another datacenter count toward LOCAL_QUORUM and LOCAL_ONE",
+    needs: hasDatacenters,
+    edits: [
+      {
+        file: PLAN,
+        find: "return [{ owners: ranked(near, here), needed: neededOf(near.length) }];",
+        replace: "return [{ owners: ranked(owners, here), needed: neededOf(near.length) }];",
+      },
+    ],
+  },
+  {
+    name: "relay-answers-for-all",
+    defect: "a relay's acknowledgement counts for all owners that it should have forwarded the write to",
+    needs: hasDatacenters,
+    edits: [
+      {
+        file: "coordinator/relayed.js",
+        find: "this.learn(reply);",
+        replace:
+          'this.learn(reply);\n        if (from === this.relay && reply?.kind === "merge-reply")\n            for (const other of this.parts)\n                if (other !== part)\n                    this.onReply(other, reply);',
+      },
     ],
   },
 ];

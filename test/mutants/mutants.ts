@@ -1,7 +1,7 @@
 /**
  * All mutants, in the order of the docs.
  */
-import { ASK_MUTANTS, READ_MUTANTS, WRITE_MUTANTS } from "./coordinator-mutants.js";
+import { ASK_MUTANTS, DATACENTER_MUTANTS, READ_MUTANTS, WRITE_MUTANTS } from "./coordinator-mutants.js";
 import { HINT_MUTANTS, REAPER_MUTANTS } from "./forgetting-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { DURABILITY_MUTANTS, MERGE_MUTANTS, STAMP_MUTANTS, VOTE_MUTANTS } from "./replica-mutants.js";
@@ -14,6 +14,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...STAMP_MUTANTS,
   ...READ_MUTANTS,
   ...WRITE_MUTANTS,
+  ...DATACENTER_MUTANTS,
   ...ASK_MUTANTS,
   ...SYNC_MUTANTS,
   ...HEAL_MUTANTS,
