@@ -16,6 +16,8 @@ export interface ReadRequest {
   readonly bucket: string;
   /** The partition key's bytes (UTF-8). */
   readonly key: Uint8Array;
+  /** Of a cell within it, UTF-8; a plain key has none. */
+  readonly sort?: Uint8Array;
   readonly level: Level;
   /** Milliseconds from now. */
   readonly deadlineMs: number;
@@ -27,6 +29,7 @@ export interface ReadRequest {
 export interface WriteRequest {
   readonly bucket: string;
   readonly key: Uint8Array;
+  readonly sort?: Uint8Array;
   readonly op: Op;
   /** What the client has seen: the write is stamped above it. */
   readonly context: Context;

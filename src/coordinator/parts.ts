@@ -13,7 +13,7 @@ import { encodeRow, orderedToken, partitionOfRow, placementOfRow } from "../repl
 import type { Owners } from "../replica/votes.js";
 import type { Asker } from "./asker.js";
 import type { Latencies } from "./latency.js";
-import type { Failure, FailureKind } from "./outcome.js";
+import type { Failure, FailureKind, ReadRequest } from "./outcome.js";
 import type { OwedBytes } from "./owed.js";
 import type { NoPlan, Owner, Plan } from "./plan.js";
 
@@ -48,11 +48,14 @@ export interface CoordinatorParts {
   readonly later: (step: () => void) => void;
 }
 
-/** A key's row and its owners in preference order. The key is hashed here, once per request. */
-export function locate(parts: CoordinatorParts, bucket: string, key: Uint8Array): { row: Uint8Array; owners: Owner[] } {
+/** A cell's row and its owners in preference order. The key is hashed here, once per request. */
+export function locate(
+  parts: CoordinatorParts,
+  { bucket, key, sort = NO_BYTES }: Pick<ReadRequest, "bucket" | "key" | "sort">,
+): { row: Uint8Array; owners: Owner[] } {
   const { ring } = parts;
   const placement = ring.placementOf(bucket);
-  const row = encodeRow({ placement, token: orderedToken(tokenOf(key)), bucket, key, sort: NO_BYTES });
+  const row = encodeRow({ placement, token: orderedToken(tokenOf(key)), bucket, key, sort });
   return { row, owners: ownersAt(parts, row) };
 }
 

@@ -28,7 +28,7 @@ export function read(parts: CoordinatorParts, request: ReadRequest, done: (outco
     done({ ok: false, failure: refusedUnsent("clock-skew", request.level, refusal) });
     return;
   }
-  const { row, owners } = locate(parts, request.bucket, request.key);
+  const { row, owners } = locate(parts, request);
   const here = { self: parts.self, datacenter: parts.ring.datacenterOf(parts.self) };
   const plan = planFor(request.level, owners, here);
   if (plan.ok) new ReadPath(parts, request, row, plan, done).askFirst();

@@ -13,6 +13,7 @@
  * promises least, of a key that is hot may be answered with what was found for
  * one that began at most so many milliseconds ago, whatever was written since.
  */
+import { bytesToMapKey } from "../base/bytes.js";
 import type { Hedge } from "../cluster-config.js";
 import type { Limits } from "../config.js";
 import type { Clock, Meter } from "../ports.js";
@@ -48,7 +49,7 @@ interface Cached {
 const CACHED_KEYS_MAX = 256;
 
 export class SharedReads {
-  /** By the name of their key: mostly one. */
+  /** By the name of their cell: mostly one. */
   private readonly shared = new Map<string, Shared[]>();
   private readonly cached = new Map<string, Cached>();
 
@@ -56,8 +57,8 @@ export class SharedReads {
 
   /** Reads one key; `done` comes exactly once, with what owners held when the read had come. */
   read(request: ReadRequest, done: OnOutcome): void {
-    const name = nameOf(request.bucket, request.key);
-    this.host.hotKeys.record(name, "read");
+    this.host.hotKeys.record(nameOf(request.bucket, request.key), "read");
+    const name = nameOfCell(request);
     const cached = this.cachedFor(name, request);
     if (cached !== undefined) {
       this.host.meter.count("murmur_reads_cached_total");
@@ -117,15 +118,22 @@ export class SharedReads {
     return undefined;
   }
 
-  private keep(name: string, { level }: ReadRequest, cached: Cached): void {
+  private keep(name: string, { bucket, key, level }: ReadRequest, cached: Cached): void {
     const { hotKeys, limits } = this.host;
-    if (limits.hotKeyCacheMs === 0 || level !== "ONE" || !cached.outcome.ok || !hotKeys.isHot(name)) return;
+    if (limits.hotKeyCacheMs === 0 || level !== "ONE" || !cached.outcome.ok) return;
+    if (!hotKeys.isHot(nameOf(bucket, key))) return;
     if (this.cached.size >= CACHED_KEYS_MAX) this.cached.clear();
     this.cached.set(name, cached);
   }
 }
 
-/** Bucket and key are the same already. */
+/** A key is as hot as all of its cells, but only reads of one cell are identical. Its length tells where the sort key begins. */
+function nameOfCell({ bucket, key, sort }: ReadRequest): string {
+  const name = nameOf(bucket, key);
+  return sort === undefined ? name : `${name}\n${bytesToMapKey(sort)}\n${sort.length}`;
+}
+
+/** The cell is the same already. */
 function asksTheSame(a: ReadRequest, b: ReadRequest): boolean {
   return a.level === b.level && a.mend === b.mend && a.deadlineMs === b.deadlineMs && isSameHedge(a.hedge, b.hedge);
 }

@@ -36,7 +36,7 @@ export function write(parts: CoordinatorParts, request: WriteRequest, done: (out
     const detail = `a bucket of type ${lattice.name} has no operation "${request.op.kind}"`;
     return refuse(refusedUnsent("type-mismatch", level, detail));
   }
-  const { row, owners } = locate(parts, request.bucket, request.key);
+  const { row, owners } = locate(parts, request);
   const here = { self: parts.self, datacenter: parts.ring.datacenterOf(parts.self) };
   const plan = planFor(level, owners, here);
   if (!plan.ok) return refuse(refusedUnsent(plan.kind, level, plan.detail, plan));

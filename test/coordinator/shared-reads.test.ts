@@ -46,6 +46,21 @@ class Fixture {
 }
 
 describe("identical reads", () => {
+  test("are of one cell: another of the same key is asked for by itself", () => {
+    const fixture = new Fixture();
+    const cells = [
+      QUORUM,
+      { ...QUORUM, sort: utf8("a") },
+      { ...QUORUM, sort: utf8("b") },
+      { ...QUORUM, key: utf8("ada\nx"), sort: utf8("y") },
+      { ...QUORUM, key: utf8("ada"), sort: utf8("x\ny") },
+    ];
+    for (const cell of cells) fixture.read(cell);
+    assert.equal(fixture.asked.length, cells.length);
+    fixture.read({ ...QUORUM, sort: utf8("a") });
+    assert.equal(fixture.asked.length, cells.length, "this one shares");
+  });
+
   test("that come while one runs share the next one, and each is answered once", () => {
     const fixture = new Fixture();
     fixture.read(QUORUM, 10);
