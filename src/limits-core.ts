@@ -191,6 +191,7 @@ export const CORE_LIMITS = {
     MINUTE_MS,
     "a replica that reads avoid is asked again this often, so that its answers can restore it",
   ),
+  overwriteItemsMax: limit(1000, 0, 100_000, "lost values that are listed of those told, and of blind writes"),
   mendSpareAfterMs: limit(50, 1, MINUTE_MS, "a mend that a read waits for also goes to a spare after this"),
 
   // Hints.

@@ -11,6 +11,7 @@ import { type HotKey, nameOf } from "./coordinator/hot-keys.js";
 import type { LatencyStatus } from "./coordinator/latency.js";
 import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
+import type { Overwrite } from "./coordinator/overwrites.js";
 import { write } from "./coordinator/write.js";
 import type { MemberStatus as MembershipStatus } from "./membership/members.js";
 import type { MemberChange } from "./membership/peers.js";
@@ -220,6 +221,11 @@ export class Member {
   /** The keys that it is asked for most, the hottest first. */
   hotKeys(keysMax: number): HotKey[] {
     return this.parts.hotKeys.top(keysMax);
+  }
+
+  /** The last values that registers lost through this node, the newest first. */
+  overwrites(bucket: string | undefined, itemsMax: number): Overwrite[] {
+    return this.parts.coordinator.overwrites.last(bucket, itemsMax);
   }
 
   /** Where a member votes, per placement: undefined while unknown, no bitmaps when in all it owns. */

@@ -5,12 +5,15 @@
 import { tokenOf } from "./base/hash.js";
 import type { ClusterConfig } from "./cluster-config.js";
 import { hedgePolicyText } from "./coordinator/hedge-policy.js";
+import type { Overwrite } from "./coordinator/overwrites.js";
 import type {
   ClusterStatus,
+  ConflictsReport,
   LatencyReport,
   NodeStatus,
   OwnersStatus,
   RingStatus,
+  StampReport,
   Store,
   TopReport,
 } from "./http/store.js";
@@ -32,6 +35,7 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     ring: () => ringStatus(member),
     owners: (bucket, key) => ownersStatus(member, config, bucket, key),
     latency: () => latencyReport(member, config, self),
+    conflicts: (bucket, itemsMax) => conflictsReport(member, self, bucket, itemsMax),
     hints: () => ({ node: self, targets: member.hints() }),
     flushHints: (timeoutMs, done) => member.flushHints(timeoutMs, done),
     repair: (order) => member.repair(order),
@@ -98,6 +102,21 @@ function latencyReport(member: Member, config: ClusterConfig, self: NodeId): Lat
   const { tokens, peers } = member.latency();
   const hedge = { after: hedgePolicyText(after), budgetPercent, tokens: rounded(tokens) as number };
   return { node: self, hedge, peers: peers.map((peer) => ({ ...peer, ...timesOf(peer) })) };
+}
+
+function conflictsReport(member: Member, self: NodeId, bucket: string | undefined, itemsMax: number): ConflictsReport {
+  const conflicts = member.overwrites(bucket, itemsMax).map(({ key, atMs, lost, kept, ...named }) => ({
+    ...{ ...named, key: Buffer.from(key).toString("utf8"), at: new Date(atMs).toISOString() },
+    ...{ lost: stampReport(lost), kept: stampReport(kept) },
+  }));
+  return { node: self, conflicts };
+}
+
+function stampReport({ stamp, node }: Overwrite["lost"]): StampReport {
+  const { timeUs, actor } = stamp;
+  const microseconds = String(timeUs % 1000).padStart(3, "0");
+  const time = new Date(Math.floor(timeUs / 1000)).toISOString().replace("Z", `${microseconds}Z`);
+  return { time, timeUs, actor: actor.toString(16).padStart(16, "0"), node };
 }
 
 /** Beyond these a sketch has little to say. */

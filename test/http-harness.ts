@@ -14,6 +14,7 @@ import { createHttpServer, type HttpServer } from "../src/http/server.js";
 import type {
   ClusterStatus,
   Condition,
+  ConflictsReport,
   HintsReport,
   LatencyReport,
   OwnersStatus,
@@ -129,6 +130,13 @@ export class FakeStore implements Store {
 
   top(): TopReport {
     return { node: "n1", keys: [] };
+  }
+
+  conflicts(bucket: string | undefined, itemsMax: number): ConflictsReport {
+    const stamped = { time: "2023-11-14T22:13:20.000001Z", timeUs: NOW_MS * 1000 + 1, actor: "0123456789abcdef" };
+    const noted = { kind: "stale", at: "2023-11-14T22:13:20.000Z", lost: { ...stamped, node: "n1" } } as const;
+    const conflict = { bucket: bucket ?? "users", key: "ada", ...noted, kept: { ...stamped, node: undefined } };
+    return { node: "n1", conflicts: [conflict, conflict].slice(0, itemsMax) };
   }
 
   hints(): HintsReport {

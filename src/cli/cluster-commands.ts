@@ -42,6 +42,17 @@ export function addClusterCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (options) => onExit(await (await import("./top.js")).top(options)));
+  declare(program, "conflicts", "values that last-writer-wins lost without anybody having looked at them", [
+    "murmur conflicts",
+    "murmur conflicts --bucket users --limit 100",
+    "murmur conflicts --json | jq '.conflicts[].key'",
+  ])
+    .option("--bucket <bucket>", "only those of this bucket")
+    .option("--limit <count>", "show so many (else 20)")
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (options) => onExit(await (await import("./conflicts.js")).conflicts(options)));
   addUpkeepCommands(program, onExit);
   declare(program, "ring", "how the partitions are spread over the nodes", [
     "murmur ring",

@@ -14,6 +14,7 @@ import type { Owners } from "../replica/votes.js";
 import type { Asker } from "./asker.js";
 import type { Latencies } from "./latency.js";
 import type { Failure, FailureKind, ReadRequest } from "./outcome.js";
+import type { Overwrites } from "./overwrites.js";
 import type { OwedBytes } from "./owed.js";
 import type { NoPlan, Owner, Plan } from "./plan.js";
 
@@ -37,6 +38,8 @@ export interface CoordinatorParts {
   readonly budget: TokenBucket;
   /** What is remembered for silent owners of writes that were answered. */
   readonly owed: OwedBytes;
+  /** What registers lost. */
+  readonly overwrites: Overwrites;
   readonly ring: Ring;
   readonly latticeOf: (bucket: string) => AnyLattice;
   readonly isAlive: (node: NodeId) => boolean;

@@ -20,6 +20,7 @@ import type { NodeId } from "../ports.js";
 import type { Entry, MergeReply, MergeResult, Refused } from "../wire/messages.js";
 import { Ask } from "./ask.js";
 import { Hinting, type HintingHost } from "./hinting.js";
+import { Loss } from "./loss.js";
 import type { Failure, FailureKind, WriteOutcome, WriteRequest } from "./outcome.js";
 import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
 import { type Owner, type Plan, planFor } from "./plan.js";
@@ -57,6 +58,7 @@ class WritePath {
   /** The highest stamp that an owner held against ours; 0 while none did. */
   private beatenByUs = 0;
   private stamp: Stamp | undefined;
+  private readonly loss: Loss;
   private readonly reasons = new Map<NodeId, string>();
 
   constructor(
@@ -68,6 +70,7 @@ class WritePath {
     private readonly done: (outcome: WriteOutcome) => void,
   ) {
     this.tally = new WriteTally(plan.groups, plan.takesHints);
+    this.loss = new Loss(parts, row, request.context, request.op.kind === "put");
     this.ask = new Ask(parts, request.deadlineMs, () => this.fail("timeout"));
   }
 
@@ -81,8 +84,10 @@ class WritePath {
       if (this.ask.isFinished) return;
       if (stamp === undefined) return this.fail("disk-full");
       this.stamp = stamp;
+      this.loss.begin(stamp);
       const state = lattice.encode(lattice.mutate(lattice.bottom, { ...this.request, stamp }));
-      this.askAll({ row: this.row, state, bornAtUs });
+      const { seen } = this.loss;
+      this.askAll({ row: this.row, state, bornAtUs, ...(seen === undefined ? {} : { seen }) });
     });
   }
 
@@ -122,6 +127,7 @@ class WritePath {
 
   private onAnswer(node: NodeId, reply: MergeReply | Refused): void {
     const result = reply.kind === "merge-reply" ? reply.results[0] : undefined;
+    if (result !== undefined) this.loss.onResult(result);
     if (result?.status === "beaten") this.onBeaten(result.stamp);
     const isHeld = result?.status === "ok" || result?.status === "beaten";
     if (!isHeld && result?.status !== "refused") this.hinting?.owe(node);
@@ -173,8 +179,9 @@ class WritePath {
   }
 
   /** The client is answered. For owners that are still silent the state is remembered, if there is room. */
-  private finish(): void {
+  private finish(isAcknowledged: boolean): void {
     this.ask.finish();
+    this.loss.finish(isAcknowledged);
     if (this.awaited === 0 || this.hinting === undefined) return;
     if (this.parts.owed.enter(this.stateBytes)) this.owedBytes = this.stateBytes;
     else this.hinting = undefined;
@@ -188,14 +195,14 @@ class WritePath {
   }
 
   private answer(): void {
-    this.finish();
+    this.finish(true);
     if (this.tally.isWithoutOwner) this.parts.meter.count("murmur_any_by_hints_total");
     assert(this.stamp !== undefined, "an acknowledged write has a stamp");
     this.done({ ok: true, context: contextUpTo(this.stamp), replicas: this.ask.report() });
   }
 
   private fail(kind: FailureKind): void {
-    this.finish();
+    this.finish(false);
     const { required, alive } = this.plan;
     const { received } = this.tally;
     const reasons = [...this.reasons].map(([node, reason]) => `${node} ${reason}`).join(", ");

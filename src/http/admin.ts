@@ -13,6 +13,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Express } from "express";
 import type { Log } from "../ports.js";
 import { ownersAddress, splitTarget } from "./address.js";
+import { answerConflicts } from "./conflicts.js";
 import type { Edge, Scraped } from "./edge.js";
 import type { Events } from "./events.js";
 import { answerHints, flushHints } from "./hints.js";
@@ -92,6 +93,7 @@ function routes(options: AdminOptions): readonly (readonly [string | RegExp, Ans
     ["/v1/latency", (_request, response) => sendJson(edge, response, 200, store.latency())],
     ["/v1/top", (_request, response) => sendJson(edge, response, 200, store.top())],
     ["/v1/hints", (_request, response) => answerHints(edge, response)],
+    ["/v1/conflicts", (request, response) => answerConflicts(edge, request, response)],
     ["/v1/events", (request, response) => events.answer(request, response)],
     ["/health/live", (_request, response) => sendJson(edge, response, 200, { live: true })],
     [
@@ -142,6 +144,7 @@ function index(edge: Edge): object {
       "/v1/hints",
       "/v1/repair",
       "/v1/top",
+      "/v1/conflicts",
       "/v1/events",
       "/health/live",
       "/health/ready",

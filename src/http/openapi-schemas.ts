@@ -117,3 +117,11 @@ export const PAGE_SCHEMA = {
     next: { type: ["string", "null"], description: "For after; null at the end, however short the page." },
   },
 };
+
+/** Of a list of conflicts. */
+export const CONFLICTS_TAKE = {
+  parameters: [
+    { name: "bucket", in: "query", description: "Only those of this bucket.", schema: { type: "string" } },
+    { name: "limit", in: "query", description: "How many. Default: 100.", schema: { type: "integer", minimum: 1 } },
+  ],
+} as const;

@@ -8,7 +8,14 @@ import { LEVEL_NAMES, type Limits, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED } from "../coordinator/hedge-policy.js";
 import { ENVELOPE_TYPE } from "./media.js";
 import { EVENT_SCHEMAS } from "./openapi-events.js";
-import { BATCH_ANSWER_SCHEMA, batchSchema, ENVELOPE_SCHEMA, PAGE_SCHEMA, PROBLEM_SCHEMA } from "./openapi-schemas.js";
+import {
+  BATCH_ANSWER_SCHEMA,
+  batchSchema,
+  CONFLICTS_TAKE,
+  ENVELOPE_SCHEMA,
+  PAGE_SCHEMA,
+  PROBLEM_SCHEMA,
+} from "./openapi-schemas.js";
 import { PROBLEMS, type ProblemCode } from "./problem.js";
 import { type Operation, PARAMETERS } from "./query.js";
 
@@ -182,6 +189,9 @@ function adminPaths(): Json {
     "/v1/ring": get("The owners of every partition."),
     "/v1/latency": get("How long its peers take to answer this node's reads, and when those are hedged."),
     "/v1/top": get("The keys this node is asked for most, with their rates and how far those may be off."),
+    "/v1/conflicts": {
+      get: { ...get("The last register writes here that replaced what nobody had seen.").get, ...CONFLICTS_TAKE },
+    },
     "/v1/hints": get("For whom this node keeps hints: how many, how large, how old, and what becomes of them."),
     "/v1/hints/flush": { post: flush() },
     "/v1/repair": { ...get("How far the last repair of this node is, and what it found."), post: repair() },

@@ -5,6 +5,7 @@
 import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
+import type { OverwriteKind } from "../coordinator/overwrites.js";
 import type { MemberStatus } from "../membership/members.js";
 import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
@@ -25,6 +26,8 @@ export interface Store {
   owners(bucket: string, key: Uint8Array): OwnersStatus;
   latency(): LatencyReport;
   hints(): HintsReport;
+  /** The last values that registers lost through this node, of one bucket or of all. */
+  conflicts(bucket: string | undefined, itemsMax: number): ConflictsReport;
   /** Begins a repair; false when one is under way. */
   repair(order: RepairOrder): boolean;
   repairStatus(): RepairStatus;
@@ -40,6 +43,30 @@ export interface Store {
 export interface RepairReport extends RepairStatus {
   readonly node: NodeId;
   readonly begun?: boolean;
+}
+
+/** The last register writes through a node that took away what nobody had looked at, the newest first. No values. */
+export interface ConflictsReport {
+  readonly node: NodeId;
+  readonly conflicts: readonly {
+    readonly bucket: string;
+    readonly key: string;
+    readonly kind: OverwriteKind;
+    /** When it was noticed, as in RFC 3339. */
+    readonly at: string;
+    readonly lost: StampReport;
+    /** What stands in its place. */
+    readonly kept: StampReport;
+  }[];
+}
+
+export interface StampReport {
+  /** As in RFC 3339, to the microsecond; and in microseconds since 1970. */
+  readonly time: string;
+  readonly timeUs: number;
+  /** The life of a store that stamped it, as 16 hex digits, and the node whose it is at present, if one's. */
+  readonly actor: string;
+  readonly node: NodeId | undefined;
 }
 
 /** For whom a node keeps what. */

@@ -25,6 +25,7 @@ import {
   placementOfRow,
   stateOfRecord,
 } from "./rows.js";
+import { lostUnseen } from "./unseen.js";
 import { type Owners, ownsAt, type Votes } from "./votes.js";
 
 export interface ReplicaParts {
@@ -148,11 +149,14 @@ export class Replica {
     const present = before === undefined ? lattice.bottom : lattice.decode(stateOfRecord(entry.row, before));
     mint.observe(lattice.lastStamp(incoming));
     const merged = lattice.merge(present, incoming);
-    const beaten = lattice.blind && cause === "write" && lattice.merge(incoming, present) !== incoming;
+    const isClients = lattice.blind && cause === "write";
+    const beaten = isClients && lattice.merge(incoming, present) !== incoming;
+    const replaces = isClients && merged === incoming;
+    const lost = replaces ? lostUnseen(lattice, present, incoming, entry.seen, mint.nowMs()) : undefined;
     const onCommitted = (error?: StorageError) => {
       if (error !== undefined) onResult(error.kind === "full" ? "disk-full" : "damaged");
       else if (beaten) onResult("beaten", lattice.lastStamp(present));
-      else onResult("ok");
+      else onResult("ok", lost);
     };
     // An empty commit is a barrier: what absorbed this state may still be on its way to the disk.
     if (merged === present) this.parts.world.storage.commit([], onCommitted);

@@ -15,6 +15,11 @@ type Metered = (name: string, labels?: Record<string, string>) => number;
 const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => boolean])[] = [
   ["a read mended a replica", (metered) => metered("murmur_mends_total") > 0],
   ["a write was beaten", (metered) => metered("murmur_beaten_total") > 0],
+  ["an unseen value was replaced", (metered) => metered("murmur_register_overwrites_total", { kind: "stale" }) > 0],
+  [
+    "an acknowledged write was beaten",
+    (metered) => metered("murmur_register_overwrites_total", { kind: "beaten" }) > 0,
+  ],
   ["a hedge won", (metered) => metered("murmur_hedges_total", { outcome: "won" }) > 0],
   ["a hedge was wasted", (metered) => metered("murmur_hedges_total", { outcome: "wasted" }) > 0],
   ["the budget refused a hedge", (metered) => metered("murmur_hedges_total", { outcome: "refused" }) > 0],

@@ -3,6 +3,7 @@
  */
 import { unreachable } from "../base/assert.js";
 import type { Reader, Writer } from "../base/bytes.js";
+import { readStamp, writeStamp } from "../lattice/stamp.js";
 import {
   oneOf,
   readBoolean,
@@ -18,6 +19,7 @@ import {
 } from "./fields.js";
 import {
   CAUSES,
+  type Entry,
   type Forwarded,
   type KeepHint,
   type KeepHintReply,
@@ -32,18 +34,19 @@ export function writeCarrying(writer: Writer, message: CarryingMessage): void {
   switch (message.kind) {
     case "merge":
       writer.u8(CAUSES.indexOf(message.cause));
-      writeList(writer, message.entries, (entry) => writeEntry(writer, entry));
+      if (message.cause === "write") writeWritten(writer, message.entries);
+      else writeList(writer, message.entries, (entry) => writeEntry(writer, entry));
       return;
     case "merge-reply":
       writeList(writer, message.results, (result) => writeMergeResult(writer, result));
       return;
     case "relay":
-      writeList(writer, message.entries, (entry) => writeEntry(writer, entry));
+      writeWritten(writer, message.entries);
       writeList(writer, message.further, (further) => writeFurther(writer, further));
       return;
     case "forwarded":
       writer.text(message.asker);
-      writeList(writer, message.entries, (entry) => writeEntry(writer, entry));
+      writeWritten(writer, message.entries);
       return;
     case "keep-hint":
       writer.text(message.target);
@@ -59,16 +62,22 @@ export function writeCarrying(writer: Writer, message: CarryingMessage): void {
 
 export function readCarrying(kind: CarryingMessage["kind"], reader: Reader): CarryingMessage {
   switch (kind) {
-    case "merge":
-      return { kind, cause: oneOf(CAUSES, reader.u8()), entries: readList(reader, () => readEntry(reader)) };
+    case "merge": {
+      const cause = oneOf(CAUSES, reader.u8());
+      return {
+        kind,
+        cause,
+        entries: cause === "write" ? readWritten(reader) : readList(reader, () => readEntry(reader)),
+      };
+    }
     case "merge-reply":
       return { kind, results: readList(reader, () => readMergeResult(reader)) };
     case "relay": {
-      const entries = readList(reader, () => readEntry(reader));
+      const entries = readWritten(reader);
       return { kind, entries, further: readList(reader, () => readFurther(reader)) };
     }
     case "forwarded":
-      return { kind, asker: reader.text(), entries: readList(reader, () => readEntry(reader)) };
+      return { kind, asker: reader.text(), entries: readWritten(reader) };
     case "keep-hint":
       return { kind, target: reader.text(), entries: readList(reader, () => readEntry(reader)) };
     case "keep-hint-reply":
@@ -76,4 +85,20 @@ export function readCarrying(kind: CarryingMessage["kind"], reader: Reader): Car
     default:
       return unreachable(kind);
   }
+}
+
+/** The entries of clients' writes: each says what its client had seen. */
+function writeWritten(writer: Writer, entries: readonly Entry[]): void {
+  writeList(writer, entries, (entry) => {
+    writeEntry(writer, entry);
+    writeBoolean(writer, entry.seen !== undefined);
+    if (entry.seen !== undefined) writeStamp(writer, entry.seen);
+  });
+}
+
+function readWritten(reader: Reader): Entry[] {
+  return readList(reader, () => {
+    const entry = readEntry(reader);
+    return readBoolean(reader) ? { ...entry, seen: readStamp(reader) } : entry;
+  });
 }

@@ -21,6 +21,8 @@ export interface Entry {
   readonly state: Uint8Array;
   /** When the state was minted, or asked of a voting owner, or the oldest of these; microseconds since 1970. */
   readonly bornAtUs: number;
+  /** Of a client's write: the highest stamp that the client had seen; undefined when it did not say. */
+  readonly seen?: Stamp;
 }
 
 /** Whether you live, what your clock says, and how far your stamps may have gone. */
@@ -106,7 +108,7 @@ export type MergeStatus = (typeof MERGE_STATUSES)[number];
 export interface MergeResult {
   readonly status: MergeStatus;
   readonly votes: boolean;
-  /** What beat it. */
+  /** beaten: by this. ok: held in the place of this value, which a client's write had not seen (replica/unseen.ts). */
   readonly stamp: Stamp | undefined;
 }
 

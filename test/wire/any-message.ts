@@ -39,6 +39,7 @@ const blockAnswer = fc.oneof(
   fc.record({ kind: kind("rows"), rows: list(listedRow) }, plain),
 );
 const entry = fc.record({ row: anyBytes, state: anyBytes, bornAtUs: u53 }, plain);
+const written = fc.record({ row: anyBytes, state: anyBytes, bornAtUs: u53, seen: stamp }, plain);
 const scannedKey = fc.record({ row: anyBytes, digest: fc.option(digest, { nil: undefined }) }, plain);
 const scanPage = fc.record(
   {
@@ -65,9 +66,10 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("read"), rows: list(anyBytes) }, plain),
   fc.record({ kind: kind("read-reply"), answers: list(rowAnswer) }, plain),
   fc.record({ kind: kind("merge"), cause: fc.constantFrom(...CAUSES), entries: list(entry) }, plain),
+  fc.record({ kind: kind("merge"), cause: kind("write"), entries: list(written) }, plain),
   fc.record({ kind: kind("keep-hint"), target: fc.string({ maxLength: 8 }), entries: list(entry) }, plain),
-  fc.record({ kind: kind("relay"), entries: list(entry), further: list(further) }, plain),
-  fc.record({ kind: kind("forwarded"), asker: fc.string(), entries: list(entry) }, plain),
+  fc.record({ kind: kind("relay"), entries: list(fc.oneof(entry, written)), further: list(further) }, plain),
+  fc.record({ kind: kind("forwarded"), asker: fc.string(), entries: list(fc.oneof(entry, written)) }, plain),
   fc.record({ kind: kind("keep-hint-reply"), kept: list(fc.boolean()) }, plain),
   fc.record({ kind: kind("merge-reply"), results: list(mergeResult) }, plain),
   fc.record({ kind: kind("sync-shared"), digest: sumDigest }, plain),
