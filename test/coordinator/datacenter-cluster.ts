@@ -1,10 +1,12 @@
 /** Datacenters of three nodes each on virtual time, n1 in the first, n2 in the second and so on in turn, and what crosses between them. */
-import { utf8 } from "../../src/base/bytes.js";
+import { Reader, utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../../src/coordinator/outcome.js";
 import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
+import { readMessage } from "../../src/wire/codec.js";
+import type { Message } from "../../src/wire/messages.js";
 
 export const KEY: Uint8Array = utf8("ada");
 const NODES_EACH = 3;
@@ -57,13 +59,15 @@ export function countsOf(outcome: ReadOutcome | WriteOutcome): string {
   return `${kind} ${received}/${required} of ${alive}`;
 }
 
+const ID_BYTES = 4;
+
 export interface Crossing {
   readonly from: string;
   readonly to: string;
   readonly frame: Uint8Array;
 }
 
-/** Every frame that leaves its datacenter from now on, but for who lives and what is compared. */
+/** Every frame that leaves its datacenter from now on. */
 export function watchCrossings(cluster: SimCluster): Crossing[] {
   const crossings: Crossing[] = [];
   const { network } = cluster;
@@ -76,3 +80,34 @@ export function watchCrossings(cluster: SimCluster): Crossing[] {
   };
   return crossings;
 }
+
+/** What a frame says, and how much longer its asker waits. */
+export function messageIn({ frame }: Pick<Crossing, "frame">): { remainingMs: number; message: Message } {
+  const reader = new Reader(frame);
+  reader.raw(ID_BYTES);
+  reader.u32();
+  return { remainingMs: reader.u32(), message: readMessage(reader) };
+}
+
+/** How many frames of each kind crossed, but for those of upkeep, and the bytes of all of them. */
+export function tallied(crossings: readonly Crossing[]): { frames: Record<string, number>; bytes: number } {
+  const frames: Record<string, number> = {};
+  let bytes = 0;
+  for (const crossing of crossings) {
+    const { kind } = messageIn(crossing).message;
+    if (!OF_CLIENTS.has(kind)) continue;
+    frames[kind] = (frames[kind] ?? 0) + 1;
+    bytes += crossing.frame.length;
+  }
+  return { frames, bytes };
+}
+
+const OF_CLIENTS: ReadonlySet<Message["kind"]> = new Set([
+  "read",
+  "read-reply",
+  "scan",
+  "scan-reply",
+  "relay",
+  "merge",
+  "merge-reply",
+]);

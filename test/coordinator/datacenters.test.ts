@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SimCluster } from "../../src/sim/cluster.js";
-import { countsOf, datacenters, get, put, read, write } from "./datacenter-cluster.js";
+import { countsOf, datacenters, get, KEY, put, read, tallied, watchCrossings, write } from "./datacenter-cluster.js";
 
 const DC1 = ["n1", "n3", "n5"];
 const DC2 = ["n2", "n4", "n6"];
@@ -59,4 +59,35 @@ test("a wiped node must sync in its own datacenter too before it votes", () => {
   cluster.run(10_000);
   assert.equal(cluster.member("n1").describe().rebuilding, 0);
   assert.equal(get(cluster, "n1", "LOCAL_ONE"), "local");
+});
+
+test("what is asked at LOCAL_QUORUM and LOCAL_ONE leaves its datacenter never, however late an owner is", () => {
+  const cluster = twoDatacenters("late");
+  assert.equal(put(cluster, "n1", "value", "ALL"), "ok");
+  cluster.run(3000);
+  cluster.network.slow("n3", 100);
+  cluster.network.pause("n5");
+  const crossings = watchCrossings(cluster);
+  const hedge = { after: { kind: "always" }, budgetPercent: 100 } as const;
+  for (const level of ["LOCAL_ONE", "LOCAL_QUORUM"] as const) {
+    const rest = { level, hedge, deadlineMs: 1000, mend: true };
+    assert.ok(cluster.read("n1", { bucket: "b", key: KEY, ...rest }).ok);
+    cluster.list("n1", { bucket: "b", ...rest, keysMax: 10, after: undefined });
+  }
+  assert.deepEqual(tallied(crossings).frames, {});
+});
+
+test("a read at EACH_QUORUM mends whoever is behind, in its datacenter and in the other", () => {
+  const cluster = datacenters(2, "mended", { limits: { hintRowsMax: 0, settleMs: 60_000 } });
+  cluster.network.partition([["n1", "n3", "n2", "n4"], ["n5"], ["n6"]]);
+  cluster.run(3000);
+  assert.equal(put(cluster, "n1", "value", "EACH_QUORUM"), "ok");
+  cluster.network.heal();
+  cluster.run(3000);
+  cluster.crash("n3");
+  cluster.crash("n4");
+  cluster.run(3000);
+  const outcome = read(cluster, "n1", "EACH_QUORUM");
+  assert.ok(outcome.ok);
+  assert.deepEqual([...outcome.mended].sort(), ["n5", "n6"]);
 });

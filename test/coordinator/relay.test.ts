@@ -1,34 +1,13 @@
 /** A write to another datacenter through one relay there: what it saves, and that it promises nothing and loses nothing. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Reader } from "../../src/base/bytes.js";
+import { utf8 } from "../../src/base/bytes.js";
+import type { WriteRequest } from "../../src/coordinator/outcome.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import type { SimCluster } from "../../src/sim/cluster.js";
-import { readMessage } from "../../src/wire/codec.js";
-import type { Message } from "../../src/wire/messages.js";
-import { type Crossing, countsOf, datacenters, get, put, watchCrossings, write } from "./datacenter-cluster.js";
+import { countsOf, datacenters, get, messageIn, put, tallied, watchCrossings, write } from "./datacenter-cluster.js";
 
-const ID_BYTES = 4;
 const FAR_MS = 40;
-
-function messageIn({ frame }: Crossing): { remainingMs: number; message: Message } {
-  const reader = new Reader(frame);
-  reader.raw(ID_BYTES);
-  reader.u32();
-  return { remainingMs: reader.u32(), message: readMessage(reader) };
-}
-
-/** Of writes and their answers: how many frames of each kind, and the bytes of all. */
-function tallied(crossings: readonly Crossing[]): { frames: Record<string, number>; bytes: number } {
-  const frames: Record<string, number> = {};
-  let bytes = 0;
-  for (const crossing of crossings) {
-    const { kind } = messageIn(crossing).message;
-    if (kind !== "relay" && kind !== "merge" && kind !== "merge-reply") continue;
-    frames[kind] = (frames[kind] ?? 0) + 1;
-    bytes += crossing.frame.length;
-  }
-  return { frames, bytes };
-}
 
 function metered(cluster: SimCluster, name: string): number {
   return cluster.ids.reduce((sum, node) => sum + cluster.meter(node).sum(name), 0);
@@ -57,6 +36,18 @@ test("a write to one owner of a datacenter, and to the own one, needs no relay",
   assert.deepEqual(tallied(crossings).frames, { merge: 1, "merge-reply": 1 });
 });
 
+test("a batch of writes crosses together, once", () => {
+  const cluster = datacenters(2, "batch");
+  const crossings = watchCrossings(cluster);
+  const op = { kind: "put", contentType: "", value: utf8("value"), expiresAtMs: undefined } as const;
+  const writes = Array.from({ length: 20 }, (_, index) => ({
+    ...{ bucket: "b", key: utf8(`key ${index}`), op, context: EMPTY_CONTEXT, level: "ALL", deadlineMs: 1000 },
+  })) as WriteRequest[];
+  const outcome = cluster.batch("n1", { reads: [], writes });
+  assert.ok(outcome.writes.every(({ ok }) => ok));
+  assert.deepEqual(tallied(crossings).frames, { relay: 1, "merge-reply": 3 });
+});
+
 test("the deadline of a write goes along with what its relay forwards", () => {
   const cluster = datacenters(2, "deadline");
   const { network } = cluster;
@@ -64,7 +55,7 @@ test("the deadline of a write goes along with what its relay forwards", () => {
   const depart = network.depart.bind(network);
   network.depart = (from, to, frames) => {
     for (const frame of frames) {
-      const { remainingMs, message } = messageIn({ from: from.node, to, frame });
+      const { remainingMs, message } = messageIn({ frame });
       if (message.kind === "relay" || message.kind === "forwarded") remaining.push(remainingMs);
     }
     depart(from, to, frames);
