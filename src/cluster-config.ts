@@ -65,6 +65,8 @@ export interface BucketConfig {
   readonly hedge: Hedge;
   /** Lifetime of a value that names none, in milliseconds; undefined: for ever. */
   readonly ttlMs: number | undefined;
+  /** Of a register: clients may stamp their writes themselves. */
+  readonly clientStamps: boolean;
 }
 
 /** A checked `cluster.yaml`: every default filled in, every name known to exist. */

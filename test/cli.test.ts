@@ -295,6 +295,7 @@ describe("help and config", () => {
       "watch",
       "latency",
       "top",
+      "conflicts",
       "hints",
       "repair",
       "ring",

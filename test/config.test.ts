@@ -84,6 +84,11 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     "6:50: buckets.a b.coalesce: coalesce is not built yet; remove the line",
   ],
   [
+    "buckets: { a: { type: siblings, clientStamps: true }, b: { clientStamps: 1 } }",
+    "6:47: buckets.a.clientStamps: expected a bucket of type register, found siblings; remove the line",
+    "6:74: buckets.b.clientStamps: expected true or false, found 1",
+  ],
+  [
     "buckets: { a: { ttl: 60 }, b: { ttl: 0s }, c: users }",
     "6:22: buckets.a.ttl: expected a duration such as 500ms, 60s, 5m or 2h, found 60",
     '6:38: buckets.b.ttl: expected a duration such as 500ms, 60s, 5m or 2h, found "0s"',
@@ -219,7 +224,14 @@ test("what a file leaves out takes its default", () => {
       { id: "n3", host: "localhost", bind: "localhost", http: 8103, peer: 9103, rack: "n3", datacenter: "dc1" },
     ],
     buckets: new Map(),
-    defaults: { type: "register", replication: 3, consistency: levels, hedge: DEFAULT_HEDGE, ttlMs: undefined },
+    defaults: {
+      type: "register",
+      replication: 3,
+      consistency: levels,
+      hedge: DEFAULT_HEDGE,
+      ttlMs: undefined,
+      clientStamps: false,
+    },
     limits: DEFAULT_LIMITS,
     security: { secret: undefined, allowedHosts: [], allowedOrigins: [] },
   });
@@ -232,7 +244,7 @@ consistency: { read: one }
 hedge: { after: "min(p99,50ms)" }
 data: /var/murmur
 buckets:
-  a: { replication: 2, consistency: { write: 2 }, hedge: { after: never, budgetPercent: 2.5 }, ttl: 5m }
+  a: { replication: 2, consistency: { write: 2 }, hedge: { after: never, budgetPercent: 2.5 }, ttl: 5m, clientStamps: true }
   b:
 limits: { valueBytesMax: 16777216 }
 security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
@@ -244,6 +256,7 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     consistency: { read: "ONE", write: 2 },
     hedge: { after: { kind: "never" }, budgetPercent: 2.5 },
     ttlMs: 300_000,
+    clientStamps: true,
   });
   assert.deepEqual(config.buckets.get("b"), {
     type: "register",
@@ -251,6 +264,7 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     consistency: { read: "ONE", write: "QUORUM" },
     hedge: { after: parseHedgePolicy("min(p99,50ms)"), budgetPercent: 10 },
     ttlMs: undefined,
+    clientStamps: false,
   });
   assert.equal(config.limits.valueBytesMax, 16_777_216);
   assert.equal(Buffer.from(config.security.secret as Uint8Array).toString(), "sixteen bytes ok");

@@ -204,6 +204,7 @@ test("the description lists every parameter that is taken", async () => {
     w: "ONE",
     timeout: "1s",
     ttl: "1s",
+    stamp: "1",
     mend: "never",
     hedge: "never",
   };
@@ -213,7 +214,7 @@ test("the description lists every parameter that is taken", async () => {
     const names = parameters.filter((parameter) => parameter.in === "query").map(({ name }) => name);
     assert.ok(names.length >= 2, method);
     const query = names.map((name) => `${name}=${values[name]}`).join("&");
-    const got = await edge.ask(method.toUpperCase(), `/v1/buckets/users/keys/b?${query}`);
+    const got = await edge.ask(method.toUpperCase(), `/v1/buckets/stamped/keys/b?${query}`);
     assert.ok([200, 204, 404].includes(got.status), `${method} ${query}`);
   }
 });

@@ -202,6 +202,8 @@ test("a mistake names its place, and nothing was asked of anybody", async () => 
     [{ writes: [{ ...write, contentType: "\u0007" }] }, 400, /^writes\[0\]\.contentType: Content-Type has/],
     [{ writes: [{ ...write, contentType: 5 }] }, 400, /^writes\[0\]\.contentType: takes a text$/],
     [{ writes: [{ ...write, ttl: "soon" }] }, 400, /^writes\[0\]\.ttl takes a duration/],
+    [{ writes: [{ ...write, stamp: 1 }] }, 400, /^writes\[0\]\.stamp: .* clientStamps: true/],
+    [{ writes: [{ ...write, bucket: "stamped", stamp: 1.5 }] }, 400, /^writes\[0\]\.stamp takes microseconds/],
     [{ writes: [{ ...write, context: "AQ!" }] }, 400, /^writes\[0\]\.context is not one that/],
     [{ writes: [{ ...read, delete: "yes" }] }, 400, /^writes\[0\]\.delete: takes true or false$/],
     [{ writes: [{ ...write, delete: true }] }, 400, /^writes\[0\]\.value: a delete has none$/],

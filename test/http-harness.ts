@@ -5,7 +5,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
 import { connect } from "node:net";
 import { bytesToMapKey } from "../src/base/bytes.js";
-import { type ClusterConfig, DEFAULT_HEDGE, type NodeConfig } from "../src/cluster-config.js";
+import { type BucketConfig, type ClusterConfig, DEFAULT_HEDGE, type NodeConfig } from "../src/cluster-config.js";
 import { DEFAULT_LIMITS, type Limits } from "../src/config.js";
 import type { BatchOutcome, BatchRequest } from "../src/coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../src/coordinator/list.js";
@@ -225,7 +225,13 @@ export interface Changes {
 }
 
 export function configOf(changes: Changes): ClusterConfig {
-  const bucket = { type: "register", replication: 3, hedge: DEFAULT_HEDGE, ttlMs: undefined } as const;
+  const bucket = {
+    type: "register",
+    replication: 3,
+    hedge: DEFAULT_HEDGE,
+    ttlMs: undefined,
+    clientStamps: false,
+  } as const;
   const defaults = { ...bucket, consistency: { read: "QUORUM", write: "QUORUM" } } as const;
   const short = { ...bucket, ttlMs: 60_000, consistency: { read: "ONE", write: "ALL" } } as const;
   const node = { id: "n1", host: "127.0.0.1", bind: "127.0.0.1", http: 0, peer: 0, rack: "r1", datacenter: "dc1" };
@@ -235,7 +241,10 @@ export function configOf(changes: Changes): ClusterConfig {
     data: "unused",
     durability: "group",
     nodes: [{ ...node, ...changes.node }],
-    buckets: new Map([["short", short]]),
+    buckets: new Map<string, BucketConfig>([
+      ["short", short],
+      ["stamped", { ...defaults, clientStamps: true }],
+    ]),
     defaults,
     limits: { ...DEFAULT_LIMITS, ...changes.limits },
     security: { secret: undefined, allowedHosts: [], allowedOrigins: [], ...changes.security },

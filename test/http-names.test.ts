@@ -157,8 +157,10 @@ test("a parameter that is not understood is refused by name", async () => {
     ["GET", "r=constructor", /not "constructor"/],
     ["GET", "r=ONE&r=ONE", /r is given twice/],
     ["GET", "w=ONE", /unknown parameter "w": a read takes r, timeout, mend, hedge; did you mean r\?/],
-    ["PUT", "r=ONE", /unknown parameter "r": a put takes w, timeout, ttl; did you mean w\?/],
-    ["DELETE", "ttl=1s", /unknown parameter "ttl": a delete takes w, timeout/],
+    ["PUT", "r=ONE", /unknown parameter "r": a put takes w, timeout, ttl, stamp; did you mean w\?/],
+    ["DELETE", "ttl=1s", /unknown parameter "ttl": a delete takes w, timeout, stamp/],
+    ["PUT", "stamp=1", /clientStamps: true in the cluster's file/],
+    ["DELETE", "stamp=1", /clientStamps: true in the cluster's file/],
     ["GET", "timout=1s", /did you mean timeout\?/],
     ["GET", "__proto__=1", /unknown parameter "__proto__"/],
     ["GET", "sort=a", /row bucket/],
@@ -185,4 +187,34 @@ test("a parameter that is not understood is refused by name", async () => {
     assert.match(bodyOf(answer).detail as string, detail, `${method} ${query}`);
     assert.equal(bodyOf(answer).code, "bad-request");
   }
+});
+
+test("a client stamps its own writes where the bucket allows it, and not above its time or below its context", async () => {
+  const path = "/v1/buckets/stamped/keys/a";
+  const stampUs = NOW_MS * 1000 + 7;
+  for (const method of ["PUT", "DELETE"]) {
+    assert.equal((await edge.ask(method, `${path}?stamp=${stampUs}`)).status, 204);
+    assert.equal(edge.store.writes.at(-1)?.stampUs, stampUs);
+  }
+  await edge.ask("PUT", path);
+  assert.equal(edge.store.writes.at(-1)?.stampUs, undefined);
+  const batch = { writes: [{ bucket: "stamped", key: "b", value: "", stamp: stampUs }] };
+  const headers = { "content-type": "application/json" };
+  assert.equal((await edge.ask("POST", "/v1/batch", { body: JSON.stringify(batch), headers })).status, 200);
+  assert.equal(edge.store.writes.at(-1)?.stampUs, stampUs);
+  const count = edge.store.writes.length;
+  const context = String((await edge.ask("GET", path)).headers["murmur-context"]);
+  const table: [query: string, headers: Record<string, string>, detail: RegExp][] = [
+    [`stamp=${(NOW_MS + 11_000) * 1000}`, {}, /^stamp is from too far in the future/],
+    [`stamp=${NOW_MS * 1000}`, { "murmur-context": context }, /^stamp is not above the context/],
+    ["stamp=0", {}, /^stamp takes microseconds since 1970, not "0"/],
+    ["stamp=1e6", {}, /^stamp takes microseconds/],
+    ["stamp=9999999999999999", {}, /^stamp takes microseconds/],
+  ];
+  for (const [query, sent, detail] of table) {
+    const answer = await edge.ask("PUT", `${path}?${query}`, { headers: sent });
+    assert.deepEqual([answer.status, answer.json.code], [400, "bad-request"], query);
+    assert.match(String(answer.json.detail), detail);
+  }
+  assert.equal(edge.store.writes.length, count);
 });

@@ -114,6 +114,7 @@ function addKeyCommands(program: Command, onExit: OnExit): void {
     .option("--file <file>", "store the bytes of this file")
     .option("--content-type <type>", "else JSON if it is a JSON object or list, and text otherwise")
     .option("--ttl <duration>", "how long it lives, such as 60s or 2h")
+    .option("--stamp <microseconds>", "stamp it yourself, where the bucket has clientStamps: true")
     .addOption(LEVEL())
     .addOption(TIMEOUT())
     .addOption(CONTEXT())

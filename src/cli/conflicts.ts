@@ -51,6 +51,7 @@ function rowOf({ bucket, key, kind, lost, kept, through }: Conflict): string[] {
 }
 
 function writerOf({ node, actor }: StampReport): string {
+  if (/^0+$/.test(actor)) return "a client's stamp";
   return node ?? `a former life (${actor})`;
 }
 

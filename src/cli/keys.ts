@@ -30,6 +30,7 @@ interface PutOptions extends WriteOptions {
   readonly file?: string;
   readonly contentType?: string;
   readonly ttl?: string;
+  readonly stamp?: string;
 }
 
 /** The answer of the HTTP interface to a GET with this Accept. */
@@ -101,7 +102,7 @@ export async function put(
   const answer = await cluster.ask({
     method: "PUT",
     path: keyPath(bucket, key),
-    query: { w: options.consistency, timeout: options.timeout, ttl: options.ttl },
+    query: { w: options.consistency, timeout: options.timeout, ttl: options.ttl, stamp: options.stamp },
     headers: { "Content-Type": headerValue("--content-type", contentType), ...contextHeader(options.context) },
     body,
   });

@@ -33,6 +33,8 @@ export interface WriteRequest {
   readonly op: Op;
   /** What the client has seen: the write is stamped above it. */
   readonly context: Context;
+  /** Of a register whose bucket allows it: the client's own, in microseconds since 1970. It is kept, whatever it meets. */
+  readonly stampUs?: number | undefined;
   readonly level: Level;
   readonly deadlineMs: number;
 }

@@ -15,7 +15,7 @@
  */
 import { assert } from "../base/assert.js";
 import { contextUpTo, highestTimeUs } from "../lattice/context.js";
-import type { Stamp } from "../lattice/stamp.js";
+import { CLIENT, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Entry, MergeReply, MergeResult, Refused } from "../wire/messages.js";
 import { Ask } from "./ask.js";
@@ -80,7 +80,7 @@ class WritePath {
     assert(lattice.blind, "only blind lattices are built");
     // Read before the stamp is: nothing may seem younger than it is.
     const bornAtUs = this.parts.carriers.nowUs();
-    this.parts.mint.mint(aboveUs, (stamp) => {
+    const onStamp = (stamp: Stamp | undefined) => {
       if (this.ask.isFinished) return;
       if (stamp === undefined) return this.fail("disk-full");
       this.stamp = stamp;
@@ -88,7 +88,10 @@ class WritePath {
       const state = lattice.encode(lattice.mutate(lattice.bottom, { ...this.request, stamp }));
       const { seen } = this.loss;
       this.askAll({ row: this.row, state, bornAtUs, ...(seen === undefined ? {} : { seen }) });
-    });
+    };
+    const { stampUs } = this.request;
+    if (stampUs === undefined) this.parts.mint.mint(aboveUs, onStamp);
+    else onStamp({ timeUs: stampUs, actor: CLIENT });
   }
 
   private askAll(entry: Entry): void {
@@ -155,7 +158,9 @@ class WritePath {
    * anew: whatever was acknowledged before this write began is among them.
    */
   private onEnough(): void {
-    if (this.beatenByUs === 0 || this.round === 2) return this.answer();
+    // Whoever stamps by himself wants to lose to what is later.
+    const isFinal = this.round === 2 || this.request.stampUs !== undefined;
+    if (this.beatenByUs === 0 || isFinal) return this.answer();
     this.round = 2;
     this.tally = new WriteTally(this.plan.groups, this.plan.takesHints);
     this.reasons.clear();

@@ -13,7 +13,7 @@ import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
 import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
 import { type Address, addressOf } from "./address.js";
-import { contextFrom } from "./context.js";
+import { contextFrom, stampRefusal } from "./context.js";
 import { base64Decoded, base64urlDecoded } from "./decode.js";
 import type { Edge } from "./edge.js";
 import { contentTypeToStore } from "./media.js";
@@ -31,7 +31,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /** The fields of each object, for misspellings. */
 const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend"];
 const READ_FIELDS = ["bucket", "key", "key64"];
-const WRITE_FIELDS = ["bucket", "key", "key64", "value", "contentType", "context", "ttl", "delete", "op"];
+const WRITE_FIELDS = ["bucket", "key", "key64", "value", "contentType", "context", "stamp", "ttl", "delete", "op"];
 
 /** Wishes of the whole batch, by the operation that they are for. */
 const WISHES = { read: ["r", "hedge", "mend"], put: ["w"] } as const;
@@ -114,7 +114,18 @@ class BatchParser {
     if (text !== undefined && typeof text !== "string") throw refusal(`${place}.context`, "takes a text");
     const context = text === undefined ? EMPTY_CONTEXT : contextFrom(this.edge, text, `${place}.context`);
     if (context instanceof Problem) throw new Refusal(context);
-    return { ...address, op: this.op(fields, place, query), context, level: query.level, deadlineMs: this.deadlineMs };
+    const stampUs = this.stampUs(fields, place, query, address.bucket);
+    const refusedStamp = stampRefusal(this.edge, stampUs, context, `${place}.stamp`);
+    if (refusedStamp !== undefined) throw new Refusal(refusedStamp);
+    const { level } = query;
+    return { ...address, op: this.op(fields, place, query), context, stampUs, level, deadlineMs: this.deadlineMs };
+  }
+
+  private stampUs({ stamp }: Fields, place: string, query: KeyQuery, bucket: string): number | undefined {
+    if (stamp === undefined) return undefined;
+    const own = { ...query };
+    this.take("put", "stamp", stamp, own, this.edge.bucket(bucket), `${place}.`);
+    return own.stampUs;
   }
 
   private op(fields: Fields, place: string, query: KeyQuery): Op {

@@ -8,6 +8,21 @@ import { badRequest, type Problem } from "./problem.js";
 
 const US_PER_MS = 1000;
 
+/** Why a write with this context cannot have this stamp of its client's; undefined when it can, or has none. */
+export function stampRefusal(
+  edge: Edge,
+  stampUs: number | undefined,
+  context: Context,
+  name = "stamp",
+): Problem | undefined {
+  if (stampUs === undefined) return undefined;
+  if (stampUs > edge.store.latestContextMs() * US_PER_MS) {
+    return badRequest(`${name} is from too far in the future: it takes microseconds since 1970`);
+  }
+  if (stampUs > highestTimeUs(context)) return undefined;
+  return badRequest(`${name} is not above the context that came with it: the write would lose to what it has seen`);
+}
+
 /** The context in `text`, which the client sent under `name`; or why it cannot be. */
 export function contextFrom(edge: Edge, text: string, name: string): Context | Problem {
   const { contextBytesMax } = edge.limits;

@@ -49,6 +49,7 @@ const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
   w: WRITE_LEVEL_SCHEMA,
   timeout: DURATION_SCHEMA,
   ttl: DURATION_SCHEMA,
+  stamp: { type: "integer", minimum: 1 },
   mend: { const: "never" },
   hedge: { type: "string", examples: ["p95", "10ms", "min(p99,50ms)", "max(p95,5ms)", "always", "never"] },
 };
@@ -60,6 +61,7 @@ const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
   w: "How many owners must have the write on disk. Default: the bucket's.",
   timeout: "How long the request may take.",
   ttl: "After how long the value is gone.",
+  stamp: "The client's own stamp, in microseconds since 1970; only where the bucket has clientStamps: true.",
   mend: "never: take the first answers as they are and repair nothing.",
   hedge: `When a spare replica is asked for an answer that is late: ${HEDGE_EXPECTED}. Default: the bucket's.`,
 };

@@ -19,6 +19,8 @@ export interface KeyQuery {
   /** False for `mend=never`. */
   mend: boolean;
   ttlMs: number | undefined;
+  /** The client's own stamp, in microseconds since 1970. */
+  stampUs: number | undefined;
   /** Of a listing: keys on a page, and behind which page. */
   keysMax: number;
   after: string | undefined;
@@ -41,6 +43,7 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
     ["w", takeWriteLevel],
     ["timeout", takeTimeout],
     ["ttl", takeTtl],
+    ["stamp", takeStamp],
   ]),
   list: new Map<string, Parameter>([
     ["limit", takeLimit],
@@ -52,6 +55,7 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
   delete: new Map<string, Parameter>([
     ["w", takeWriteLevel],
     ["timeout", takeTimeout],
+    ["stamp", takeStamp],
   ]),
 };
 
@@ -64,6 +68,7 @@ export function defaultQuery(operation: Operation, bucket: BucketConfig, limits:
     hedge: bucket.hedge,
     mend: true,
     ttlMs: bucket.ttlMs,
+    stampUs: undefined,
     keysMax: Math.min(LIST_KEYS, limits.listKeysMax),
     after: undefined,
   };
@@ -153,6 +158,21 @@ function takeTtl(query: KeyQuery, value: string, _bucket: BucketConfig, limits: 
     return badRequest(`ttl takes a duration such as 60s or 12h, not ${quoted(value)}`);
   }
   query.ttlMs = ttlMs;
+  return undefined;
+}
+
+/** Last-writer-wins trusts stamps: whoever may choose them decides which writes of others are lost. */
+function takeStamp(query: KeyQuery, value: string, bucket: BucketConfig): Problem | undefined {
+  if (!bucket.clientStamps) {
+    return badRequest(
+      "stamp: this bucket's writes are stamped by its nodes; a register bucket takes stamps of clients with clientStamps: true in the cluster's file",
+    );
+  }
+  const stampUs = Number(value);
+  if (!/^[1-9]\d{0,15}$/.test(value) || !Number.isSafeInteger(stampUs)) {
+    return badRequest(`stamp takes microseconds since 1970, not ${quoted(value)}`);
+  }
+  query.stampUs = stampUs;
   return undefined;
 }
 

@@ -12,7 +12,7 @@ import type { Op } from "../lattice/op.js";
 import type { Address } from "./address.js";
 import { keyHeaders } from "./answer.js";
 import { expectedBytes, readBody } from "./body.js";
-import { contextFrom } from "./context.js";
+import { contextFrom, stampRefusal } from "./context.js";
 import type { Edge } from "./edge.js";
 import { contentTypeToStore } from "./media.js";
 import { badRequest, Problem } from "./problem.js";
@@ -37,6 +37,8 @@ export function put(
   if (context instanceof Problem) return context;
   const query = parseQuery("put", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
+  const refusedStamp = stampRefusal(edge, query.stampUs, context);
+  if (refusedStamp !== undefined) return refusedStamp;
   const bodyBytes = expectedBytes(headers, edge.limits.valueBytesMax);
   const refusal = edge.enter(bodyBytes);
   if (refusal !== undefined) return refusal;
@@ -62,6 +64,8 @@ export function remove(
   if (context instanceof Problem) return context;
   const query = parseQuery("delete", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
+  const refusedStamp = stampRefusal(edge, query.stampUs, context);
+  if (refusedStamp !== undefined) return refusedStamp;
   const refusal = edge.enter(0);
   if (refusal !== undefined) return refusal;
   write(edge, response, address, query, context, { kind: "delete" }, 0);
@@ -77,9 +81,9 @@ function write(
   op: Op,
   bodyBytes: number,
 ): void {
-  const { level, deadlineMs } = query;
+  const { level, deadlineMs, stampUs } = query;
   const startedMs = performance.now();
-  edge.store.write({ bucket: address.bucket, key: address.key, op, context, level, deadlineMs }, (outcome) => {
+  edge.store.write({ bucket: address.bucket, key: address.key, op, context, stampUs, level, deadlineMs }, (outcome) => {
     edge.leave(bodyBytes);
     edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
     answer(edge, response, outcome);

@@ -19,6 +19,9 @@ export interface Stamp {
   readonly actor: Actor;
 }
 
+/** Stands in the stamps that clients choose: no node's, so that these never look like a node's own. */
+export const CLIENT: Actor = 0n;
+
 /** The total order of stamps: by time, then by actor. */
 export function compareStamps(a: Stamp, b: Stamp): number {
   if (a.timeUs !== b.timeUs) return a.timeUs < b.timeUs ? -1 : 1;

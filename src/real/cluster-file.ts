@@ -140,6 +140,7 @@ function filledIn(cluster: ClusterShape, secret: Uint8Array | undefined, path: s
     consistency: levels(shape?.consistency, consistency),
     hedge: hedgeOf(shape?.hedge, hedge),
     ttlMs: shape?.ttl === undefined ? undefined : parseDurationMs(shape.ttl),
+    clientStamps: shape?.clientStamps ?? false,
   });
   return {
     cluster: cluster.cluster,

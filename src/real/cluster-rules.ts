@@ -66,6 +66,7 @@ export function checkRules(cluster: ClusterDraft, refusals: Refusals): void {
     if (!bucket) continue;
     checkReplication(bucket.replication, nodes, [...path, "replication"], refuse);
     checkLevels(cluster, bucket, path, refuse);
+    checkStamps(bucket, path, refuse);
   }
   checkLimits(cluster.limits ?? {}, refuse);
 }
@@ -167,6 +168,12 @@ function checkLevels(cluster: ClusterDraft, bucket: BucketDraft | undefined, pat
       );
     }
   }
+}
+
+/** Where a write replaces nothing unseen, a stamp of the client's decides nothing. */
+function checkStamps({ type = "register", clientStamps }: BucketDraft, path: Path, refuse: Refuse): void {
+  if (clientStamps !== true || type === "register") return;
+  refuse([...path, "clientStamps"], `expected a bucket of type register, found ${type}; remove the line`);
 }
 
 /** All replicas, over all datacenters. */

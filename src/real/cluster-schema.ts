@@ -167,7 +167,10 @@ const hedge = section(HEDGE, {
 
 const bucket = section(
   "a map such as { type: register }",
-  { type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
+  {
+    ...{ type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
+    clientStamps: leaf<boolean>("true or false", (value) => typeof value === "boolean").optional(),
+  },
   ["merge", "coalesce"],
 ).nullish();
 

@@ -252,6 +252,7 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     consistency: { read: "QUORUM", write: "QUORUM" },
     hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
+    clientStamps: false,
     ...options.bucket,
   };
   return {

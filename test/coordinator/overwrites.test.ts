@@ -8,7 +8,7 @@ import type { Level } from "../../src/config.js";
 import type { OverwriteKind } from "../../src/coordinator/overwrites.js";
 import { type Context, EMPTY_CONTEXT, lastStampOf } from "../../src/lattice/context.js";
 import type { Op } from "../../src/lattice/op.js";
-import type { Stamp } from "../../src/lattice/stamp.js";
+import { CLIENT, type Stamp } from "../../src/lattice/stamp.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
 const KEY = utf8("ada");
@@ -28,17 +28,18 @@ interface Wish {
   readonly context?: Context;
   readonly level?: Level;
   readonly ttlMs?: number;
+  readonly stampUs?: number;
 }
 
 /** The context of a write; undefined deletes. */
 function write(cluster: SimCluster, value: string | undefined, wish: Wish = {}): Context {
-  const { at = "n1", bucket = "b", key = KEY, context = EMPTY_CONTEXT, level = "QUORUM", ttlMs } = wish;
+  const { at = "n1", bucket = "b", key = KEY, context = EMPTY_CONTEXT, level = "QUORUM", ttlMs, stampUs } = wish;
   const expiresAtMs = ttlMs === undefined ? undefined : cluster.clock.wallMs() + ttlMs;
   const op: Op =
     value === undefined
       ? { kind: "delete" }
       : { kind: "put", contentType: "text/plain", value: utf8(value), expiresAtMs };
-  const outcome = cluster.write(at, { bucket, key, op, context, level, deadlineMs: 1000 });
+  const outcome = cluster.write(at, { bucket, key, op, context, stampUs, level, deadlineMs: 1000 });
   assert.ok(outcome.ok);
   return outcome.context;
 }
@@ -189,4 +190,33 @@ test("of any history without faults, exactly the values that nobody had looked a
     }),
     { numRuns: 25 },
   );
+});
+
+test("a client's own stamp is kept, loses to what is later, and starts no new life of a store", () => {
+  const cluster = clusterOf();
+  const nowUs = cluster.clock.wallMs() * 1000;
+  const stamps = [nowUs, nowUs + 5_000_000, nowUs + 1_000_000];
+  for (const [index, stampUs] of stamps.entries()) {
+    const context = write(cluster, `value ${index}`, { at: `n${index + 1}`, stampUs, level: "ALL" });
+    assert.deepEqual(stampOf(context), { timeUs: stampUs, actor: CLIENT });
+  }
+  assert.equal(stampOf(read(cluster)).timeUs, nowUs + 5_000_000);
+  assert.deepEqual(counted(cluster), { stale: 0, blind: 1, beaten: 1 });
+  for (const id of cluster.ids) assert.equal(cluster.meter(id).value("murmur_incarnations_total"), 0);
+  const later = write(cluster, "stamped by a node", { at: "n1", context: read(cluster, "n2") });
+  assert.ok(stampOf(later).timeUs > nowUs + 5_000_000);
+});
+
+test("two values under one stamp of clients: all owners keep the same one, and a replay is no loss", () => {
+  const cluster = clusterOf();
+  const stampUs = cluster.clock.wallMs() * 1000;
+  for (const value of ["b", "a", "b"]) write(cluster, value, { stampUs, at: value === "a" ? "n1" : "n2" });
+  const { beaten, blind } = counted(cluster);
+  assert.deepEqual([beaten, blind], [1, 0]);
+  for (const id of cluster.ids) {
+    const rest = { level: "ONE", deadlineMs: 1000, hedge: DEFAULT_HEDGE, mend: false } as const;
+    const outcome = cluster.read(id, { bucket: "b", key: KEY, ...rest });
+    assert.ok(outcome.ok);
+    assert.equal(Buffer.from(outcome.view.contents[0]?.value ?? []).toString(), "b");
+  }
 });
