@@ -15,6 +15,7 @@ export const EDGE_LIMITS = {
     1000,
     "values of one key that nobody has resolved: with as many, a write must supersede one; merges are never refused",
   ),
+  elementBytesMax: limit(4 * KIB, 1, 64 * KIB, "an element of a set, or the name of a field: names are not contents"),
   stateBytesMax: limit(
     4 * MIB,
     64 * KIB,

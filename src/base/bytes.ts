@@ -32,9 +32,13 @@ export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a === b || (a.length === b.length && Buffer.compare(a, b) === 0);
 }
 
-/** A string with one character per byte: a Map key, never for people. */
+/** A string with one character per byte: a Map key, never for people. Their order is that of the bytes. */
 export function bytesToMapKey(bytes: Uint8Array): string {
   return asBuffer(bytes).latin1Slice(0, bytes.length);
+}
+
+export function mapKeyToBytes(key: string): Uint8Array {
+  return Buffer.from(key, "latin1");
 }
 
 export function utf8(text: string): Uint8Array {

@@ -2,60 +2,158 @@
  * What is kept under dots: things that each live until somebody who has seen them replaces them (the causal
  * dot stores of Almeida, Shoker and Baquero, "Delta state replicated data types", 2018, section 6).
  *
- * A kept thing is its dot with something to it. It stands beside a context,
- * which says what has been seen. So each dot goes one way: not seen, then kept,
- * then seen and no longer kept. Nothing remains of what is gone but the
- * context, which grows with the actors and not with what they do.
+ * A kept thing is its dot with something to it; a store is a list of such
+ * things, or of named entries that are stores again. All stand beside one
+ * context, which says what has been seen. So each dot goes one way: not seen,
+ * then kept, then seen and no longer kept. Nothing remains of what is gone but
+ * the context, which grows with the actors and not with what they do.
  *
- * Kept things are in ascending order of their dots, none twice, all of them
- * seen by the context beside them.
+ * Who removes an entry may have seen more of it than the owner that notes the
+ * removal. The entry then carries by itself what was seen of it (`removed`),
+ * until the context has caught up; and nothing is said of other entries.
  */
-import { type Context, covers } from "./context.js";
+import { type Context, covers, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
 import { compareStamps, type Stamp } from "./stamp.js";
+
+/** What either side of a join has seen, and what is seen once they are one. */
+export interface Sight {
+  readonly ours: Context;
+  readonly theirs: Context;
+  readonly both: Context;
+}
+
+/** Some things or entries; none is the empty list, and an entry of none is no entry. */
+type Store = readonly unknown[];
+
+/** A store under a name: a text as one character for each byte of its UTF-8, so that names are ordered as these bytes are. */
+export interface Entry<Inner extends Store> {
+  readonly name: string;
+  readonly store: Inner;
+  /** What was seen of this entry, beyond all that is seen, by those who removed it. */
+  readonly removed: Context;
+}
+
+/** In ascending order of names, none twice. */
+export type Entries<Inner extends Store> = readonly Entry<Inner>[];
+
+export type JoinStores<Inner extends Store> = (name: string, a: Inner, b: Inner, sight: Sight) => Inner;
+
+export function sightOf(ours: Context, theirs: Context): Sight {
+  return { ours, theirs, both: joinContexts(ours, theirs) };
+}
 
 /**
  * What is left of both: what both keep, and what one keeps and the other has not seen. Returns `a` ITSELF when it is
- * all of that. `pick` takes one of two that have one dot: only damaged or hand-made states do, but the join must be total.
+ * all of that. `pick` takes one of two that have one dot: only damaged or hand-made states do, but the join must be
+ * total. Things are in ascending order of their dots, none twice.
  */
 export function joinKept<Kept extends Stamp>(
   a: readonly Kept[],
-  seenByA: Context,
   b: readonly Kept[],
-  seenByB: Context,
-  pick: (ours: Kept, theirs: Kept) => Kept,
+  { ours: seenByA, theirs: seenByB }: Sight,
+  pick: (ours: Kept, theirs: Kept) => Kept = (ours) => ours,
 ): readonly Kept[] {
-  if (a === b) return a;
+  if (b.length === 0) return unseenOf(a, seenByB);
+  if (a.length === 0) return b.every((one) => covers(seenByA, one)) ? a : unseenOf(b, seenByA);
   const joined: Kept[] = [];
   let [left, right, isOurs] = [0, 0, true];
   while (left < a.length || right < b.length) {
-    const [ours, theirs] = [a[left], b[right]];
-    const order = ours === undefined ? 1 : theirs === undefined ? -1 : compareStamps(ours, theirs);
+    const order = compareOrEnd(a[left], b[right], compareStamps);
+    const ours = order <= 0 ? a[left++] : undefined;
+    const theirs = order >= 0 ? b[right++] : undefined;
     const kept =
-      order === 0
-        ? pick(ours as Kept, theirs as Kept)
-        : order < 0
-          ? unlessSeen(ours as Kept, seenByB)
-          : unlessSeen(theirs as Kept, seenByA);
+      ours === undefined
+        ? unlessSeen(theirs as Kept, seenByA)
+        : theirs === undefined
+          ? unlessSeen(ours, seenByB)
+          : pick(ours, theirs);
     if (kept !== undefined) joined.push(kept);
-    if (order <= 0) left++;
-    if (order >= 0) right++;
-    if (order <= 0 || kept !== undefined) isOurs &&= kept === ours;
+    isOurs &&= kept === ours;
   }
   return isOurs ? a : joined;
 }
 
 /** What of `kept` is not in `seen`; `kept` ITSELF when that is all. */
 export function unseenOf<Kept extends Stamp>(kept: readonly Kept[], seen: Context): readonly Kept[] {
-  const left = kept.filter((one) => !covers(seen, one));
-  return left.length === kept.length ? kept : left;
+  return kept.some((one) => covers(seen, one)) ? kept.filter((one) => !covers(seen, one)) : kept;
 }
 
 function unlessSeen<Kept extends Stamp>(kept: Kept, seen: Context): Kept | undefined {
   return covers(seen, kept) ? undefined : kept;
 }
 
-/** With one more, of a dot that is not among them. */
-export function withKept<Kept extends Stamp>(kept: readonly Kept[], one: Kept): readonly Kept[] {
-  const at = kept.findIndex((other) => compareStamps(other, one) > 0);
-  return at < 0 ? [...kept, one] : kept.toSpliced(at, 0, one);
+/** The same for entries, store by store. Returns `a` ITSELF when `b` changes nothing. */
+export function joinEntries<Inner extends Store>(
+  a: Entries<Inner>,
+  b: Entries<Inner>,
+  sight: Sight,
+  join: JoinStores<Inner>,
+): Entries<Inner> {
+  const joined: Entry<Inner>[] = [];
+  let [left, right, isOurs] = [0, 0, true];
+  while (left < a.length || right < b.length) {
+    const order = compareOrEnd(a[left], b[right], compareNames);
+    const ours = order <= 0 ? a[left++] : undefined;
+    const theirs = order >= 0 ? b[right++] : undefined;
+    const entry = joinEntry(ours, theirs, sight, join);
+    if (entry !== undefined) joined.push(entry);
+    isOurs &&= entry === ours;
+  }
+  return isOurs ? a : joined;
+}
+
+function joinEntry<Inner extends Store>(
+  ours: Entry<Inner> | undefined,
+  theirs: Entry<Inner> | undefined,
+  sight: Sight,
+  join: JoinStores<Inner>,
+): Entry<Inner> | undefined {
+  const { name } = (ours ?? theirs) as Entry<Inner>;
+  const [a, b] = [storeOf(ours), storeOf(theirs)];
+  const [removedByA, removedByB] = [ours?.removed ?? EMPTY_CONTEXT, theirs?.removed ?? EMPTY_CONTEXT];
+  const isPlain = isEmptyContext(removedByA) && isEmptyContext(removedByB);
+  const removed = isPlain ? removedByA : joinContexts(beyond(removedByA, sight.both), beyond(removedByB, sight.both));
+  const store = join(name, a, b, isPlain ? sight : sightWithin(sight, removedByA, removedByB));
+  if (store.length === 0 && isEmptyContext(removed)) return undefined;
+  if (ours !== undefined && store === a && removed === removedByA) return ours;
+  return { name, store, removed };
+}
+
+function storeOf<Inner extends Store>(entry: Entry<Inner> | undefined): Inner {
+  return entry?.store ?? ([] as Store as Inner);
+}
+
+function sightWithin({ ours, theirs, both }: Sight, removedByA: Context, removedByB: Context): Sight {
+  return {
+    ours: joinContexts(ours, removedByA),
+    theirs: joinContexts(theirs, removedByB),
+    both: joinContexts(both, joinContexts(removedByA, removedByB)),
+  };
+}
+
+/** What `context` has seen and `seen` has not; `context` ITSELF when that is all. */
+export function beyond(context: Context, seen: Context): Context {
+  const upTo: Context = { vector: seen.vector, dots: [] };
+  const vector = context.vector.filter((stamp) => !covers(upTo, stamp));
+  const dots = context.dots.filter((dot) => !covers(seen, dot));
+  const isAll = vector.length === context.vector.length && dots.length === context.dots.length;
+  return isAll ? context : { vector, dots };
+}
+
+function compareNames(a: Entry<Store>, b: Entry<Store>): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+/** What has come to its end is behind everything. */
+function compareOrEnd<Item>(a: Item | undefined, b: Item | undefined, compare: (a: Item, b: Item) => number): number {
+  if (a === undefined) return 1;
+  return b === undefined ? -1 : compare(a, b);
+}
+
+/** All that entries remember of removals, without what is within their stores. */
+export function removedFrom(entries: Entries<Store>): Context {
+  return entries.reduce(
+    (seen, { removed }) => (isEmptyContext(removed) ? seen : joinContexts(seen, removed)),
+    EMPTY_CONTEXT,
+  );
 }

@@ -29,7 +29,7 @@ export interface View {
 }
 
 /** What a client may make of a key. */
-export type GrowthLimits = Pick<Limits, "siblingsMax" | "stateBytesMax">;
+export type GrowthLimits = Pick<Limits, "siblingsMax" | "elementBytesMax" | "stateBytesMax">;
 
 export interface Lattice<State> {
   /** As in cluster.yaml. */

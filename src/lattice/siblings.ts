@@ -12,21 +12,14 @@
  * superseded like any other.
  */
 import { compareBytes, MalformedBytes, Reader, textOf, utf8, Writer } from "../base/bytes.js";
-import {
-  type Context,
-  contextOfDot,
-  contextUpTo,
-  covers,
-  EMPTY_CONTEXT,
-  isEmptyContext,
-  joinContexts,
-  lastStampOf,
-} from "./context.js";
-import { joinKept, unseenOf, withKept } from "./dots.js";
+import { type Causal, changeCausal, mergeCausal, type Stores, seenUnshown } from "./causal.js";
+import { type Context, EMPTY_CONTEXT, isEmptyContext, lastStampOf } from "./context.js";
+import { joinKept, unseenOf } from "./dots.js";
 import type { GrowthLimits, Lattice, View } from "./lattice.js";
-import type { Change, OpRefusal } from "./op.js";
+import type { Change, OpRefusal, Put } from "./op.js";
+import { readKept, writeKept } from "./packed-entries.js";
 import { StampPacker, StampUnpacker } from "./packed-stamps.js";
-import { compareStamps, type Stamp } from "./stamp.js";
+import type { Stamp } from "./stamp.js";
 
 /** A value under the dot of the write that brought it. */
 interface Sibling extends Stamp {
@@ -36,23 +29,19 @@ interface Sibling extends Stamp {
   readonly expiresAtMs: number | undefined;
 }
 
-export interface Siblings {
-  readonly context: Context;
-  /** In ascending order of their dots, all of them covered by the context. */
-  readonly values: readonly Sibling[];
-}
+/** Values in ascending order of their dots. */
+export type Siblings = Causal<readonly Sibling[]>;
 
 const TAG = 2;
 const NEVER_EXPIRES = 0;
 const EXPIRES = 1;
-const BOTTOM: Siblings = { context: EMPTY_CONTEXT, values: [] };
+const BOTTOM: Siblings = { context: EMPTY_CONTEXT, store: [] };
 
-function merge(a: Siblings, b: Siblings): Siblings {
-  if (a === b) return a;
-  const context = joinContexts(a.context, b.context);
-  const values = joinKept(a.values, a.context, b.values, b.context, pick);
-  return context === a.context && values === a.values ? a : { context, values };
-}
+const VALUES: Stores<readonly Sibling[]> = {
+  empty: BOTTOM.store,
+  join: (a, b, sight) => joinKept(a, b, sight, pick),
+  isNone: (values) => values.length === 0,
+};
 
 /** What a change supersedes: a delete without a context means all that its minter holds. */
 function supersededBy(state: Siblings, { op, context }: Change): Context {
@@ -61,44 +50,34 @@ function supersededBy(state: Siblings, { op, context }: Change): Context {
 
 function mutate(state: Siblings, change: Change): Siblings {
   const { op, stamp } = change;
-  const left = unseenOf(state.values, supersededBy(state, change));
-  const told = joinContexts(state.context, change.context);
-  // The minter holds all that it minted before, so its dot goes into the vector.
-  const context = joinContexts(told, contextUpTo(stamp));
-  // A dot that was seen is spent: no value comes to life under it again.
-  if (op.kind !== "put" || covers(told, stamp)) return { context, values: left };
-  const { contentType, value, expiresAtMs } = op;
-  return { context, values: withKept(left, { ...stamp, contentType, value, expiresAtMs }) };
+  const brought = op.kind === "put" ? [siblingOf(op, stamp)] : [];
+  return changeCausal(VALUES, state, stamp, supersededBy(state, change), brought);
+}
+
+function siblingOf({ contentType, value, expiresAtMs }: Put, { timeUs, actor }: Stamp): Sibling {
+  return { timeUs, actor, contentType, value, expiresAtMs };
 }
 
 function refusal(state: Siblings, change: Change, limits: GrowthLimits): OpRefusal | undefined {
   const { op } = change;
   if (op.kind !== "put") return undefined;
-  const left = unseenOf(state.values, supersededBy(state, change));
+  const left = unseenOf(state.store, supersededBy(state, change));
   const remedy = "read the key, and send its context with the value that is to replace them";
   if (left.length >= limits.siblingsMax) {
-    return {
-      kind: "too-many-siblings",
-      detail: `the key has ${left.length} siblings that this does not replace: ${remedy}`,
-    };
+    const detail = `the key has ${left.length} siblings that this does not replace: ${remedy}`;
+    return { kind: "too-many-siblings", detail };
   }
   const bytes = left.reduce((sum, { value }) => sum + value.length, op.value.length);
   if (left.length === 0 || bytes <= limits.stateBytesMax) return undefined;
   return { kind: "too-large", detail: `with its siblings, the key comes to ${bytes} bytes: ${remedy}` };
 }
 
-/** The client has seen its own dot, and all else only when no sibling is left that it was never shown. */
-function seenBy(after: Siblings, change: Change): Context {
-  const seen = joinContexts(change.context, contextOfDot(change.stamp));
-  return unseenOf(after.values, seen).length === 0 ? after.context : seen;
-}
-
 function isAlive({ expiresAtMs }: Sibling, nowMs: number): boolean {
   return expiresAtMs === undefined || expiresAtMs > nowMs;
 }
 
-function view({ context, values }: Siblings, nowMs: number): View {
-  const alive = values.filter((sibling) => isAlive(sibling, nowMs));
+function view({ context, store }: Siblings, nowMs: number): View {
+  const alive = store.filter((sibling) => isAlive(sibling, nowMs));
   return { contents: alive.map(({ contentType, value }) => ({ contentType, value })), context };
 }
 
@@ -115,19 +94,15 @@ function contentOf({ contentType, value, expiresAtMs }: Sibling): Uint8Array {
 }
 
 function encode(state: Siblings): Uint8Array {
-  const { context, values } = state;
+  const { context, store } = state;
   if (isEmptyContext(context)) throw new TypeError("bottom is not encoded");
   const stamps = new StampPacker();
   stamps.noteContext(context);
-  for (const sibling of values) stamps.note(sibling);
+  for (const sibling of store) stamps.note(sibling);
   const writer = new Writer().u8(TAG);
   stamps.writeTable(writer);
   stamps.writeContext(writer, context);
-  writer.varint(values.length);
-  for (const sibling of values) {
-    stamps.write(writer, sibling);
-    writer.raw(contentOf(sibling));
-  }
+  writeKept(writer, stamps, store, (sibling) => writer.raw(contentOf(sibling)));
   return writer.finish();
 }
 
@@ -136,16 +111,10 @@ function decode(bytes: Uint8Array): Siblings {
   if (reader.u8() !== TAG) throw new MalformedBytes("not siblings");
   const stamps = new StampUnpacker(reader);
   const context = stamps.readContext();
-  const values: Sibling[] = [];
-  for (let left = reader.varint(); left > 0; left--) {
-    const sibling = { ...stamps.read(), ...readContent(reader) };
-    const last = values.at(-1);
-    if (last !== undefined && compareStamps(last, sibling) >= 0) throw new MalformedBytes("siblings out of order");
-    if (!covers(context, sibling)) throw new MalformedBytes("a sibling that its context has not seen");
-    values.push(sibling);
-  }
+  const place = { context, removed: EMPTY_CONTEXT };
+  const store = readKept(reader, stamps, place, (dot) => ({ ...dot, ...readContent(reader) }));
   stamps.end();
-  return { context, values };
+  return { context, store };
 }
 
 function readContent(reader: Reader): Omit<Sibling, keyof Stamp> {
@@ -162,14 +131,14 @@ export const siblings: Lattice<Siblings> = {
   tag: TAG,
   blind: false,
   bottom: BOTTOM,
-  merge,
+  merge: (a, b) => mergeCausal(VALUES, a, b),
   accepts: (kind) => kind === "put" || kind === "delete",
   readsFirst: () => false,
   refusal,
   mutate,
-  seenBy,
+  seenBy: (after, change) => seenUnshown(VALUES, after, change),
   view,
-  isDead: (state, nowMs) => state !== BOTTOM && !state.values.some((sibling) => isAlive(sibling, nowMs)),
+  isDead: (state, nowMs) => state !== BOTTOM && !state.store.some((sibling) => isAlive(sibling, nowMs)),
   lastStamp: ({ context }) => lastStampOf(context),
   encode,
   decode,

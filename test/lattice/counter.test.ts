@@ -53,10 +53,11 @@ testHistories<Shards, Facts>(counter, {
   oracle: {
     nothing: { added: new Map(), gone: new Set() },
     join: (a, b) => ({ added: new Map([...a.added, ...b.added]), gone: new Set([...a.gone, ...b.gone]) }),
-    change({ added, gone }, { op: change, stamp: { timeUs } }) {
+    change({ added, gone }, { op: change, stamp: { timeUs, actor } }) {
       if (change.kind !== "add") return { added, gone: new Set(added.keys()) };
-      return { added: new Map([...added, [String(timeUs), BigInt(change.by)]]), gone };
+      return { added: new Map([...added, [`${timeUs} ${actor}`, BigInt(change.by)]]), gone };
     },
+    told: (after) => after,
     check(shards, { added, gone }) {
       const left = [...added].filter(([event]) => !gone.has(event));
       const value = left.length === 0 ? undefined : left.reduce((sum, [, by]) => sum + by, 0n);

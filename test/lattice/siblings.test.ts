@@ -2,12 +2,21 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import fc from "fast-check";
 import { textOf, utf8 } from "../../src/base/bytes.js";
+import { below, happens } from "../../src/base/random.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
 import { type Context, contextOfDot, contextUpTo, EMPTY_CONTEXT, encodeContext } from "../../src/lattice/context.js";
 import type { Op } from "../../src/lattice/op.js";
 import { type Siblings, siblings } from "../../src/lattice/siblings.js";
 import { at, changeOf, context, reachable, stamp } from "./arbitraries.js";
+import { dotOf, type Facts, joinFacts, leftOf, NO_FACTS, superseding, toldOf } from "./dot-facts.js";
+import { testHistories } from "./histories.js";
 import { latticeLaws } from "./laws.js";
+
+const DELETE: Op = { kind: "delete" };
+const put = (text: string, expiresAtMs?: number): Op => ({
+  ...{ kind: "put", contentType: "text/plain", value: utf8(text) },
+  expiresAtMs,
+});
 
 const value = fc.uint8Array({ maxLength: 4 }).map((bytes) => Buffer.from(bytes));
 const expiresAtMs = fc.option(fc.nat(), { nil: undefined });
@@ -19,10 +28,31 @@ const op: fc.Arbitrary<Op> = fc.oneof(
 
 latticeLaws(siblings, { state: reachable(siblings, op), op, stamp, context });
 
-const DELETE: Op = { kind: "delete" };
-const put = (text: string, expiresAtMs?: number): Op => ({
-  ...{ kind: "put", contentType: "text/plain", value: utf8(text) },
-  expiresAtMs,
+/** A value survives exactly unless a write that had read it replaced it. */
+testHistories<Siblings, Facts<string>>(siblings, {
+  op: (random) => (happens(random, 0.15) ? DELETE : put(String(below(random, 1000)))),
+  oracle: {
+    nothing: NO_FACTS,
+    join: joinFacts,
+    change(facts, change, seen) {
+      if (change.op.kind !== "put") return superseding(facts, seen ?? facts);
+      const left = superseding(facts, seen ?? NO_FACTS);
+      return { ...left, brought: new Map([...left.brought, [dotOf(change), textOf(change.op.value) as string]]) };
+    },
+    told(after, change, seen = NO_FACTS) {
+      const dot = dotOf(change);
+      const own = [...after.brought].filter(([other]) => other === dot);
+      return toldOf(after, { ...seen, brought: new Map([...seen.brought, ...own]) });
+    },
+    check(state, facts) {
+      const values = siblings.view(state, 0).contents.map(({ value }) => textOf(value));
+      assert.deepEqual(
+        values,
+        leftOf(facts).map(([, text]) => text),
+      );
+      assert.equal(siblings.isDead(state, 0), values.length === 0 && state !== siblings.bottom);
+    },
+  },
 });
 
 /** One owner of a key, and clients who change it there. */

@@ -1,0 +1,85 @@
+/**
+ * The elements of a set: each under the dots of those who added it (an observed-remove set without tombstones:
+ * Bieniusa and others, "An optimized conflict-free replicated set", 2012).
+ *
+ * An add replaces the dots that its owner sees of the element by its own; a
+ * remove takes away those that its client has seen. So an add that a remove has
+ * not seen wins. See dots.ts for what joins them.
+ */
+import { type Reader, utf8, type Writer } from "../base/bytes.js";
+import type { Context } from "./context.js";
+import { type Entries, type Entry, joinEntries, joinKept, type Sight } from "./dots.js";
+import type { GrowthLimits } from "./lattice.js";
+import { nameOf, textOfName } from "./name.js";
+import type { EditSet, OpRefusal } from "./op.js";
+import { noteEntries, type Place, readEntries, readKept, writeEntries, writeKept } from "./packed-entries.js";
+import type { StampPacker, StampUnpacker } from "./packed-stamps.js";
+import type { Stamp } from "./stamp.js";
+
+type Dots = readonly Stamp[];
+export type Elements = Entries<Dots>;
+
+/** What an element takes besides its name, about: its dot, and two lengths. */
+const ELEMENT_OVERHEAD_BYTES = 10;
+
+const joinDots = (_name: string, a: Dots, b: Dots, sight: Sight) => joinKept(a, b, sight);
+
+export function joinElements(a: Elements, b: Elements, sight: Sight): Elements {
+  return joinEntries(a, b, sight, joinDots);
+}
+
+/** An edit as elements to be joined: an add takes away what the owner `held`, a remove what the client has `seen`. */
+export function editOfElements({ add, remove }: EditSet, dot: Stamp, held: Context, seen: Context): Elements {
+  const edit = new Map<string, Entry<Dots>>();
+  for (const name of remove.map(nameOf)) edit.set(name, { name, store: [], removed: seen });
+  for (const name of add.map(nameOf)) edit.set(name, { name, store: [dot], removed: held });
+  return [...edit.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Whether there are none, whatever is remembered of removals. */
+export function areNone(elements: Elements): boolean {
+  return !elements.some(({ store }) => store.length > 0);
+}
+
+/** Why `edit` may not be added to what has `bytes`. What only removes is always taken. */
+export function refusalOfEdit({ add }: EditSet, bytes: number, limits: GrowthLimits): OpRefusal | undefined {
+  const lengths = add.map((text) => utf8(text).length);
+  const longest = lengths.reduce((most, length) => Math.max(most, length), 0);
+  if (longest > limits.elementBytesMax) {
+    return {
+      kind: "too-large",
+      detail: `an element of ${longest} bytes; at most ${limits.elementBytesMax} are stored`,
+    };
+  }
+  const more = lengths.reduce((sum, length) => sum + length + ELEMENT_OVERHEAD_BYTES, 0);
+  if (more === 0 || bytes + more <= limits.stateBytesMax) return undefined;
+  return {
+    kind: "too-large",
+    detail: `the key comes to ${bytes + more} bytes; at most ${limits.stateBytesMax} are stored`,
+  };
+}
+
+/** How large they are, about. */
+export function bytesOfElements(elements: Elements): number {
+  return elements.reduce((bytes, { name }) => bytes + name.length + ELEMENT_OVERHEAD_BYTES, 0);
+}
+
+/** A JSON array of texts, in the order of their UTF-8 bytes. */
+export function jsonOfElements(elements: Elements): string {
+  const present = elements.filter(({ store }) => store.length > 0);
+  return `[${present.map(({ name }) => JSON.stringify(textOfName(name))).join(",")}]`;
+}
+
+export function noteElements(stamps: StampPacker, elements: Elements): void {
+  noteEntries(stamps, elements, ({ store }) => {
+    for (const dot of store) stamps.note(dot);
+  });
+}
+
+export function writeElements(writer: Writer, stamps: StampPacker, elements: Elements): void {
+  writeEntries(writer, stamps, elements, ({ store }) => writeKept(writer, stamps, store));
+}
+
+export function readElements(reader: Reader, stamps: StampUnpacker, place: Place): Elements {
+  return readEntries(reader, stamps, place, (_name, within) => readKept(reader, stamps, within, (dot) => dot));
+}

@@ -1,0 +1,21 @@
+/**
+ * Names of entries: texts as one character for each byte of their UTF-8.
+ *
+ * The order of such strings is the order of the bytes, which all platforms
+ * agree on; they compare as fast as numbers, and go to bytes and back by copying.
+ */
+import { bytesToMapKey, mapKeyToBytes, textOf, utf8 } from "../base/bytes.js";
+
+export function nameOf(text: string): string {
+  return isAscii(text) ? text : bytesToMapKey(utf8(text));
+}
+
+/** Undefined when the name is no UTF-8. */
+export function textOfName(name: string): string | undefined {
+  return isAscii(name) ? name : textOf(mapKeyToBytes(name));
+}
+
+function isAscii(text: string): boolean {
+  for (let index = 0; index < text.length; index++) if (text.charCodeAt(index) > 0x7f) return false;
+  return true;
+}
