@@ -28,6 +28,7 @@ import { Carriers } from "./replica/carriers.js";
 import { HintBook } from "./replica/hints.js";
 import { Merkle } from "./replica/merkle.js";
 import { Mint } from "./replica/mint.js";
+import { Minting } from "./replica/minting.js";
 import { Pages } from "./replica/pages.js";
 import { Reaper } from "./replica/reaper.js";
 import { Replica } from "./replica/replica.js";
@@ -68,6 +69,7 @@ export interface MemberParts {
   readonly votes: Votes;
   readonly merkle: Merkle;
   readonly replica: Replica;
+  readonly minting: Minting;
   readonly pages: Pages;
   readonly rpc: Rpc;
   readonly peers: Peers;
@@ -105,6 +107,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const carriers = new Carriers({ ...world, limits, nowMs, correctionMs: () => peers.skew.correctionMs });
   const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, merkle };
   const replica = new Replica(own);
+  const minting = new Minting({ ...own, replica, stampRefusal: () => peers.skew.stampRefusal });
   const pages = new Pages(own, (row) => replica.onDamaged(row));
   const lag = new Lag(world.clock);
   const shedder = new Shedder(lag, limits, world.meter);
@@ -158,7 +161,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const untimed = { ...shared, self, later, budget, owed, overwrites, ...refusals };
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, heal, scrub, repair, hints, deliver, flushes, pace, reaper, reaping };
-  return { lag, mint, votes, merkle, replica, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };
+  return { lag, mint, votes, merkle, replica, minting, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */

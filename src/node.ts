@@ -186,7 +186,8 @@ export class Member {
   held(): readonly Held[] {
     const { deliver, heal, replica } = this.parts;
     const { limits } = this.options.config;
-    const { healRowsPendingMax, hintRowsMax, pendingCommitBytesMax, valueBytesMax } = limits;
+    const { healRowsPendingMax, hintRowsMax, pendingCommitBytesMax, stateBytesMax, valueBytesMax } = limits;
+    const largestBytes = Math.max(stateBytesMax, valueBytesMax);
     const hints = deliver
       .describe()
       .map(({ node, hints }) => ({ name: `hints for ${node}`, amount: hints, most: hintRowsMax }));
@@ -194,7 +195,7 @@ export class Member {
       ...hints,
       { name: "damaged rows that wait", amount: heal.pending, most: healRowsPendingMax },
       // The last one that is let in may reach over it.
-      { name: "bytes that wait for the disk", amount: replica.pending, most: pendingCommitBytesMax + valueBytesMax },
+      { name: "bytes that wait for the disk", amount: replica.pending, most: pendingCommitBytesMax + largestBytes },
     ];
   }
 
@@ -259,6 +260,9 @@ export class Member {
         return;
       case "merge":
         this.parts.replica.merge(request.cause, request.entries, (results) => reply({ kind: "merge-reply", results }));
+        return;
+      case "mint":
+        this.parts.minting.mint(request.wishes, (results) => reply({ kind: "mint-reply", results }));
         return;
       case "keep-hint":
         this.parts.hints.keep(request.target, request.entries, (kept) => reply({ kind: "keep-hint-reply", kept }));

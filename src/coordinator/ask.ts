@@ -52,10 +52,14 @@ export class Ask {
     return this.finished;
   }
 
+  /** Until the deadline, in milliseconds; at least one. */
+  get remainingMs(): number {
+    return Math.max(LEAST_TIMEOUT_MS, this.deadlineMs - this.elapsedMs());
+  }
+
   /** Asks an owner; the callback gets its answer, or undefined after the deadline. */
   send<Kind extends Request["kind"]>(node: NodeId, request: RequestOf<Kind>, onReply: OnReply<Kind>): Recall {
-    const remainingMs = Math.max(LEAST_TIMEOUT_MS, this.deadlineMs - this.elapsedMs());
-    return this.host.rpc.call(node, request, remainingMs, onReply);
+    return this.host.rpc.call(node, request, this.remainingMs, onReply);
   }
 
   /** As `send`, and notes the owner's part for the client. */

@@ -163,7 +163,7 @@ export class Gather implements Asker {
     for (const [index, question] of questions.entries()) {
       if (answers.length === 0) this.settle(question, reply);
       else if (index < answers.length) this.settle(question, answers[index]);
-      else if (this.mayAskAgain(to, question)) left.push(question);
+      else if (this.mayAskAgain(queue, question)) left.push(question);
       else this.settle(question, undefined);
     }
     // In a later turn: oneself answers at once, and others are to be served in between.
@@ -171,8 +171,10 @@ export class Gather implements Asker {
     if (this.isFull && this.wanted === 0) this.onFull();
   }
 
-  private mayAskAgain(to: NodeId, { isWanted, untilMs }: Question): boolean {
+  private mayAskAgain({ to, like }: Queue, { isWanted, untilMs }: Question): boolean {
     const { clock, limits } = this.host;
+    // Only what is read fills an answer.
+    if (like.kind === "mint") return isWanted && untilMs > clock.nowMs();
     const hasRoom = (this.heard.get(to) ?? 0) <= HEARD_FACTOR * limits.batchAnswerBytesMax;
     this.isFull ||= !hasRoom;
     return hasRoom && isWanted && !this.isStopped && untilMs > clock.nowMs();

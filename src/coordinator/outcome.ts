@@ -105,7 +105,7 @@ export type WriteOutcome =
   | {
       readonly ok: true;
       readonly context: Context;
-      /** What the key holds now, where an owner minted the change; a blind write has seen nothing. */
+      /** What the key holds now, of a change that an owner minted; whoever put or deleted is not told. */
       readonly view?: View;
       readonly replicas: readonly Asked[];
     }

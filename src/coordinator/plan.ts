@@ -121,7 +121,8 @@ function eachDatacenter(owners: readonly Owner[], here: Here): Group[] {
   });
 }
 
-function ranked(owners: readonly Owner[], here: Here): Owner[] {
+/** Whom to ask first comes first; see `Group`. */
+export function ranked(owners: readonly Owner[], here: Here): Owner[] {
   const cost = (owner: Owner) => {
     if (!owner.alive) return 5;
     if (owner.node === here.self) return 0;

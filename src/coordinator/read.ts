@@ -21,8 +21,27 @@ import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
 import { type Plan, planFor } from "./plan.js";
 import { ReadTally } from "./tally.js";
 
+/** What owners hold of a key, merged. */
+export type StateOutcome =
+  | (Omit<Extract<ReadOutcome, { ok: true }>, "view"> & {
+      readonly state: unknown;
+      /** See Entry. */
+      readonly bornAtUs: number;
+    })
+  | Extract<ReadOutcome, { ok: false }>;
+
 /** Reads one key; `done` comes exactly once. */
 export function read(parts: CoordinatorParts, request: ReadRequest, done: (outcome: ReadOutcome) => void): void {
+  readState(parts, request, (found) => {
+    if (!found.ok) return done(found);
+    const { state, replicas, mended } = found;
+    const view = parts.latticeOf(request.bucket).view(state, parts.mint.nowMs());
+    done({ ok: true, view, replicas, mended });
+  });
+}
+
+/** The same, for whoever merges what is found with something else. */
+export function readState(parts: CoordinatorParts, request: ReadRequest, done: (found: StateOutcome) => void): void {
   const refusal = parts.refusal();
   if (refusal !== undefined) {
     done({ ok: false, failure: refusedUnsent("clock-skew", request.level, refusal) });
@@ -51,7 +70,7 @@ class ReadPath {
     private readonly request: ReadRequest,
     private readonly row: Uint8Array,
     private readonly plan: Plan,
-    private readonly done: (outcome: ReadOutcome) => void,
+    private readonly done: (found: StateOutcome) => void,
   ) {
     this.lattice = parts.latticeOf(request.bucket);
     this.birth = new Birth(parts.carriers, this.lattice);
@@ -93,8 +112,8 @@ class ReadPath {
   private answer(): void {
     this.noteStates();
     this.inquiry.finish(true);
-    const view = this.lattice.view(this.tally.merged, this.parts.mint.nowMs());
-    this.done({ ok: true, view, replicas: this.ask.report(), mended: [...this.mended.keys()] });
+    const found = { state: this.tally.merged, bornAtUs: this.birth.atUs };
+    this.done({ ok: true, ...found, replicas: this.ask.report(), mended: [...this.mended.keys()] });
   }
 
   /** Owners that answered less than what is merged get it. */

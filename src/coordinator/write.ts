@@ -1,6 +1,9 @@
 /**
  * The write path, top to bottom: plan, mint, ask, stand in, tally, answer, owe, fail.
  *
+ * A blind change is minted here. One that depends on what is there is made by one of
+ * the owners (minting.ts), which has then acknowledged it; the state that it answers goes to all the others.
+ *
  * All owners are sent the state at once, whatever the level; the level says
  * only how many must hold it durably before the client is told. An owner that
  * holds a higher stamp answers *beaten*: once a whole level has answered, a write
@@ -14,13 +17,16 @@
  * A timeout is unknown. "Not applied" is said only if nothing was sent.
  */
 import { assert } from "../base/assert.js";
-import { contextUpTo, highestTimeUs } from "../lattice/context.js";
+import { type Context, contextUpTo, highestTimeUs } from "../lattice/context.js";
+import type { View } from "../lattice/lattice.js";
 import { CLIENT, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Entry, MergeReply, MergeResult, Refused } from "../wire/messages.js";
+import type { Minted } from "../wire/mint-messages.js";
 import { Ask } from "./ask.js";
 import { Hinting, type HintingHost } from "./hinting.js";
 import { Loss } from "./loss.js";
+import { Minting } from "./minting.js";
 import type { Failure, FailureKind, WriteOutcome, WriteRequest } from "./outcome.js";
 import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
 import { type Owner, type Plan, planFor } from "./plan.js";
@@ -41,7 +47,9 @@ export function write(parts: CoordinatorParts, request: WriteRequest, done: (out
   const here = { self: parts.self, datacenter: parts.ring.datacenterOf(parts.self) };
   const plan = planFor(level, owners, here);
   if (!plan.ok) return refuse(refusedUnsent(plan.kind, level, plan.detail, plan));
-  new WritePath(parts, request, row, owners, plan, done).mint(highestTimeUs(request.context));
+  const path = new WritePath(parts, request, row, owners, plan, done);
+  if (lattice.blind) path.mint(highestTimeUs(request.context));
+  else path.mintAtOwner();
 }
 
 class WritePath {
@@ -57,7 +65,10 @@ class WritePath {
   private wasSent = false;
   /** The highest stamp that an owner held against ours; 0 while none did. */
   private beatenByUs = 0;
-  private stamp: Stamp | undefined;
+  /** What a client has seen with its own write. */
+  private seen: Context | undefined;
+  private view: View | undefined;
+  private minting: Minting | undefined;
   private readonly loss: Loss;
   private readonly reasons = new Map<NodeId, string>();
 
@@ -77,25 +88,54 @@ class WritePath {
   /** A blind lattice is minted here: its new state does not depend on the present one. */
   mint(aboveUs: number): void {
     const lattice = this.parts.latticeOf(this.request.bucket);
-    assert(lattice.blind, "only blind lattices are built");
     // Read before the stamp is: nothing may seem younger than it is.
     const bornAtUs = this.parts.carriers.nowUs();
     const onStamp = (stamp: Stamp | undefined) => {
       if (this.ask.isFinished) return;
       if (stamp === undefined) return this.fail("disk-full");
-      this.stamp = stamp;
+      this.seen = contextUpTo(stamp);
       this.loss.begin(stamp);
       const state = lattice.encode(lattice.mutate(lattice.bottom, { ...this.request, stamp }));
       const { seen } = this.loss;
-      this.askAll({ row: this.row, state, bornAtUs, ...(seen === undefined ? {} : { seen }) });
+      this.askAll({ row: this.row, state, bornAtUs, ...(seen === undefined ? {} : { seen }) }, this.owners);
     };
     const { stampUs } = this.request;
     if (stampUs === undefined) this.parts.mint.mint(aboveUs, onStamp);
     else onStamp({ timeUs: stampUs, actor: CLIENT });
   }
 
-  private askAll(entry: Entry): void {
-    const { round, owners, parts } = this;
+  /** One that depends on the present state is changed by an owner. */
+  mintAtOwner(): void {
+    this.minting = new Minting(this.parts, this.request, this.row, this.owners, this.ask, {
+      onMinted: (minter, minted) => this.onMinted(minter, minted),
+      onUnminted: (kind, detail) => this.fail(kind, detail),
+    });
+    this.minting.begin();
+  }
+
+  private onMinted(minter: NodeId, { state, bornAtUs, seen, votes }: Minted): void {
+    this.seen = seen;
+    this.view = this.viewOf(state);
+    if (votes) this.tally.onAcknowledged(minter);
+    else this.onUncounted(minter, NO_VOTE, true);
+    // Where the change came to nothing there is nothing to tell.
+    if (state.length === 0) return this.answer();
+    const others = this.owners.filter(({ node }) => node !== minter);
+    this.askAll({ row: this.row, state, bornAtUs }, others);
+    this.judge();
+  }
+
+  /** Only whoever adds or edits is told what came of it. */
+  private viewOf(state: Uint8Array): View | undefined {
+    const { op, bucket } = this.request;
+    if (op.kind === "put" || op.kind === "delete") return undefined;
+    const lattice = this.parts.latticeOf(bucket);
+    const present = state.length === 0 ? lattice.bottom : lattice.decode(state);
+    return lattice.view(present, this.parts.mint.nowMs());
+  }
+
+  private askAll(entry: Entry, owners: readonly Owner[]): void {
+    const { round, parts } = this;
     this.wasSent = true;
     this.stateBytes = entry.state.length;
     this.awaited = owners.length;
@@ -202,11 +242,12 @@ class WritePath {
   private answer(): void {
     this.finish(true);
     if (this.tally.isWithoutOwner) this.parts.meter.count("murmur_any_by_hints_total");
-    assert(this.stamp !== undefined, "an acknowledged write has a stamp");
-    this.done({ ok: true, context: contextUpTo(this.stamp), replicas: this.ask.report() });
+    assert(this.seen !== undefined, "an acknowledged write was minted");
+    const view = this.view === undefined ? {} : { view: this.view };
+    this.done({ ok: true, context: this.seen, ...view, replicas: this.ask.report() });
   }
 
-  private fail(kind: FailureKind): void {
+  private fail(kind: FailureKind, why?: string): void {
     this.finish(false);
     const { required, alive } = this.plan;
     const { received } = this.tally;
@@ -217,10 +258,10 @@ class WritePath {
       ok: false,
       failure: {
         kind,
-        detail: reasons === "" ? silent : `${silent}; ${reasons}`,
+        detail: why ?? (reasons === "" ? silent : `${silent}; ${reasons}`),
         level: this.request.level,
         ...{ required, received, alive },
-        mayHaveApplied: this.wasSent,
+        mayHaveApplied: this.wasSent || this.minting?.mayHaveMinted === true,
         replicas: this.ask.report(),
       },
     });
@@ -235,5 +276,7 @@ class WritePath {
 function whyNotCounted(result: MergeResult | undefined, reply: MergeReply | Refused): string | undefined {
   if (result === undefined) return reply.kind === "refused" ? `refused (${reply.reason})` : "did not understand";
   if (result.status !== "ok" && result.status !== "beaten") return result.status;
-  return result.votes ? undefined : "is rebuilding";
+  return result.votes ? undefined : NO_VOTE;
 }
+
+const NO_VOTE = "is rebuilding";

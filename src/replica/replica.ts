@@ -44,6 +44,12 @@ const NOT_MINE: RowAnswer = { status: "absent", votes: false, state: undefined }
 /** What became of a damaged row. lost: what was written is not what is found. */
 export type Replaced = "healed" | "failed" | "lost";
 
+/** A row as it is stored: undefined where there is none. */
+export interface Held {
+  readonly record: Uint8Array | undefined;
+  readonly state: Uint8Array | undefined;
+}
+
 type OnResult = (status: MergeStatus, stamp?: Stamp) => void;
 
 export class Replica {
@@ -77,10 +83,49 @@ export class Replica {
     if (left === 0) onDone(results);
     entries.forEach((entry, index) => {
       this.mergeEntry(cause, entry, (status, stamp) => {
-        results[index] = { status, votes: this.owns(entry.row) && this.votesFor(entry.row), stamp };
+        results[index] = { status, votes: this.counts(entry.row), stamp };
         left--;
         if (left === 0) onDone(results);
       });
+    });
+  }
+
+  /** Whether this node owns a row, and its answers about it count. */
+  counts(row: Uint8Array): boolean {
+    return this.owns(row) && this.votesFor(row);
+  }
+
+  hasRoomFor(bytes: number): boolean {
+    return this.pendingBytes + bytes <= this.parts.limits.pendingCommitBytesMax;
+  }
+
+  /** What a row of ours holds, what is on its way to the disk included; undefined when it cannot be read. */
+  heldLatest(row: Uint8Array): Held | undefined {
+    try {
+      const record = this.parts.world.storage.latest(row);
+      return { record, state: record === undefined ? undefined : stateOfRecord(row, record) };
+    } catch (error) {
+      this.onDamage(row, error);
+      return undefined;
+    }
+  }
+
+  /**
+   * Puts an encoded state in the place of what is held. Without one there is nothing new, and `onCommitted` waits for
+   * what is pending: what is held may still be on its way to the disk.
+   */
+  commit(
+    row: Uint8Array,
+    { record: before }: Pick<Held, "record">,
+    state: Uint8Array | undefined,
+    onCommitted: (error?: StorageError) => void,
+  ): void {
+    if (state === undefined) return this.parts.world.storage.commit([], onCommitted);
+    const record = encodeRecord(row, state);
+    this.pendingBytes += record.length;
+    this.parts.merkle.commit(row, before, record, (error) => {
+      this.pendingBytes -= record.length;
+      onCommitted(error);
     });
   }
 
@@ -128,10 +173,10 @@ export class Replica {
   }
 
   private mergeEntry(cause: Cause, entry: Entry, onResult: OnResult): void {
-    const { world, limits, carriers } = this.parts;
+    const { world, carriers } = this.parts;
     if (!this.owns(entry.row)) return onResult("refused");
     if (carriers.refuses(entry.bornAtUs)) return onResult("stale");
-    if (this.pendingBytes + entry.state.length > limits.pendingCommitBytesMax) return onResult("overloaded");
+    if (!this.hasRoomFor(entry.state.length)) return onResult("overloaded");
     try {
       const before = world.storage.latest(entry.row);
       this.join(cause, entry, before, onResult);
@@ -158,23 +203,9 @@ export class Replica {
       else if (beaten) onResult("beaten", lattice.lastStamp(present));
       else onResult("ok", lost);
     };
-    // An empty commit is a barrier: what absorbed this state may still be on its way to the disk.
-    if (merged === present) this.parts.world.storage.commit([], onCommitted);
-    else this.commit(entry.row, before, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);
-  }
-
-  private commit(
-    row: Uint8Array,
-    before: Uint8Array | undefined,
-    state: Uint8Array,
-    onCommitted: (error?: StorageError) => void,
-  ): void {
-    const record = encodeRecord(row, state);
-    this.pendingBytes += record.length;
-    this.parts.merkle.commit(row, before, record, (error) => {
-      this.pendingBytes -= record.length;
-      onCommitted(error);
-    });
+    const held = { record: before };
+    if (merged === present) this.commit(entry.row, held, undefined, onCommitted);
+    else this.commit(entry.row, held, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);
   }
 
   /** Of a row that is ours. */

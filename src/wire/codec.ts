@@ -27,6 +27,7 @@ import {
 } from "./fields.js";
 import { readLiveness, writeLiveness } from "./liveness.js";
 import { type Message, REFUSALS } from "./messages.js";
+import { readMinting, writeMinting } from "./minting.js";
 import { SUM_DIGEST_BYTES } from "./sync-messages.js";
 
 const KINDS = [
@@ -55,6 +56,9 @@ const KINDS = [
   "push-pull-reply",
   "relay",
   "forwarded",
+  "mint",
+  "mint-reply",
+  "once",
 ] as const satisfies readonly Message["kind"][];
 
 /** The first byte of a message of this kind. */
@@ -86,6 +90,11 @@ export function writeMessage(writer: Writer, message: Message): void {
     case "keep-hint":
     case "keep-hint-reply":
       writeCarrying(writer, message);
+      return;
+    case "mint":
+    case "mint-reply":
+    case "once":
+      writeMinting(writer, message);
       return;
     case "sync-shared":
       writer.raw(message.digest);
@@ -150,6 +159,10 @@ export function readMessage(reader: Reader): Message {
     case "keep-hint":
     case "keep-hint-reply":
       return readCarrying(kind, reader);
+    case "mint":
+    case "mint-reply":
+    case "once":
+      return readMinting(kind, reader);
     case "sync-shared":
       return { kind, digest: reader.raw(SUM_DIGEST_BYTES) };
     case "sync-shared-reply":

@@ -25,6 +25,9 @@ function laneOfKind(message: Message): Lane {
     case "read":
     case "read-reply":
     case "merge-reply":
+    case "mint":
+    case "mint-reply":
+    case "once":
     case "keep-hint":
     case "keep-hint-reply":
     case "relay":

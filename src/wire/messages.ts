@@ -8,6 +8,7 @@
  */
 import type { Actor, Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
+import type { Mint, MintReply, Once } from "./mint-messages.js";
 import type { SyncBlocks, SyncBlocksReply, SyncShared, SyncSharedReply } from "./sync-messages.js";
 
 /** Why states are sent; overload sheds by it, in this order from the end. */
@@ -244,6 +245,7 @@ export type Request =
   | PushPull
   | Read
   | Merge
+  | Mint
   | KeepHint
   | SyncShared
   | SyncBlocks
@@ -256,14 +258,15 @@ export type Reply =
   | PushPullReply
   | ReadReply
   | MergeReply
+  | MintReply
   | KeepHintReply
   | SyncSharedReply
   | SyncBlocksReply
   | ScanReply
   | ReapReply
   | Refused;
-/** Relay and Forwarded are envelopes: whoever answers sees a Merge. */
-export type Message = Request | Reply | Cancel | Relay | Forwarded;
+/** Relay, Forwarded and Once are envelopes: whoever answers sees a Merge, or a Mint. */
+export type Message = Request | Reply | Cancel | Relay | Forwarded | Once;
 
 /** The answer to each question, unless it is refused. */
 export interface ReplyTo {
@@ -272,6 +275,7 @@ export interface ReplyTo {
   readonly "push-pull": PushPullReply;
   readonly read: ReadReply;
   readonly merge: MergeReply;
+  readonly mint: MintReply;
   readonly "keep-hint": KeepHintReply;
   readonly "sync-shared": SyncSharedReply;
   readonly "sync-blocks": SyncBlocksReply;

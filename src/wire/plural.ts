@@ -6,13 +6,15 @@
  */
 import { unreachable } from "../base/assert.js";
 import type { Entry, KeepHint, Merge, Read, Reply, Request, Scan } from "./messages.js";
+import type { Mint, Wish } from "./mint-messages.js";
+import { bytesOfWish } from "./minting.js";
 
-export type Plural = Read | Merge | KeepHint | Scan;
-export type Item = Uint8Array | Entry;
+export type Plural = Read | Merge | Mint | KeepHint | Scan;
+export type Item = Uint8Array | Entry | Wish;
 
 export function isPlural(request: Request): request is Plural {
   const { kind } = request;
-  return kind === "read" || kind === "merge" || kind === "keep-hint" || kind === "scan";
+  return kind === "read" || kind === "merge" || kind === "mint" || kind === "keep-hint" || kind === "scan";
 }
 
 export function itemsOf(request: Plural): readonly Item[] {
@@ -22,6 +24,8 @@ export function itemsOf(request: Plural): readonly Item[] {
     case "merge":
     case "keep-hint":
       return request.entries;
+    case "mint":
+      return request.wishes;
     case "scan":
       return request.positions;
     default:
@@ -37,6 +41,8 @@ export function withItems(request: Plural, items: readonly Item[]): Plural {
     case "merge":
     case "keep-hint":
       return { ...request, entries: items as readonly Entry[] };
+    case "mint":
+      return { ...request, wishes: items as readonly Wish[] };
     case "scan":
       return { ...request, positions: items as readonly Uint8Array[] };
     default:
@@ -51,6 +57,8 @@ export function mayShare(a: Plural, b: Plural): boolean {
       return b.kind === "read";
     case "merge":
       return b.kind === "merge" && a.cause === b.cause;
+    case "mint":
+      return b.kind === "mint";
     case "keep-hint":
       return b.kind === "keep-hint" && a.target === b.target;
     case "scan":
@@ -61,6 +69,7 @@ export function mayShare(a: Plural, b: Plural): boolean {
 }
 
 export function bytesOfItem(item: Item): number {
+  if ("op" in item) return bytesOfWish(item);
   return "row" in item ? item.row.length + item.state.length : item.length;
 }
 
@@ -76,6 +85,8 @@ export function splitReply(reply: Reply): Reply[] {
     case "read-reply":
       return reply.answers.map((answer) => ({ kind: reply.kind, answers: [answer] }));
     case "merge-reply":
+      return reply.results.map((result) => ({ kind: reply.kind, results: [result] }));
+    case "mint-reply":
       return reply.results.map((result) => ({ kind: reply.kind, results: [result] }));
     case "keep-hint-reply":
       return reply.kept.map((isKept) => ({ kind: reply.kind, kept: [isKept] }));

@@ -13,6 +13,8 @@
  *
  * A write may travel through a relay: one message to one of its owners, which forwards it to the others under
  * ids of the asker's. Each of them answers the asker itself, so a relay promises nothing for anybody else.
+ *
+ * A question that must not be worked on twice travels in an envelope: see once.ts.
  */
 import { assert } from "../base/assert.js";
 import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
@@ -34,6 +36,7 @@ import type {
   Request,
   RequestOf,
 } from "./messages.js";
+import { AtMostOnce } from "./once.js";
 
 /** Who answers here. */
 export interface RpcHost {
@@ -69,6 +72,7 @@ const EXPECTED = {
   "push-pull": "push-pull-reply",
   read: "read-reply",
   merge: "merge-reply",
+  mint: "mint-reply",
   "keep-hint": "keep-hint-reply",
   "sync-shared": "sync-shared-reply",
   "sync-blocks": "sync-blocks-reply",
@@ -92,6 +96,7 @@ export class Rpc {
   /** Of one message after the other: their frames take no more memory than they have bytes. */
   private readonly writer = new Writer(SMALL_FRAME_BYTES);
   private readonly world: World;
+  private readonly atMostOnce: AtMostOnce;
 
   /** `layoutVersion` goes with every message; data of another layout is refused. */
   constructor(
@@ -103,6 +108,7 @@ export class Rpc {
     this.world = turn.world;
     // A restarted node must not take an answer to its former life for its own.
     this.nextId = this.world.random.u32();
+    this.atMostOnce = new AtMostOnce(this.world.random);
     this.world.transport.onReceive((from, frames) => {
       const recalled = recalledIn(frames);
       for (const frame of frames) this.onFrame(from, frame, recalled);
@@ -122,7 +128,7 @@ export class Rpc {
       this.callSelf(id, request);
       return () => {};
     }
-    const lane = this.send(to, id, timeoutMs, request);
+    const lane = this.send(to, id, timeoutMs, this.atMostOnce.enclose(to, request));
     // In the lane of its question: it must not arrive before it.
     return () => {
       if (this.waiting.has(id)) this.send(to, id, 0, CANCEL, lane);
@@ -184,9 +190,9 @@ export class Rpc {
       const id = reader.u32();
       const layoutVersion = reader.u32();
       const remainingMs = reader.u32();
-      const message = readMessage(reader);
+      const message = this.atMostOnce.open(from, readMessage(reader));
       reader.end();
-      if (message.kind === "cancel") return;
+      if (message === undefined || message.kind === "cancel") return;
       if (message.kind === "forwarded") this.onForwarded(id, layoutVersion, remainingMs, message);
       else if (message.kind === "relay") this.onRelay(from, id, layoutVersion, remainingMs, message);
       else if (!isRequest(message)) this.onReply(from, id, message);

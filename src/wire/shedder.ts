@@ -47,5 +47,6 @@ export class Shedder {
 function workOf(request: Request): Work {
   if (laneOf(request, 0) === "control") return "control";
   if (request.kind === "read" || request.kind === "scan") return request.kind;
+  if (request.kind === "mint") return "write";
   return request.kind === "merge" && (request.cause === "write" || request.cause === "mend") ? "write" : "repair";
 }

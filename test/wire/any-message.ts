@@ -1,6 +1,9 @@
 /** Any message at all, as an arbitrary of fast-check: for the codec's own tests, and to make garbage of. */
 import fc from "fast-check";
+import { type Context, joinContexts } from "../../src/lattice/context.js";
+import type { EditMap, Op } from "../../src/lattice/op.js";
 import { CAUSES, MERGE_STATUSES, type Message, REFUSALS } from "../../src/wire/messages.js";
+import { UNMINTED_STATUSES } from "../../src/wire/mint-messages.js";
 
 const plain = { noNullPrototype: true } as const;
 const bytes = fc.uint8Array({ minLength: 1, maxLength: 20 }).map((each) => Buffer.from(each));
@@ -50,6 +53,49 @@ const scanPage = fc.record(
 );
 const deadRow = fc.record({ row: anyBytes, digest }, plain);
 const further = fc.record({ node: fc.string(), id: fc.nat() }, plain);
+
+const text = fc.string({ unit: "grapheme", maxLength: 8 });
+const add = fc.record({ kind: kind("add"), by: fc.maxSafeInteger().map((by) => by + 0) }, plain);
+const editSet = fc.record({ kind: kind("edit-set"), add: list(text), remove: list(text) }, plain);
+const fields = <Value>(value: fc.Arbitrary<Value>) => fc.array(fc.tuple(text, value), { maxLength: 3 });
+const { editMap } = fc.letrec<{ editMap: EditMap }>((tie) => ({
+  editMap: fc.record(
+    {
+      ...{ kind: kind("edit-map"), set: fields(anyBytes), counters: fields(add), sets: fields(editSet) },
+      ...{ maps: fc.oneof({ maxDepth: 3 }, fc.constant([]), fields(tie("editMap"))), remove: list(text) },
+    },
+    plain,
+  ),
+}));
+const put = fc.record(
+  {
+    ...{ kind: kind("put"), contentType: text, value: anyBytes },
+    expiresAtMs: fc.option(u53, { nil: undefined }),
+  },
+  plain,
+);
+const anyOp: fc.Arbitrary<Op> = fc.oneof(put, fc.record({ kind: kind("delete") }, plain), add, editSet, editMap);
+const anyContext: fc.Arbitrary<Context> = fc
+  .array(stamp, { maxLength: 5 })
+  .map((stamps) =>
+    stamps
+      .map((each, index) => (index % 2 === 0 ? { vector: [each], dots: [] } : { vector: [], dots: [each] }))
+      .reduce<Context>(joinContexts, { vector: [], dots: [] }),
+  );
+const known = fc.record({ state: bytes, bornAtUs: u53 }, plain);
+const wish = fc.record(
+  { row: anyBytes, op: anyOp, context: anyContext, known: fc.option(known, { nil: undefined }) },
+  plain,
+);
+const opRefusal = fc.constantFrom("type-mismatch", "too-many-siblings", "too-large", "out-of-range" as const);
+const mintResult = fc.oneof(
+  fc.record({ status: kind("minted"), votes: fc.boolean(), state: anyBytes, bornAtUs: u53, seen: anyContext }, plain),
+  fc.record({ status: kind("refused"), kind: opRefusal, detail: text }, plain),
+  fc.record({ status: fc.constantFrom(...UNMINTED_STATUSES) }, plain),
+);
+const mint = fc.record({ kind: kind("mint"), wishes: list(wish) }, plain);
+const serial = fc.record({ life: u64, number: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) }, plain);
+
 export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("ping"), actor: u64, boundUs: u53, gossip: anyBytes }, plain),
   fc.record({ kind: kind("ping-request"), target: fc.string(), timeoutMs: fc.nat(), gossip: anyBytes }, plain),
@@ -81,5 +127,8 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("reap-vote"), rows: list(deadRow) }, plain),
   fc.record({ kind: kind("reap"), actor: u64, rows: list(deadRow) }, plain),
   fc.record({ kind: kind("reap-reply"), actor: u64, agreed: list(fc.boolean()) }, plain),
+  mint,
+  fc.record({ kind: kind("mint-reply"), results: list(mintResult) }, plain),
+  fc.record({ kind: kind("once"), serial, question: mint }, plain),
   fc.record({ kind: kind("refused"), reason: fc.constantFrom(...REFUSALS) }, plain),
 );

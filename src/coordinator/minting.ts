@@ -1,0 +1,117 @@
+/**
+ * Minting, as a coordinator sees it: one voting owner makes the change, and answers the state that all others get.
+ *
+ * Oneself, if one is an owner that votes, else the nearest that lives. An owner that says that it did nothing is
+ * as good as none: the next one is asked. One that is silent may have done it: then nobody else is asked, for a
+ * change that is made twice counts twice, and the client is told that nobody knows.
+ *
+ * Some changes act on what others hold: a delete covers what was acknowledged, not what one owner
+ * happens to know. For these a majority is read first (read.ts), and what it holds goes along.
+ */
+import { DEFAULT_HEDGE } from "../cluster-config.js";
+import type { Level } from "../config.js";
+import type { AnyLattice } from "../lattice/registry.js";
+import type { NodeId } from "../ports.js";
+import { type Refused, tellsOverload } from "../wire/messages.js";
+import type { Minted, MintReply, MintResult, Wish } from "../wire/mint-messages.js";
+import type { Ask } from "./ask.js";
+import type { FailureKind, WriteRequest } from "./outcome.js";
+import type { CoordinatorParts } from "./parts.js";
+import { type Owner, ranked } from "./plan.js";
+import { readState } from "./read.js";
+
+/** Whom the change is made for. */
+export interface MintingHost {
+  onMinted(minter: NodeId, minted: Minted): void;
+  /** It was made nowhere. */
+  onUnminted(kind: FailureKind, detail: string): void;
+}
+
+/** What is asked of an owner that may be asked. */
+type Reason = Exclude<MintResult["status"], "minted" | "refused"> | Refused["reason"];
+
+export class Minting {
+  /** An owner may have made the change. */
+  mayHaveMinted = false;
+  private readonly candidates: NodeId[];
+  /** Why each owner that answered made nothing. */
+  private readonly reasons = new Map<NodeId, Reason>();
+
+  constructor(
+    private readonly parts: CoordinatorParts,
+    private readonly request: WriteRequest,
+    private readonly row: Uint8Array,
+    owners: readonly Owner[],
+    private readonly ask: Ask,
+    private readonly host: MintingHost,
+  ) {
+    const here = { self: parts.self, datacenter: parts.ring.datacenterOf(parts.self) };
+    this.candidates = ranked(owners, here).flatMap(({ node, alive }) => (alive ? [node] : []));
+  }
+
+  begin(): void {
+    const { op, context, bucket } = this.request;
+    const wish = { row: this.row, op, context, known: undefined };
+    const lattice = this.parts.latticeOf(bucket);
+    if (lattice.readsFirst(op, context)) this.readFirst(lattice, wish);
+    else this.askNext(wish);
+  }
+
+  private readFirst(lattice: AnyLattice, wish: Wish): void {
+    const { bucket, key, level } = this.request;
+    const deadlineMs = this.ask.remainingMs;
+    const wanted = { bucket, key, level: readLevelOf(level), deadlineMs, hedge: DEFAULT_HEDGE, mend: false };
+    readState(this.parts, wanted, (found) => {
+      if (this.ask.isFinished) return;
+      if (!found.ok) return this.host.onUnminted(found.failure.kind, `it reads first: ${found.failure.detail}`);
+      const { state, bornAtUs } = found;
+      const known = state === lattice.bottom ? undefined : { state: lattice.encode(state), bornAtUs };
+      this.askNext({ ...wish, known });
+    });
+  }
+
+  private askNext(wish: Wish): void {
+    const minter = this.candidates.shift();
+    if (minter === undefined) return this.giveUp();
+    this.mayHaveMinted = true;
+    this.ask.ask(minter, "first", { kind: "mint", wishes: [wish] }, (reply) => this.onReply(minter, wish, reply));
+  }
+
+  private onReply(minter: NodeId, wish: Wish, reply: MintReply | Refused | undefined): void {
+    // Whoever is silent to the end is told of by the deadline.
+    if (reply === undefined || this.ask.isFinished) return;
+    const result = reply.kind === "mint-reply" ? reply.results[0] : undefined;
+    if (result?.status === "minted") return this.host.onMinted(minter, result);
+    this.mayHaveMinted = false;
+    this.ask.note(minter, "failed");
+    if (result?.status === "refused") return this.host.onUnminted(result.kind, result.detail);
+    const reason = result?.status ?? (reply.kind === "refused" ? reply.reason : "malformed");
+    this.reasons.set(minter, reason);
+    // Where the reason is too much work, more work is no remedy unless it is rare: it is paid for as a hedge is.
+    const isBusy = reason === "overloaded" || tellsOverload(reply);
+    if (isBusy && !this.parts.budget.spend()) this.giveUp();
+    else this.askNext(wish);
+  }
+
+  /** Nobody made the change. What may pass soonest is what a client is told of. */
+  private giveUp(): void {
+    const told = [...this.reasons].map(([node, reason]) => `${node} ${reason}`).join(", ");
+    const who = "a change of this bucket's type is made by an owner that votes";
+    const detail =
+      told === "" ? `${who}, and none is reachable; a hint cannot make it` : `${who}, and none did: ${told}`;
+    this.host.onUnminted(this.kindOfFailure(), detail);
+  }
+
+  private kindOfFailure(): FailureKind {
+    const reasons = [...this.reasons.values()];
+    if (reasons.includes("overloaded") || reasons.includes("expired")) return "overloaded";
+    if (reasons.includes("disk-full")) return "disk-full";
+    if (reasons.every((reason) => reason === "not-voting" || reason === "clock-skew")) return "unavailable";
+    return "failed";
+  }
+}
+
+/** As many as meet every acknowledged write at the level of this one. */
+function readLevelOf(level: Level): Level {
+  return level === "LOCAL_ONE" || level === "LOCAL_QUORUM" ? "LOCAL_QUORUM" : "QUORUM";
+}

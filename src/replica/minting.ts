@@ -1,0 +1,193 @@
+/**
+ * Minting at an owner: a change that depends on what is there is made where it is held, and stamped there.
+ *
+ * An owner takes what it holds latest, what is on its way to the disk included, changes that, and commits it
+ * in the same step: nothing comes between. Where the stamp has to wait for its bound (mint.ts), what is
+ * held is looked at again. So a state never lacks anything that its minter minted before it, and
+ * "of this actor, all up to here" is true of it (Preguiça and others 2012).
+ *
+ * The answer waits for the disk: a state that a crash could take back must not be merged anywhere else,
+ * or its stamp could be minted a second time, for something else.
+ *
+ * Only an owner that votes mints: one that rebuilds may lack what it minted itself.
+ */
+import { equalBytes, MalformedBytes, NO_BYTES } from "../base/bytes.js";
+import type { Limits } from "../config.js";
+import { highestTimeUs } from "../lattice/context.js";
+import type { AnyLattice } from "../lattice/registry.js";
+import type { Stamp } from "../lattice/stamp.js";
+import type { StorageError } from "../ports.js";
+import type { MintResult, Unminted, Wish } from "../wire/mint-messages.js";
+import { bytesOfWish } from "../wire/minting.js";
+import type { Carriers } from "./carriers.js";
+import type { Mint } from "./mint.js";
+import type { Held, Replica } from "./replica.js";
+import { bucketOfRow } from "./rows.js";
+
+export interface MintingParts {
+  readonly limits: Limits;
+  readonly latticeOf: (bucket: string) => AnyLattice;
+  readonly mint: Mint;
+  readonly carriers: Carriers;
+  readonly replica: Pick<Replica, "counts" | "hasRoomFor" | "heldLatest" | "commit">;
+  /** Why this node must not stamp now; undefined when it may. */
+  readonly stampRefusal: () => string | undefined;
+}
+
+type OnResult = (result: MintResult) => void;
+
+export class Minting {
+  constructor(private readonly parts: MintingParts) {}
+
+  /** Makes these changes, or so many of the first as fit into one message; `onDone` comes when each is durable, or not made. */
+  mint(wishes: readonly Wish[], onDone: (results: MintResult[]) => void): void {
+    const begun = this.fitting(wishes);
+    const results: MintResult[] = new Array(begun.length);
+    let left = begun.length;
+    if (left === 0) onDone(results);
+    begun.forEach((wish, index) => {
+      this.begin(wish, (result) => {
+        results[index] = result;
+        left--;
+        if (left === 0) onDone(results);
+      });
+    });
+  }
+
+  /** The answer carries whole states, and what has been changed cannot be left out of it: so they are counted before. */
+  private fitting(wishes: readonly Wish[]): readonly Wish[] {
+    if (wishes.length === 1) return wishes;
+    const { replica, limits } = this.parts;
+    let bytes = 0;
+    const end = wishes.findIndex((wish) => {
+      if (bytes >= limits.syncBatchBytesMax) return true;
+      const held = replica.counts(wish.row) ? replica.heldLatest(wish.row) : undefined;
+      bytes += bytesOfWish(wish) + (held?.state?.length ?? 0);
+      return false;
+    });
+    return end < 0 ? wishes : wishes.slice(0, end);
+  }
+
+  private begin(wish: Wish, onResult: OnResult): void {
+    const { replica, carriers, latticeOf, stampRefusal } = this.parts;
+    if (!replica.counts(wish.row)) return onResult({ status: "not-voting" });
+    if (stampRefusal() !== undefined) return onResult({ status: "clock-skew" });
+    if (!replica.hasRoomFor(bytesOfWish(wish))) return onResult({ status: "overloaded" });
+    if (wish.known !== undefined && carriers.refuses(wish.known.bornAtUs)) return onResult({ status: "stale" });
+    const lattice = latticeOf(bucketOfRow(wish.row));
+    const known = knownOf(lattice, wish);
+    if (known === undefined) return onResult({ status: "malformed" });
+    this.parts.mint.observe(lattice.lastStamp(known.state));
+    new Changing(this.parts, lattice, wish, known.state, onResult).stamp();
+  }
+}
+
+/** What the asker knows of a row; undefined when it is not a state. */
+function knownOf(lattice: AnyLattice, { known }: Wish): { readonly state: unknown } | undefined {
+  if (known === undefined) return { state: lattice.bottom };
+  try {
+    return { state: lattice.decode(known.state) };
+  } catch (error) {
+    if (!(error instanceof MalformedBytes)) throw error;
+    return undefined;
+  }
+}
+
+/** What a row is changed from. */
+interface Ground {
+  readonly held: Held;
+  /** What the record holds, and that with what the asker knows besides. */
+  readonly stored: unknown;
+  readonly state: unknown;
+  readonly bornAtUs: number;
+}
+
+/** One change, until it is durable or not made. */
+class Changing {
+  private ground: Ground | undefined;
+
+  constructor(
+    private readonly parts: MintingParts,
+    private readonly lattice: AnyLattice,
+    private readonly wish: Wish,
+    private readonly known: unknown,
+    private readonly onResult: OnResult,
+  ) {}
+
+  /** Above all that is there, and all that the client has seen. */
+  stamp(): void {
+    const ground = this.look();
+    if (ground === undefined) return this.end("damaged");
+    const thereUs = this.lattice.lastStamp(ground.state)?.timeUs ?? 0;
+    this.parts.mint.mint(Math.max(thereUs, highestTimeUs(this.wish.context)), (stamp) => {
+      if (stamp === undefined) this.end("disk-full");
+      else this.change(stamp);
+    });
+  }
+
+  private change(stamp: Stamp): void {
+    const { lattice, wish } = this;
+    // The stamp may have come late: this life may have ended, and others have written meanwhile.
+    if (!this.parts.replica.counts(wish.row)) return this.end("not-voting");
+    const ground = this.look();
+    if (ground === undefined) return this.end("damaged");
+    if (stamp.timeUs <= (lattice.lastStamp(ground.state)?.timeUs ?? 0)) return this.stamp();
+    const change = { op: wish.op, stamp, context: wish.context };
+    const refusal = lattice.accepts(wish.op.kind) ? lattice.refusal(ground.state, change) : MISMATCH;
+    if (refusal !== undefined) return this.onResult({ status: "refused", ...refusal });
+    const after = lattice.mutate(ground.state, change);
+    const state = after === lattice.bottom ? NO_BYTES : lattice.encode(after);
+    if (this.isTooLarge(state, ground)) return this.refuseSize(state);
+    const seen = lattice.seenBy(after, change);
+    this.commit(ground, after, state, (votes) => {
+      this.onResult({ status: "minted", votes, state, bornAtUs: ground.bornAtUs, seen });
+    });
+  }
+
+  /** What the row holds latest, with what is known; undefined when it cannot be read. Decoded once, unless it has changed. */
+  private look(): Ground | undefined {
+    const { lattice, ground: former, wish } = this;
+    // Read before the row is: nothing may seem younger than it is.
+    const nowUs = this.parts.carriers.nowUs();
+    const held = this.parts.replica.heldLatest(wish.row);
+    if (held === undefined) return undefined;
+    if (former !== undefined && isSame(former.held.record, held.record)) return former;
+    const stored = held.state === undefined ? lattice.bottom : lattice.decode(held.state);
+    const state = lattice.merge(stored, this.known);
+    this.ground = { held, stored, state, bornAtUs: Math.min(nowUs, wish.known?.bornAtUs ?? nowUs) };
+    return this.ground;
+  }
+
+  /** What makes a state smaller is always taken. */
+  private isTooLarge(state: Uint8Array, { held }: Ground): boolean {
+    const before = Math.max(held.state?.length ?? 0, this.wish.known?.state.length ?? 0);
+    return state.length > this.parts.limits.stateBytesMax && state.length > before;
+  }
+
+  private refuseSize(state: Uint8Array): void {
+    const { stateBytesMax } = this.parts.limits;
+    const detail = `the key would come to ${state.length} bytes; the limit is ${stateBytesMax} (stateBytesMax)`;
+    this.onResult({ status: "refused", kind: "too-large", detail });
+  }
+
+  private commit(ground: Ground, after: unknown, state: Uint8Array, onDurable: (votes: boolean) => void): void {
+    const { replica } = this.parts;
+    const { row } = this.wish;
+    const onCommitted = (error?: StorageError) => {
+      if (error !== undefined) this.end(error.kind === "full" ? "disk-full" : "damaged");
+      else onDurable(replica.counts(row));
+    };
+    const record = after === ground.stored ? undefined : state;
+    replica.commit(row, ground.held, record, onCommitted);
+  }
+
+  private end(status: Unminted["status"]): void {
+    this.onResult({ status });
+  }
+}
+
+const MISMATCH = { kind: "type-mismatch", detail: "the bucket's type has no such operation" } as const;
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : equalBytes(a, b);
+}
