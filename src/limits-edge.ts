@@ -7,12 +7,6 @@ export const EDGE_LIMITS = {
   // What a client may send.
   keyBytesMax: limit(KIB, 1, KIB, "a key is part of every row address and every message about it"),
   valueBytesMax: limit(MIB, 1, 16 * MIB, "a value is held whole in memory on each owner while it is written"),
-  stateBytesMax: limit(
-    4 * MIB,
-    64 * KIB,
-    16 * MIB,
-    "a key's siblings, set or map: it travels whole, and grows beyond only by what was written concurrently",
-  ),
   contentTypeBytesMax: limit(255, 1, 255, "stored with every value; its length is one byte"),
   contextBytesMax: limit(4 * KIB, 64, 8 * KIB, "travels in a header, and servers cap headers"),
   siblingsMax: limit(

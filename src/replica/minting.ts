@@ -127,17 +127,17 @@ class Changing {
 
   private change(stamp: Stamp): void {
     const { lattice, wish } = this;
+    const { replica, limits } = this.parts;
     // The stamp may have come late: this life may have ended, and others have written meanwhile.
-    if (!this.parts.replica.counts(wish.row)) return this.end("not-voting");
+    if (!replica.counts(wish.row)) return this.end("not-voting");
     const ground = this.look();
     if (ground === undefined) return this.end("damaged");
     if (stamp.timeUs <= (lattice.lastStamp(ground.state)?.timeUs ?? 0)) return this.stamp();
     const change = { op: wish.op, stamp, context: wish.context };
-    const refusal = lattice.accepts(wish.op.kind) ? lattice.refusal(ground.state, change) : MISMATCH;
+    const refusal = lattice.accepts(wish.op.kind) ? lattice.refusal(ground.state, change, limits) : MISMATCH;
     if (refusal !== undefined) return this.onResult({ status: "refused", ...refusal });
     const after = lattice.mutate(ground.state, change);
     const state = after === lattice.bottom ? NO_BYTES : lattice.encode(after);
-    if (this.isTooLarge(state, ground)) return this.refuseSize(state);
     const seen = lattice.seenBy(after, change);
     this.commit(ground, after, state, (votes) => {
       this.onResult({ status: "minted", votes, state, bornAtUs: ground.bornAtUs, seen });
@@ -156,18 +156,6 @@ class Changing {
     const state = lattice.merge(stored, this.known);
     this.ground = { held, stored, state, bornAtUs: Math.min(nowUs, wish.known?.bornAtUs ?? nowUs) };
     return this.ground;
-  }
-
-  /** What makes a state smaller is always taken. */
-  private isTooLarge(state: Uint8Array, { held }: Ground): boolean {
-    const before = Math.max(held.state?.length ?? 0, this.wish.known?.state.length ?? 0);
-    return state.length > this.parts.limits.stateBytesMax && state.length > before;
-  }
-
-  private refuseSize(state: Uint8Array): void {
-    const { stateBytesMax } = this.parts.limits;
-    const detail = `the key would come to ${state.length} bytes; the limit is ${stateBytesMax} (stateBytesMax)`;
-    this.onResult({ status: "refused", kind: "too-large", detail });
   }
 
   private commit(ground: Ground, after: unknown, state: Uint8Array, onDurable: (votes: boolean) => void): void {

@@ -79,7 +79,7 @@ test("values written without having seen one another are siblings; with the cont
   assert.deepEqual(textsOf(read(cluster, "n2")), ["one"]);
 });
 
-const valueOf = (view: View) => Number(textsOf(view)[0]?.slice('{"value":'.length, -1) ?? 0);
+const countIn = (view: View) => Number(textsOf(view)[0]?.slice('{"value":'.length, -1) ?? 0);
 
 /** Counts up by one, `times` times at each of the nodes, none of which waits for another; tells how many were acknowledged. */
 function countTogether(cluster: SimCluster, at: readonly string[], times: number): { acked: number; unknown: number } {
@@ -100,7 +100,7 @@ function countTogether(cluster: SimCluster, at: readonly string[], times: number
 test("additions at several owners at once are all counted, each once", () => {
   const cluster = clusterOf("counter");
   assert.equal(countTogether(cluster, cluster.ids, 40).acked, 200);
-  for (const id of cluster.ids) assert.equal(valueOf(read(cluster, id)), 200);
+  for (const id of cluster.ids) assert.equal(countIn(read(cluster, id)), 200);
 });
 
 test("a network that repeats, delays and reorders frames counts nothing twice", () => {
@@ -108,7 +108,7 @@ test("a network that repeats, delays and reorders frames counts nothing twice", 
   cluster.network.weather = { ...CALM, duplicateRate: 0.5, delayMsMin: 0, delayMsMax: 60, lossRate: 0 };
   assert.deepEqual(countTogether(cluster, cluster.ids, 40), { acked: 200, unknown: 0, refused: 0 });
   cluster.run(1000);
-  assert.equal(valueOf(read(cluster, "n1")), 200);
+  assert.equal(countIn(read(cluster, "n1")), 200);
   assert.ok(cluster.network.statistics.duplicated > 100);
 });
 
@@ -118,6 +118,36 @@ test("on a network that loses frames, what is counted lies between what was ackn
   const { acked, unknown } = countTogether(cluster, cluster.ids, 40);
   cluster.network.weather = CALM;
   cluster.run(10_000);
-  const value = valueOf(read(cluster, "n1", "ALL"));
+  const value = countIn(read(cluster, "n1", "ALL"));
   assert.ok(unknown > 0 && acked <= value && value <= acked + unknown, `${acked} ${value} ${unknown}`);
+});
+
+/** Until this node takes all of them for dead. */
+function untilDown(cluster: SimCluster, at: string, nodes: readonly string[]): void {
+  cluster.runUntil(() => nodes.every((node) => !cluster.member(at).opinionOf(node).alive));
+}
+
+test("a change that the key does not take is refused by name, and nobody else is asked", () => {
+  const cluster = clusterOf("counter");
+  okOf(cluster.write("n1", wish(add(Number.MAX_SAFE_INTEGER))));
+  const { kind, mayHaveApplied } = failureOf(cluster.write("n2", wish(add(1))));
+  assert.deepEqual([kind, mayHaveApplied], ["out-of-range", false]);
+  assert.equal(failureOf(cluster.write("n3", wish(put("x")))).kind, "type-mismatch");
+  assert.equal(countIn(read(cluster, "n4")), Number.MAX_SAFE_INTEGER);
+});
+
+test("at ANY one owner must be up: a hint cannot make a change", () => {
+  const cluster = clusterOf("counter");
+  const { owners, others } = placeOf(cluster);
+  const [at, last] = [others[0] as string, owners[2] as string];
+  for (const owner of owners) if (owner !== last) cluster.crash(owner);
+  untilDown(cluster, at, owners.slice(0, 2));
+  okOf(cluster.write(at, wish(add(1), "ANY")));
+  cluster.crash(last);
+  untilDown(cluster, at, owners);
+  const { kind, detail, mayHaveApplied } = failureOf(cluster.write(at, wish(add(1), "ANY")));
+  assert.deepEqual([kind, mayHaveApplied], ["unavailable", false]);
+  assert.match(detail, /a hint cannot make it/);
+  cluster.startAll(10_000);
+  assert.equal(countIn(read(cluster, at, "ALL")), 1);
 });
