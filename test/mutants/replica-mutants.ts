@@ -63,9 +63,7 @@ export const MERGE_MUTANTS: readonly Mutant[] = [
   {
     name: "beaten-is-ok",
     defect: "an owner that holds a higher stamp says ok, and not beaten",
-    edits: [
-      { file: REPLICA, find: 'const beaten = lattice.blind && cause === "write"', replace: "const beaten = false" },
-    ],
+    edits: [{ file: REPLICA, find: "const beaten = isClients", replace: "const beaten = false" }],
   },
 ];
 
@@ -77,9 +75,9 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: REPLICA,
-        find: "this.commit(entry.row, before, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);",
+        find: "this.commit(entry.row, held, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);",
         replace:
-          "this.commit(entry.row, before, merged === incoming ? entry.state : lattice.encode(merged), () => {}), onCommitted();",
+          "this.commit(entry.row, held, merged === incoming ? entry.state : lattice.encode(merged), () => {}), onCommitted();",
       },
     ],
   },
