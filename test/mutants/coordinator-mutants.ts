@@ -75,7 +75,7 @@ export const WRITE_MUTANTS: readonly Mutant[] = [
   {
     name: "beaten-counts",
     defect: "a write that was beaten is acknowledged, and not stamped anew above what beat it",
-    edits: [{ file: WRITE, find: "this.beatenByUs === 0 || this.round === 2", replace: "this.beatenByUs >= 0" }],
+    edits: [{ file: WRITE, find: "this.beatenByUs === 0 || isFinal", replace: "this.beatenByUs >= 0" }],
   },
   {
     name: "beaten-sent-again-as-it-was",
