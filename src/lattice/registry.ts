@@ -2,6 +2,7 @@
  * Which lattice a bucket's `type` names. The one place that knows them all;
  * everyone else holds a `Lattice` and does not ask which.
  */
+import { counter } from "./counter.js";
 import type { Lattice } from "./lattice.js";
 import { register } from "./register.js";
 import { set } from "./set.js";
@@ -10,10 +11,15 @@ import { siblings } from "./siblings.js";
 /** A lattice whose state only it understands. */
 export type AnyLattice = Lattice<unknown>;
 
-const BUILT: readonly AnyLattice[] = [register as AnyLattice, siblings as AnyLattice, set as AnyLattice];
+const BUILT: readonly AnyLattice[] = [
+  register as AnyLattice,
+  siblings as AnyLattice,
+  counter as AnyLattice,
+  set as AnyLattice,
+];
 
 /** The types of DESIGN that are still to come: refused by name, not as a misspelling. */
-export const PLANNED_TYPES = ["counter", "map", "row"] as const;
+export const PLANNED_TYPES = ["map", "row"] as const;
 
 export const BUILT_TYPES: readonly string[] = BUILT.map((lattice) => lattice.name);
 
