@@ -78,7 +78,7 @@ export class MurmurClient {
     const limits = checkedLimits(options.limits);
     const urls = checkedUrls(options.nodes);
     if (options.hedge !== undefined && options.hedge !== "never") throw badRequest('hedge takes only "never"');
-    const fleet = new Fleet(urls, world, limits);
+    const fleet = new Fleet(urls, world, limits, options.datacenter);
     const rest = new Rest(limits.socketsMax, limits.idleSocketMs);
     this.shared = {
       ...{ fleet, limits, world, rest },
@@ -123,10 +123,12 @@ export class MurmurClient {
       throw new OverloadedError({ code: "overloaded", detail });
     }
     const nowMs = world.nowMs();
-    if (nowMs < this.tendMs) return;
-    this.tendMs = nowMs + TEND_INTERVAL_MS;
-    learner.tick(nowMs);
-    fleet.probe(nowMs);
+    if (nowMs >= this.tendMs) {
+      this.tendMs = nowMs + TEND_INTERVAL_MS;
+      learner.tick(nowMs);
+      fleet.probe(nowMs);
+    }
+    if (fleet.misfit !== undefined) throw badRequest(fleet.misfit);
   }
 }
 

@@ -9,7 +9,7 @@ import { authority } from "../base/authority.js";
 import { choose } from "./choose.js";
 import { Endpoint, STANDING } from "./endpoint.js";
 import type { ClientLimits } from "./limits.js";
-import { type ClusterFacts, type RingFacts, RingView } from "./ring-view.js";
+import { type ClusterFacts, type NodeFacts, type RingFacts, RingView } from "./ring-view.js";
 import type { ClientWorld } from "./world.js";
 
 /** So many times what the others usually take is the longest that a node may take. */
@@ -21,6 +21,8 @@ export class Fleet {
   private readonly given: readonly Endpoint[];
   private all: readonly Endpoint[];
   private ring: RingView<Endpoint> | undefined;
+  /** Why this client can ask nobody, whatever it is asked for. */
+  misfit: string | undefined;
   private turn = 0;
   private medianMs = Number.POSITIVE_INFINITY;
   private medianUntilMs = 0;
@@ -29,6 +31,8 @@ export class Fleet {
     urls: readonly string[],
     private readonly world: ClientWorld,
     private readonly limits: ClientLimits,
+    /** Nobody elsewhere is asked, once it is known who is elsewhere. */
+    private readonly datacenter?: string,
   ) {
     this.given = urls.map((url) => this.endpointAt(url));
     this.all = this.given;
@@ -44,12 +48,20 @@ export class Fleet {
 
   /** Takes over what was learned. Throws, and changes nothing, when the two answers do not fit together. */
   learn(cluster: ClusterFacts, ring: RingFacts): void {
-    const addresses = new Map(cluster.nodes.map(({ node, host, http }) => [node, urlOf(host, http)]));
-    this.ring = new RingView(cluster, ring, (id) => this.endpointAt(addresses.get(id) as string));
+    const near = cluster.nodes.filter((node) => this.isNear(node));
+    this.misfit = near.length === 0 ? misfitOf(this.datacenter, cluster.nodes) : undefined;
+    const addresses = new Map(near.map(({ node, host, http }) => [node, urlOf(host, http)]));
+    this.ring = new RingView(cluster, ring, (id) => {
+      const url = addresses.get(id);
+      return url === undefined ? undefined : this.endpointAt(url);
+    });
     const learned = [...new Set(addresses.values())].map((url) => this.endpointAt(url));
-    this.all = [...new Set([...learned, ...this.given])];
+    const far = new Set(cluster.nodes.flatMap((node) => (this.isNear(node) ? [] : urlOf(node.host, node.http))));
+    const fit = this.given.filter(({ url }) => !far.has(url));
+    // To learn of a change, whoever is there is asked.
+    this.all = learned.length === 0 ? this.given : [...new Set([...learned, ...fit])];
     for (const endpoint of this.byUrl.values()) {
-      if (this.all.includes(endpoint)) continue;
+      if (this.all.includes(endpoint) || this.given.includes(endpoint)) continue;
       this.byUrl.delete(endpoint.url);
       endpoint.retire();
     }
@@ -99,6 +111,10 @@ export class Fleet {
     for (const endpoint of this.byUrl.values()) endpoint.destroy();
   }
 
+  private isNear({ datacenter }: NodeFacts): boolean {
+    return this.datacenter === undefined || datacenter === this.datacenter;
+  }
+
   private endpointAt(url: string): Endpoint {
     const known = this.byUrl.get(url);
     if (known !== undefined) return known;
@@ -106,6 +122,11 @@ export class Fleet {
     this.byUrl.set(url, endpoint);
     return endpoint;
   }
+}
+
+function misfitOf(datacenter: string | undefined, nodes: readonly NodeFacts[]): string {
+  const names = [...new Set(nodes.flatMap((node) => node.datacenter ?? []))];
+  return `no node is in datacenter ${datacenter}; there are ${names.join(", ")}`;
 }
 
 function urlOf(host: string, port: number): string {

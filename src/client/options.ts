@@ -10,6 +10,8 @@ export type Consistency = string | number;
 export interface MurmurClientOptions {
   /** Base URLs of one node or more: the rest of the cluster is learned from them. */
   readonly nodes: readonly string[];
+  /** Only nodes of this datacenter are asked, so that LOCAL_QUORUM means the same one each time. Undefined: all of them. */
+  readonly datacenter?: string;
   /** The whole of an operation, retries included, unless the call says otherwise. Default: 2000. */
   readonly timeoutMs?: number;
   /** "never": a silent node is waited for, and no second one is asked. */

@@ -11,10 +11,17 @@ import { partitionOf } from "../membership/layout.js";
 /** What a client needs of `/v1/cluster`. */
 export interface ClusterFacts {
   readonly layout: LayoutName;
-  readonly nodes: readonly { readonly node: string; readonly host: string; readonly http: number }[];
+  readonly nodes: readonly NodeFacts[];
   readonly buckets: readonly BucketFacts[];
   /** Of buckets that are not named. */
   readonly defaults: Omit<BucketFacts, "bucket">;
+}
+
+export interface NodeFacts {
+  readonly node: string;
+  readonly host: string;
+  readonly http: number;
+  readonly datacenter?: string;
 }
 
 interface BucketFacts {
@@ -48,8 +55,8 @@ export class RingView<Node> {
   private readonly buckets: ReadonlyMap<string, Bucket<Node>>;
   private readonly defaults: Bucket<Node>;
 
-  /** `nodeOf` is asked for members of the cluster only. Throws when the two do not fit together. */
-  constructor(cluster: ClusterFacts, ring: RingFacts, nodeOf: (id: string) => Node) {
+  /** `nodeOf` is asked for members of the cluster only; whom it does not know is left out. Throws when the two do not fit together. */
+  constructor(cluster: ClusterFacts, ring: RingFacts, nodeOf: (id: string) => Node | undefined) {
     if (cluster.layout.digest !== ring.layout.digest) throw new Error("the layout changed between two questions");
     this.partitions = ring.partitions;
     const members = new Map(cluster.nodes.map(({ node }) => [node, nodeOf(node)]));

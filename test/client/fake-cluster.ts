@@ -86,6 +86,7 @@ export class FakeCluster {
   preference: string[];
   digest = "1";
   buckets: { bucket: string; type: string; replication: unknown }[] = [];
+  datacenterOf: (id: string) => string = () => "dc1";
   /** False: nobody tells of the cluster. */
   isKnown = true;
   lookedAt = 0;
@@ -125,7 +126,9 @@ export class FakeCluster {
     const layout = { version: 1, digest: this.digest };
     const defaults = { type: "register", replication: 3 };
     if (path === "/v1/cluster") {
-      const nodes = this.nodes.map(({ id, port }) => ({ node: id, host: "127.0.0.1", http: port }));
+      const nodes = this.nodes.map(({ id, port }) => ({
+        ...{ node: id, host: "127.0.0.1", http: port, datacenter: this.datacenterOf(id) },
+      }));
       reply(response, 200, { layout, nodes, buckets: this.buckets, defaults });
     } else {
       const owners = Array.from({ length: 4 }, () => this.preference);
