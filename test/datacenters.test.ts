@@ -41,13 +41,18 @@ async function get(id: string, key: string, query = ""): Promise<string> {
   return (await call("GET", id, key, query)).text;
 }
 
-/** First it times out: unknown. Once it is clear that too few are there, it is refused, with counts. */
+/** Waits until a node takes as many others for down. */
+async function sees(id: string, down: number): Promise<void> {
+  const look = async (): Promise<{ nodes: { state: string }[] }> =>
+    (await fetch(`${cluster.node(id).url}/v1/cluster`)).json() as Promise<{ nodes: { state: string }[] }>;
+  await until(look, ({ nodes }) => nodes.filter(({ state }) => state === "down").length === down);
+}
+
+/** That it is refused, with counts. */
 async function refusal(method: "GET" | "PUT", id: string, level: string): Promise<string> {
-  const value = method === "PUT" ? "too few" : undefined;
-  const { status, text } = await until(
-    () => call(method, id, "refused", `${method === "PUT" ? "w" : "r"}=${level}&timeout=${BRIEF}`, value),
-    ({ status }) => status !== 504,
-  );
+  const isWrite = method === "PUT";
+  const query = `${isWrite ? "w" : "r"}=${level}&timeout=${BRIEF}`;
+  const { status, text } = await call(method, id, "refused", query, isWrite ? "too few" : undefined);
   const { code, required, alive } = JSON.parse(text);
   return `${status} ${code} ${alive} of ${required}`;
 }
@@ -68,6 +73,7 @@ test("both sides of a cut serve LOCAL_QUORUM and refuse what needs the other, an
   assert.deepEqual([await get("a3", "left"), await get("b3", "right")], ["in dc1", "in dc2"]);
   assert.deepEqual([await get("a3", "both"), await get("b3", "both")], ["in dc1", "in dc2, later"]);
   for (const id of ["a1", "b1"]) {
+    await sees(id, 3);
     assert.equal(await refusal("PUT", id, "EACH_QUORUM"), "503 unavailable 2 of 4");
     assert.equal(await refusal("GET", id, "EACH_QUORUM"), "503 unavailable 2 of 4");
     assert.equal(await refusal("PUT", id, "QUORUM"), "503 unavailable 3 of 4");
