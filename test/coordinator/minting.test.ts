@@ -15,7 +15,7 @@ import { CALM } from "../../src/sim/transport.js";
 const KEY = utf8("ada");
 const DEADLINE_MS = 2000;
 
-/** Five nodes, three of which own the key: n1 to n5 in the order of `ownersFirst`. */
+/** Five nodes, three of which own the key. */
 function clusterOf(type: string, options: Partial<SimClusterOptions> = {}): SimCluster {
   const cluster = new SimCluster({ seed: "minting", nodes: 5, bucket: { type }, ...options });
   cluster.startAll();
@@ -27,6 +27,12 @@ function placeOf(cluster: SimCluster): { owners: readonly string[]; others: read
   const { ring } = cluster.member(cluster.ids[0] as string);
   const owners = ring.ownersOf(0, ring.partitionOf(tokenOf(KEY)));
   return { owners, others: cluster.ids.filter((id) => !owners.includes(id)) };
+}
+
+/** Whom a coordinator that owns nothing asks first: the first in preference order, for all are alive and near. */
+function minterFor(cluster: SimCluster, at: string): string {
+  const { owners } = placeOf(cluster);
+  return owners.includes(at) ? at : (owners[0] as string);
 }
 
 function wish(op: Op, level: Level = "QUORUM", context: Context = EMPTY_CONTEXT): WriteRequest {
@@ -150,4 +156,249 @@ test("at ANY one owner must be up: a hint cannot make a change", () => {
   assert.match(detail, /a hint cannot make it/);
   cluster.startAll(10_000);
   assert.equal(countIn(read(cluster, at, "ALL")), 1);
+});
+
+test("a minter that dies before it has committed has counted nothing, and nobody else was asked: the outcome is unknown", () => {
+  const cluster = clusterOf("counter");
+  const at = placeOf(cluster).others[0] as string;
+  okOf(cluster.write(at, wish(add(1), "ALL")));
+  const minter = minterFor(cluster, at);
+  let outcome: WriteOutcome | undefined;
+  cluster.member(at).write(wish(add(10)), (result) => {
+    outcome = result;
+  });
+  cluster.crash(minter);
+  cluster.runUntil(() => outcome !== undefined);
+  const { kind, mayHaveApplied } = failureOf(outcome as unknown as WriteOutcome);
+  assert.deepEqual([kind, mayHaveApplied], ["timeout", true]);
+  cluster.startAll(10_000);
+  assert.equal(countIn(read(cluster, at, "ALL")), 1);
+});
+
+test("a minter that dies when it has committed, and before it has told: unknown, and counted once when it is back", () => {
+  const cluster = clusterOf("counter");
+  const { others } = placeOf(cluster);
+  const at = others[0] as string;
+  const minter = minterFor(cluster, at);
+  // It hears, and is not heard.
+  for (const id of cluster.ids) if (id !== minter) cluster.network.cut(minter, id);
+  assert.equal(failureOf(cluster.write(at, wish(add(10)))).kind, "timeout");
+  cluster.crash(minter);
+  cluster.network.heal();
+  untilDown(cluster, at, [minter]);
+  assert.equal(countIn(read(cluster, at)), 0);
+  okOf(cluster.write(at, wish(add(1))));
+  cluster.startAll(10_000);
+  assert.equal(countIn(read(cluster, at, "ALL")), 11);
+});
+
+test("an owner that rebuilds makes no change: another does, and it gets the state as the others do", () => {
+  const cluster = clusterOf("counter");
+  const { owners, others } = placeOf(cluster);
+  const at = others[0] as string;
+  okOf(cluster.write(at, wish(add(1), "ALL")));
+  const wiped = minterFor(cluster, at);
+  cluster.crash(wiped);
+  cluster.wipe(wiped);
+  const apart = owners.filter((owner) => owner !== wiped);
+  cluster.network.partition([[wiped], apart]);
+  cluster.start(wiped);
+  cluster.run(3000);
+  assert.ok(cluster.member(wiped).describe().rebuilding > 0);
+  // It coordinates itself, too, and the owners that may make a change are out of its reach.
+  assert.deepEqual(
+    ["unavailable", "timeout"].includes(failureOf(cluster.write(wiped, wish(add(100), "ONE"))).kind),
+    true,
+  );
+  okOf(cluster.write(at, wish(add(1))));
+  cluster.network.heal();
+  cluster.runUntil(() => cluster.member(wiped).describe().rebuilding === 0);
+  cluster.run(5000);
+  assert.equal(countIn(read(cluster, wiped, "ALL")), 2);
+});
+
+test("where the minter's disk is full, the next owner makes the change; where all are full, nothing has changed", () => {
+  const cluster = clusterOf("counter");
+  const { owners } = placeOf(cluster);
+  const [first] = owners as [string];
+  okOf(cluster.write(first, wish(add(1))));
+  cluster.disk(first).fail(1, "full");
+  okOf(cluster.write(first, wish(add(1))));
+  okOf(cluster.write(first, wish(add(1), "ALL")));
+  for (const owner of owners) cluster.disk(owner).fail(1, "full");
+  const { kind, mayHaveApplied } = failureOf(cluster.write(first, wish(add(100))));
+  assert.deepEqual([kind, mayHaveApplied], ["disk-full", false]);
+  okOf(cluster.write(first, wish(add(1), "ALL")));
+  assert.equal(countIn(read(cluster, first, "ALL")), 4);
+});
+
+test("a commit that fails takes with it what was minted on top of it, and nothing else", () => {
+  const cluster = clusterOf("counter", { commitMs: 20 });
+  const { owners } = placeOf(cluster);
+  const [at] = owners as [string];
+  const results: (WriteOutcome | undefined)[] = [];
+  const start = (by: number) => {
+    const index = results.push(undefined) - 1;
+    cluster.member(at).write(wish(add(by)), (outcome) => {
+      results[index] = outcome;
+    });
+  };
+  cluster.disk(at).fail(1, "full");
+  start(1);
+  start(10);
+  cluster.run(5);
+  start(100);
+  cluster.runUntil(() => results.every((result) => result !== undefined));
+  for (const result of results) okOf(result as WriteOutcome);
+  assert.equal(countIn(read(cluster, at, "ALL")), 111);
+  okOf(cluster.write(at, wish(add(1000))));
+  assert.equal(countIn(read(cluster, at)), 1111);
+});
+
+test("a minority makes changes that nobody confirms: unknown there, and counted once when it is reached again", () => {
+  const cluster = clusterOf("counter");
+  const { owners, others } = placeOf(cluster);
+  const [lone, ...majority] = owners as [string, string, string];
+  cluster.network.partition([[lone], [...majority, ...others]]);
+  const { kind, mayHaveApplied } = failureOf(cluster.write(lone, wish(add(1))));
+  assert.deepEqual([kind, mayHaveApplied], ["timeout", true]);
+  okOf(cluster.write(majority[0], wish(add(10))));
+  okOf(cluster.write(lone, wish(add(100), "ONE")));
+  cluster.network.heal();
+  cluster.run(10_000);
+  assert.equal(countIn(read(cluster, others[0] as string, "ALL")), 111);
+});
+
+test("stamps that wait for their bound, while others' states are merged: nothing is lost", () => {
+  const cluster = clusterOf("counter", { limits: { stampBoundStepMs: 10 }, commitMs: 30 });
+  assert.equal(countTogether(cluster, cluster.ids, 10).acked, 50);
+  cluster.run(200);
+  assert.equal(countTogether(cluster, cluster.ids, 10).acked, 50);
+  assert.equal(countIn(read(cluster, "n1")), 100);
+});
+
+test("a delete takes away what was acknowledged elsewhere, though its minter never heard of it", () => {
+  const cluster = clusterOf("counter", { limits: { syncIntervalMs: 3_000_000, settleMs: 0, hintRowsMax: 0 } });
+  const { owners, others } = placeOf(cluster);
+  const [minter, ...majority] = owners as [string, string, string];
+  cluster.network.partition([[minter], [...majority, ...others]]);
+  okOf(cluster.write(majority[0], wish(add(5))));
+  cluster.network.heal();
+  cluster.run(3000);
+  okOf(cluster.write(minter, wish({ kind: "delete" })));
+  assert.deepEqual(read(cluster, others[0] as string).contents, []);
+});
+
+test("a change that has to read first, and cannot, has changed nothing", () => {
+  const cluster = clusterOf("counter");
+  const { owners, others } = placeOf(cluster);
+  const [minter, ...majority] = owners as [string, string, string];
+  okOf(cluster.write(minter, wish(add(5), "ALL")));
+  cluster.network.partition([[minter], [...majority, ...others]]);
+  const { kind, mayHaveApplied } = failureOf(cluster.write(minter, wish({ kind: "delete" }, "ONE")));
+  assert.deepEqual([kind, mayHaveApplied], ["timeout", false]);
+  cluster.network.heal();
+  cluster.run(3000);
+  assert.equal(countIn(read(cluster, minter, "ALL")), 5);
+});
+
+test("an owner with too much to do is passed over, before it has done anything", () => {
+  const cluster = clusterOf("counter", { limits: { pendingCommitBytesMax: 60 } });
+  const { owners } = placeOf(cluster);
+  const [busy] = owners as [string];
+  cluster.storage(busy).commitMs = 500;
+  cluster.member(busy).write(wish(add(1), "ONE"), okOf);
+  const beforeMs = cluster.clock.nowMs();
+  okOf(cluster.write(busy, wish(add(10))));
+  assert.ok(cluster.clock.nowMs() - beforeMs < 100);
+  cluster.run(10_000);
+  assert.equal(countIn(read(cluster, busy, "ALL")), 11);
+});
+
+test("one owner's crash leaves a hint, and the hint counts once", () => {
+  const cluster = clusterOf("counter", { limits: { syncIntervalMs: 3_000_000 } });
+  const { owners, others } = placeOf(cluster);
+  const at = others[0] as string;
+  const gone = owners[2] as string;
+  cluster.crash(gone);
+  untilDown(cluster, at, [gone]);
+  for (let time = 0; time < 5; time++) okOf(cluster.write(at, wish(add(1))));
+  cluster.start(gone);
+  cluster.runUntil(() =>
+    cluster.ids.every((id) =>
+      cluster
+        .member(id)
+        .hints()
+        .every(({ hints }) => hints === 0),
+    ),
+  );
+  cluster.run(1000);
+  assert.equal(countIn(read(cluster, gone, "ALL")), 5);
+});
+
+/** What a write costs from a node: frames of the whole cluster, and milliseconds of virtual time. */
+function costOf(type: string, op: Op, pick: (place: ReturnType<typeof placeOf>) => string | undefined) {
+  const weather = { ...CALM, delayMsMin: 10, delayMsMax: 10, togetherRate: 0 };
+  const cluster = clusterOf(type, { limits: { syncIntervalMs: 3_000_000 }, commitMs: 5 });
+  // Between two rounds of pings, so that frames can be counted.
+  cluster.run(230);
+  cluster.network.weather = weather;
+  const at = pick(placeOf(cluster)) as string;
+  const [sent, startedMs] = [cluster.network.statistics.sent, cluster.clock.nowMs()];
+  okOf(cluster.write(at, wish(op)));
+  const tookMs = cluster.clock.nowMs() - startedMs;
+  cluster.run(100);
+  return { tookMs, frames: cluster.network.statistics.sent - sent };
+}
+
+test("a change at an owner takes as many frames as a blind write; it waits for one disk more, and where no owner coordinates for one way more", () => {
+  const owner = ({ owners }: ReturnType<typeof placeOf>) => owners[0];
+  const other = ({ others }: ReturnType<typeof placeOf>) => others[0];
+  assert.deepEqual(costOf("register", put("x"), owner), { tookMs: 25, frames: 4 });
+  assert.deepEqual(costOf("counter", add(1), owner), { tookMs: 30, frames: 4 });
+  assert.deepEqual(costOf("register", put("x"), other), { tookMs: 25, frames: 6 });
+  assert.deepEqual(costOf("counter", add(1), other), { tookMs: 50, frames: 6 });
+});
+
+test("changes of one batch travel together, and each has an outcome of its own", () => {
+  const cluster = clusterOf("counter", { nodes: 3, limits: { syncIntervalMs: 3_000_000 } });
+  cluster.run(230);
+  const keys = Array.from({ length: 40 }, (_, index) => utf8(`key ${index}`));
+  const writes = keys.map((key, index) => ({ ...wish(add(index)), key }));
+  const before = cluster.network.statistics.sent;
+  const { writes: outcomes } = cluster.batch("n1", { reads: [], writes: [...writes, wish(put("x"))] });
+  assert.ok(cluster.network.statistics.sent - before < 20);
+  assert.equal(failureOf(outcomes[40] as WriteOutcome).kind, "type-mismatch");
+  for (const [index, outcome] of outcomes.slice(0, 40).entries()) {
+    const { view } = okOf(outcome);
+    assert.deepEqual(view && textsOf(view), [`{"value":${index}}`]);
+  }
+  const again = cluster.batch("n2", { reads: [], writes: writes.map((each) => ({ ...each, op: add(1000) })) });
+  for (const [index, outcome] of again.writes.entries()) {
+    const { view } = okOf(outcome);
+    assert.deepEqual(view && textsOf(view), [`{"value":${1000 + index}}`]);
+  }
+});
+
+test("states too large for one answer are made and answered a few at a time, each once", () => {
+  const limits = { syncBatchBytesMax: 2 ** 16, gatherBytesMax: 2 ** 20 };
+  const cluster = clusterOf("siblings", { limits });
+  const keys = Array.from({ length: 12 }, (_, index) => utf8(`key ${index}`));
+  for (const letter of ["a", "b", "c"]) {
+    const writes = keys.map((key) => ({ ...wish(put(letter.repeat(30_000))), key }));
+    for (const outcome of cluster.batch("n1", { reads: [], writes }).writes) okOf(outcome);
+  }
+  for (const key of keys) {
+    const outcome = cluster.read("n2", {
+      ...{ bucket: "b", key, level: "ALL", deadlineMs: DEADLINE_MS },
+      ...{ hedge: DEFAULT_HEDGE, mend: true },
+    });
+    assert.ok(outcome.ok);
+    assert.deepEqual(
+      textsOf(outcome.view)
+        .map((text) => text[0])
+        .sort(),
+      ["a", "b", "c"],
+    );
+  }
 });
