@@ -157,8 +157,8 @@ describe("the handshake", () => {
       hello.writeUInt16BE(9, 1);
       return hello;
     });
-    assert.equal(difference(acceptor), "n1 | protocol | 3 | 9");
-    assert.equal(difference(dialler), "n2 | protocol | 9 | 3");
+    assert.equal(difference(acceptor), "n1 | protocol | 4 | 9");
+    assert.equal(difference(dialler), "n2 | protocol | 9 | 4");
   });
 
   test("the one that nobody accepted, else the younger, is probably wrong", () => {
