@@ -161,7 +161,8 @@ function compareReadings(a: Reading, b: Reading): number {
   return 0;
 }
 
-function isReset({ total, base }: Shard): boolean {
+/** Whether nothing was counted since the last reset. */
+export function isReset({ total, base }: Shard): boolean {
   return base !== undefined && compareReadings(base, total) === 0;
 }
 

@@ -14,7 +14,10 @@ export interface Facts<Brought> {
 
 export const NO_FACTS: Facts<never> = { brought: new Map<string, never>(), gone: new Set() };
 
-export const dotOf = ({ stamp: { timeUs, actor } }: Change) => `${String(timeUs).padStart(6, "0")} ${actor}`;
+const pad = (value: number | bigint) => String(value).padStart(6, "0");
+
+/** Ordered as stamps are. */
+export const dotOf = ({ stamp: { timeUs, actor } }: Change) => `${pad(timeUs)} ${pad(actor)}`;
 
 export function joinFacts<Brought>(a: Facts<Brought>, b: Facts<Brought>): Facts<Brought> {
   return { brought: new Map([...a.brought, ...b.brought]), gone: new Set([...a.gone, ...b.gone]) };

@@ -1,0 +1,87 @@
+/**
+ * The map: named fields that are registers, counters, sets or maps, changed together under one dot.
+ *
+ * A removal takes away what it has seen of a field, and what was changed
+ * concurrently survives. A map without fields is absent. What is said of
+ * counters in shards.ts holds of those within maps: they cannot go back to what
+ * a client's context saw, so whatever takes something away reads first.
+ */
+import { MalformedBytes, Reader, utf8, Writer } from "../base/bytes.js";
+import { type Causal, changeCausal, mergeCausal, type Stores, seenUnshown } from "./causal.js";
+import { EMPTY_CONTEXT, isEmptyContext, joinContexts, lastStampOf } from "./context.js";
+import { editOfFields, refusalOfFields, takesAway } from "./edit-fields.js";
+import { type Fields, maps, removedFromFields } from "./fields.js";
+import type { GrowthLimits, Lattice, View } from "./lattice.js";
+import type { Change, OpRefusal } from "./op.js";
+import { StampPacker, StampUnpacker } from "./packed-stamps.js";
+
+export type FieldMap = Causal<Fields>;
+
+const TAG = 5;
+const BOTTOM: FieldMap = { context: EMPTY_CONTEXT, store: [] };
+const FIELDS: Stores<Fields> = { empty: BOTTOM.store, join: maps.join, isNone: maps.isNone };
+
+function mutate(state: FieldMap, { op, stamp, context }: Change): FieldMap {
+  // Without a context, a change takes away what its minter holds.
+  const seen = isEmptyContext(context) ? state.context : context;
+  if (op.kind !== "edit-map") return changeCausal(FIELDS, state, stamp, seen, maps.emptied(state.store));
+  const edit = editOfFields(op, state.store, { dot: stamp, held: state.context, seen });
+  return changeCausal(FIELDS, state, stamp, EMPTY_CONTEXT, edit);
+}
+
+function refusal(state: FieldMap, change: Change, limits: GrowthLimits): OpRefusal | undefined {
+  const { op, stamp } = change;
+  if (op.kind !== "edit-map") return undefined;
+  const refused = refusalOfFields(op, state.store, stamp, limits);
+  if (refused !== undefined) return refused;
+  const bytes = maps.bytes(mutate(state, change).store);
+  if (bytes <= limits.stateBytesMax || bytes <= maps.bytes(state.store)) return undefined;
+  return { kind: "too-large", detail: `the key comes to ${bytes} bytes; at most ${limits.stateBytesMax} are stored` };
+}
+
+function view({ context, store }: FieldMap): View {
+  if (maps.isNone(store)) return { contents: [], context };
+  return { contents: [{ contentType: "application/json", value: utf8(`{"value":${maps.json(store)}}`) }], context };
+}
+
+function encode({ context, store }: FieldMap): Uint8Array {
+  if (isEmptyContext(context)) throw new TypeError("bottom is not encoded");
+  const stamps = new StampPacker();
+  stamps.noteContext(context);
+  maps.note(stamps, store);
+  const writer = new Writer().u8(TAG);
+  stamps.writeTable(writer);
+  stamps.writeContext(writer, context);
+  maps.write(writer, stamps, store);
+  return writer.finish();
+}
+
+function decode(bytes: Uint8Array): FieldMap {
+  const reader = new Reader(bytes);
+  if (reader.u8() !== TAG) throw new MalformedBytes("not a map");
+  const stamps = new StampUnpacker(reader);
+  const context = stamps.readContext();
+  if (isEmptyContext(context)) throw new MalformedBytes("a map that nobody changed");
+  const store = maps.read(reader, stamps, { context, removed: EMPTY_CONTEXT }, 1);
+  stamps.end();
+  return { context, store };
+}
+
+export const map: Lattice<FieldMap> = {
+  name: "map",
+  tag: TAG,
+  blind: false,
+  bottom: BOTTOM,
+  merge: (a, b) => mergeCausal(FIELDS, a, b),
+  accepts: (kind) => kind === "edit-map" || kind === "delete",
+  readsFirst: (op) => op.kind === "delete" || (op.kind === "edit-map" && takesAway(op)),
+  refusal,
+  mutate,
+  // An edit is answered with the map that it led to.
+  seenBy: (after, change) => (change.op.kind === "edit-map" ? after.context : seenUnshown(FIELDS, after, change)),
+  view,
+  isDead: (state) => state !== BOTTOM && maps.isNone(state.store),
+  lastStamp: ({ context, store }) => lastStampOf(joinContexts(context, removedFromFields(store))),
+  encode,
+  decode,
+};
