@@ -15,6 +15,7 @@
 
 import { Quantiles } from "../base/quantile.js";
 import { below, type Random } from "../base/random.js";
+import type { TokenBucket } from "../base/token-bucket.js";
 import type { Limits } from "../config.js";
 import type { Clock, Meter, NodeId } from "../ports.js";
 import type { Entry, OnReply, Request, RequestOf } from "../wire/messages.js";
@@ -29,6 +30,8 @@ interface RelayHost {
   readonly random: Random;
   readonly limits: Pick<Limits, "latencyHalfLifeMs" | "relayPeersMin" | "relayPatienceMsMin" | "relayRestMs">;
   readonly ring: { datacenterOf(node: NodeId): string };
+  /** Of spare questions; see hedge.ts. */
+  readonly budget: TokenBucket;
   readonly isAlive: (node: NodeId) => boolean;
   /** Runs a step later in this turn; see turn.ts. */
   readonly later: (step: () => void) => void;
@@ -46,6 +49,8 @@ const PATIENCE_FACTOR = 2;
 const PATIENCE_SHARE = 0.95;
 /** Of the time for an answer: the rest is for asking directly. */
 const PATIENCE_OF_TIMEOUT = 1 / 4;
+/** Of the writes that go through a relay, so many may be sent to an owner twice. */
+const BUDGET_PERCENT = 10;
 
 export class RelayingAsker implements Asker {
   private groups: Group[] = [];
@@ -109,7 +114,8 @@ export class RelayingAsker implements Asker {
   }
 
   private send(datacenter: string, questions: readonly Question[], relay: NodeId): void {
-    const { clock, limits, meter } = this.host;
+    const { budget, clock, limits, meter } = this.host;
+    budget.earn(BUDGET_PERCENT);
     const quantiles = this.quantiles.get(datacenter) ?? new Quantiles(limits.latencyHalfLifeMs);
     this.quantiles.set(datacenter, quantiles);
     const timeoutMs = Math.max(...questions.map((question) => question.timeoutMs));
@@ -119,7 +125,13 @@ export class RelayingAsker implements Asker {
       Math.max(limits.relayPatienceMsMin, PATIENCE_FACTOR * usualMs),
     );
     const rest = () => this.resting.set(relay, clock.nowMs() + limits.relayRestMs);
-    new Relayed({ clock, meter, rpc: this.rpc, quantiles, rest }, relay, questions, timeoutMs).send(patienceMs);
+    new Relayed(
+      { budget, clock, meter, rpc: this.rpc, quantiles, rest },
+      relay,
+      questions,
+      timeoutMs,
+      patienceMs,
+    ).send();
   }
 }
 
