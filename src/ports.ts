@@ -41,7 +41,8 @@ export type Lane = (typeof LANES)[number];
 /**
  * A datagram promise, even over TCP: what is sent may be lost, delayed,
  * repeated and reordered, and nothing is ever thrown. A failure shows only as
- * the absence of an answer before a deadline.
+ * the absence of an answer before a deadline. What was sent to a process never
+ * reaches a later one of the same name.
  */
 export interface Transport {
   /**

@@ -16,7 +16,7 @@ import type { Limits } from "../config.js";
 import { highestTimeUs } from "../lattice/context.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { Stamp } from "../lattice/stamp.js";
-import type { StorageError } from "../ports.js";
+import type { StorageError, World } from "../ports.js";
 import type { MintResult, Unminted, Wish } from "../wire/mint-messages.js";
 import { bytesOfWish } from "../wire/minting.js";
 import type { Carriers } from "./carriers.js";
@@ -25,6 +25,7 @@ import type { Held, Replica } from "./replica.js";
 import { bucketOfRow } from "./rows.js";
 
 export interface MintingParts {
+  readonly world: Pick<World, "meter">;
   readonly limits: Limits;
   readonly latticeOf: (bucket: string) => AnyLattice;
   readonly mint: Mint;
@@ -47,6 +48,7 @@ export class Minting {
     if (left === 0) onDone(results);
     begun.forEach((wish, index) => {
       this.begin(wish, (result) => {
+        this.parts.world.meter.count("murmur_mints_total", { status: result.status });
         results[index] = result;
         left--;
         if (left === 0) onDone(results);

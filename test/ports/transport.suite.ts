@@ -154,6 +154,9 @@ async function survivesCrash(fleet: Fleet): Promise<void> {
   sender.send("n2", Buffer.from("before"));
   sender.release();
   await fleet.until(() => before.inputs.length === 1);
+  // What is on its way to a process never reaches the next one of that name.
+  sender.send("n2", Buffer.from("last"));
+  sender.release();
   await fleet.crash("n2");
   sender.send("n2", Buffer.from("meanwhile"));
   sender.release();
@@ -163,7 +166,7 @@ async function survivesCrash(fleet: Fleet): Promise<void> {
   sender.release();
   await fleet.until(() => after.inputs.length === 1);
   assert.deepEqual(after.texts(), ["after"]);
-  assert.equal(before.inputs.length, 1);
+  assert.ok(["before", "before,last"].includes(before.texts().join()), before.texts().join());
 }
 
 async function answersAtOnce(fleet: Fleet): Promise<void> {
