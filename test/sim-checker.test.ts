@@ -1,0 +1,56 @@
+/** What the simulation's checker expects of reads in several datacenters: R + W > N in each, and over all. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { utf8 } from "../src/base/bytes.js";
+import type { Level } from "../src/config.js";
+import { contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
+import { Checker } from "../src/sim/checker.js";
+
+const OWNERS = new Map([
+  ["dc1", 3],
+  ["dc2", 3],
+]);
+const KEY = 1;
+
+/** Whether a read that sees nothing of a write before it is found to be wrong. */
+function isWrong(wrote: readonly [Level, string], reads: readonly [Level, string]): boolean {
+  const checker = new Checker({ dc1: 3, dc2: 3 }, false, false, () => OWNERS);
+  const stale = { timeUs: 1, actor: 1n };
+  const written = { timeUs: 2, actor: 1n };
+  for (const [value, stamp, level, at] of [
+    ["stale", stale, "ALL", "dc1"],
+    ["written", written, ...wrote],
+  ] as const) {
+    const ticket = checker.begin(KEY, `put ${value}`, level, at);
+    checker.onAttempt(KEY, value, false);
+    checker.onWritten(ticket, value, contextUpTo(stamp), EMPTY_CONTEXT);
+  }
+  assert.deepEqual(checker.violations, []);
+  const ticket = checker.begin(KEY, "read", ...reads);
+  const contents = [{ contentType: "", value: utf8("stale"), expiresAtMs: undefined }];
+  checker.onRead(ticket, { contents, context: contextUpTo(stale) }, true);
+  return checker.violations.length > 0;
+}
+
+const TABLE: readonly (readonly [wrote: [Level, string], reads: [Level, string], mustSee: boolean])[] = [
+  [["LOCAL_QUORUM", "dc1"], ["LOCAL_QUORUM", "dc1"], true],
+  [["LOCAL_QUORUM", "dc1"], ["LOCAL_QUORUM", "dc2"], false],
+  [["LOCAL_QUORUM", "dc1"], ["LOCAL_ONE", "dc1"], false],
+  [["LOCAL_QUORUM", "dc1"], ["EACH_QUORUM", "dc2"], true],
+  [["LOCAL_QUORUM", "dc1"], ["QUORUM", "dc1"], false],
+  [["LOCAL_QUORUM", "dc1"], [5, "dc2"], true],
+  [["EACH_QUORUM", "dc1"], ["LOCAL_QUORUM", "dc1"], true],
+  [["EACH_QUORUM", "dc1"], ["LOCAL_QUORUM", "dc2"], true],
+  [["EACH_QUORUM", "dc1"], ["LOCAL_ONE", "dc2"], false],
+  [["EACH_QUORUM", "dc1"], ["QUORUM", "dc2"], true],
+  [["QUORUM", "dc1"], ["LOCAL_QUORUM", "dc1"], false],
+  [["QUORUM", "dc1"], ["QUORUM", "dc2"], true],
+  [["ALL", "dc1"], ["LOCAL_ONE", "dc2"], true],
+  [["LOCAL_ONE", "dc1"], ["ALL", "dc2"], true],
+];
+
+for (const [wrote, reads, mustSee] of TABLE) {
+  test(`a read at ${reads.join(" in ")} ${mustSee ? "must" : "need not"} see a write at ${wrote.join(" in ")}`, () => {
+    assert.equal(isWrong(wrote, reads), mustSee);
+  });
+}
