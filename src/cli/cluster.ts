@@ -227,6 +227,7 @@ export function problemFailure(answer: Answer): CommandFailure {
 /** The end of a command that was refused with this code. */
 export function exitCodeOf(code: string): ExitCode {
   if (LEVEL_NOT_MET.has(code)) return EXIT.levelNotMet;
+  if (code === "too-many-siblings") return EXIT.siblings;
   return code === "bad-request" ? EXIT.usage : EXIT.failure;
 }
 

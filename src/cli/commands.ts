@@ -5,8 +5,9 @@
 import { readFileSync } from "node:fs";
 import { Command, Option } from "commander";
 import { addClusterCommands } from "./cluster-commands.js";
-import { CONFIG, CONTEXT, declare, examples, JSON_OUT, LEVEL, NODE, type OnExit, TIMEOUT, TRACE } from "./declare.js";
+import { CONFIG, declare, examples, JSON_OUT, LEVEL, NODE, type OnExit } from "./declare.js";
 import type { ExitCode } from "./exit.js";
+import { addKeyCommands } from "./key-commands.js";
 
 /** How the command went, for main.ts. */
 export interface Outcome {
@@ -66,76 +67,6 @@ function addProcessCommands(program: Command, onExit: OnExit): void {
     .option("--new-cluster", "vouch that the cluster has never run: do not wait for the other owners")
     .addOption(JSON_OUT())
     .action(async (id, options) => (await import("./node.js")).node(id, options));
-}
-
-function addKeyCommands(program: Command, onExit: OnExit): void {
-  declare(program, "get", "print the value of a key, or of many", [
-    "murmur get users ada",
-    "murmur get users ada --consistency ONE --hedge p95 --trace",
-    "murmur get users ada grace alan",
-    "cut -f1 names.tsv | murmur get users - --json",
-  ])
-    .argument("<bucket>")
-    .argument("<keys...>", "one: its value alone; several: a line KEY, tab, VALUE for each; -: the lines of stdin")
-    .addOption(LEVEL())
-    .addOption(TIMEOUT())
-    .option("--hedge <policy>", "when to ask one more replica, such as p95, 10ms or never (else the bucket's)")
-    .addOption(TRACE())
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (bucket, keys, options) => {
-      const [key] = keys;
-      if (keys.length === 1 && key !== "-") onExit(await (await import("./keys.js")).get(bucket, key, options));
-      else onExit(await (await import("./get-many.js")).getMany(bucket, keys, options));
-    });
-  declare(program, "keys", "list the keys of a bucket, in the order of their tokens", [
-    "murmur keys users",
-    "murmur keys users --limit 10 --json",
-    "murmur keys users | murmur get users -",
-  ])
-    .argument("<bucket>")
-    .option("--limit <count>", "end after so many keys (else after all)")
-    .option("--after <token>", "go on where a listing ended")
-    .addOption(LEVEL())
-    .addOption(TIMEOUT())
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (bucket, options) => onExit(await (await import("./list.js")).list(bucket, options)));
-  declare(program, "put", "store a value", [
-    'murmur put users ada \'{"name":"Ada"}\'',
-    "murmur put users photo --file ada.jpg --content-type image/jpeg",
-    "date | murmur put users now --ttl 60s",
-  ])
-    .argument("<bucket>")
-    .argument("<key>")
-    .argument("[value]", "left out, or -: read from stdin")
-    .option("--file <file>", "store the bytes of this file")
-    .option("--content-type <type>", "else JSON if it is a JSON object or list, and text otherwise")
-    .option("--ttl <duration>", "how long it lives, such as 60s or 2h")
-    .option("--stamp <microseconds>", "stamp it yourself, where the bucket has clientStamps: true")
-    .addOption(LEVEL())
-    .addOption(TIMEOUT())
-    .addOption(CONTEXT())
-    .addOption(TRACE())
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (bucket, key, value, options) =>
-      onExit(await (await import("./keys.js")).put(bucket, key, value, options)),
-    );
-  declare(program, "delete", "delete a key", ["murmur delete users ada"])
-    .argument("<bucket>")
-    .argument("<key>")
-    .addOption(LEVEL())
-    .addOption(TIMEOUT())
-    .addOption(CONTEXT())
-    .addOption(TRACE())
-    .addOption(CONFIG())
-    .addOption(NODE())
-    .addOption(JSON_OUT())
-    .action(async (bucket, key, options) => onExit(await (await import("./keys.js")).remove(bucket, key, options)));
 }
 
 function addImportCommand(program: Command, onExit: OnExit): void {

@@ -9,6 +9,7 @@ import { keyPath } from "../base/key-path.js";
 import { checkBucket, checkKey } from "./addresses.js";
 import { type Answer, type Cluster, type ClusterOptions, jsonOf, openCluster, problemFailure } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
+import { printSiblings, type Sibling } from "./siblings.js";
 import { printJson, say, shown } from "./terminal.js";
 import { drawTrace, serverTimingLines, type TraceLine } from "./trace.js";
 
@@ -22,7 +23,7 @@ export interface ReadOptions extends KeyOptions {
   readonly hedge?: string;
 }
 
-interface WriteOptions extends KeyOptions {
+export interface WriteOptions extends KeyOptions {
   readonly context?: string;
 }
 
@@ -34,11 +35,11 @@ interface PutOptions extends WriteOptions {
 }
 
 /** The answer of the HTTP interface to a GET with this Accept. */
-interface Envelope {
+export interface Envelope {
   readonly found: boolean;
   readonly value?: string | null;
   readonly contentType?: string;
-  readonly siblings?: readonly unknown[];
+  readonly siblings?: readonly Sibling[];
   readonly context?: string;
   readonly level?: string | number;
   readonly replicas?: readonly {
@@ -55,26 +56,11 @@ export const ENVELOPE_TYPE = "application/vnd.murmur+json";
 
 export async function get(bucket: string, key: string, options: ReadOptions): Promise<ExitCode> {
   const { cluster, name } = await target(bucket, key, options);
-  const answer = await cluster.ask({
-    method: "GET",
-    path: keyPath(bucket, key),
-    query: { r: options.consistency, timeout: options.timeout, hedge: options.hedge },
-    headers: { Accept: ENVELOPE_TYPE },
-  });
-  const inConflict = answer.status === 300;
-  if (!inConflict && answer.status !== 200 && !isNotFound(answer)) {
-    if (options.trace) traceHeader(`get ${name}`, answer);
-    throw problemFailure(answer);
-  }
-  const envelope = jsonOf(answer) as Envelope;
-  if (options.trace)
-    drawTrace(`get ${name} at ${envelope.level} through ${answer.url}`, answer.elapsedMs, linesOf(envelope));
+  const envelope = await readEnvelope(cluster, bucket, key, options);
   if (options.json) printJson(envelope);
-  if (inConflict || (envelope.siblings?.length ?? 0) > 1) {
-    if (!options.json) printJson({ siblings: envelope.siblings, context: envelope.context });
-    say(
-      `${name}: ${envelope.siblings?.length} siblings need a decision; put the right value with --context ${envelope.context}`,
-    );
+  if (envelope.siblings.length > 0) {
+    if (!options.json) printSiblings(envelope.siblings);
+    sayDecide(bucket, key, envelope);
     return EXIT.siblings;
   }
   if (!envelope.found) {
@@ -83,6 +69,39 @@ export async function get(bucket: string, key: string, options: ReadOptions): Pr
   }
   if (!options.json) writeValue(Buffer.from(envelope.value ?? "", "base64"), envelope.contentType ?? "");
   return EXIT.ok;
+}
+
+/** All that a node tells of a key, and the trace of it where that is wished. */
+export async function readEnvelope(
+  cluster: Cluster,
+  bucket: string,
+  key: string,
+  options: ReadOptions,
+): Promise<Envelope & Required<Pick<Envelope, "siblings">>> {
+  const answer = await cluster.ask({
+    method: "GET",
+    path: keyPath(bucket, key),
+    query: { r: options.consistency, timeout: options.timeout, hedge: options.hedge },
+    headers: { Accept: ENVELOPE_TYPE },
+  });
+  const title = `get ${bucket}/${shown(key)}`;
+  if (answer.status !== 200 && answer.status !== 300 && !isNotFound(answer)) {
+    if (options.trace) traceHeader(title, answer);
+    throw problemFailure(answer);
+  }
+  const envelope = jsonOf(answer) as Envelope;
+  if (options.trace) {
+    drawTrace(`${title} at ${envelope.level} through ${answer.url}`, answer.elapsedMs, linesOf(envelope));
+  }
+  const { siblings = [] } = envelope;
+  return { ...envelope, siblings: siblings.length > 1 ? siblings : [] };
+}
+
+/** What to do about several values. */
+export function sayDecide(bucket: string, key: string, { siblings = [], context }: Envelope): void {
+  say(`${bucket}/${shown(key)}: ${siblings.length} siblings need a decision; keep one of them, or put another value:`);
+  say(`  murmur resolve ${bucket} ${shown(key)} --pick N --context ${context}`);
+  say(`  murmur put ${bucket} ${shown(key)} VALUE --context ${context}`);
 }
 
 /** A 404 about the key is an answer; one about the path, from something that is not a node, is none. */
@@ -120,7 +139,7 @@ export async function remove(bucket: string, key: string, options: WriteOptions)
   return written(answer, `delete ${name}`, `${name}: deleted`, options);
 }
 
-async function target(bucket: string, key: string, options: KeyOptions) {
+export async function target(bucket: string, key: string, options: KeyOptions) {
   checkBucket(bucket);
   checkKey(key);
   return { cluster: await openForKeys(options), name: `${bucket}/${shown(key)}` };
@@ -135,7 +154,7 @@ export async function openForKeys(options: KeyOptions): Promise<Cluster> {
   return openCluster(options, timeoutMs);
 }
 
-function written(answer: Answer, title: string, sentence: string, options: WriteOptions): ExitCode {
+export function written(answer: Answer, title: string, sentence: string, options: WriteOptions): ExitCode {
   if (options.trace) traceHeader(title, answer);
   if (answer.status >= 300) throw problemFailure(answer);
   const context = answer.header("murmur-context");
@@ -144,7 +163,7 @@ function written(answer: Answer, title: string, sentence: string, options: Write
   return EXIT.ok;
 }
 
-function traceHeader(title: string, answer: Answer): void {
+export function traceHeader(title: string, answer: Answer): void {
   drawTrace(`${title} through ${answer.url}`, answer.elapsedMs, serverTimingLines(answer.header("server-timing")));
 }
 
@@ -188,7 +207,7 @@ function readValueFile(file: string): Buffer {
 }
 
 /** What the bytes look like, when nobody says: a JSON object or list, a text, or neither. */
-function contentTypeOf(body: Buffer): string {
+export function contentTypeOf(body: Buffer): string {
   if (!isUtf8(body)) return "application/octet-stream";
   try {
     const value: unknown = JSON.parse(body.toString("utf8"));
@@ -199,11 +218,11 @@ function contentTypeOf(body: Buffer): string {
   return "text/plain; charset=utf-8";
 }
 
-function contextHeader(context: string | undefined): Record<string, string> {
+export function contextHeader(context: string | undefined): Record<string, string> {
   return context === undefined ? {} : { "Murmur-Context": headerValue("--context", context) };
 }
 
-function headerValue(option: string, value: string): string {
+export function headerValue(option: string, value: string): string {
   if (/^[\x20-\x7e]+$/.test(value)) return value;
   throw usage(`${option}: expected printable ASCII, found ${JSON.stringify(value)}`);
 }

@@ -63,6 +63,6 @@ function milliseconds(durationMs: number): string {
 /** The replicas as the Server-Timing of an answer names them: of a write it does not tell when each was asked. */
 export function serverTimingLines(header: string): TraceLine[] {
   return parseServerTiming(header).map(({ node, ms, role, state }) => {
-    return { node, startMs: 0, endMs: ms, isHedge: false, told: `${role} ${state}` };
+    return { node, startMs: 0, endMs: ms, isHedge: false, told: `${role}, ${state}` };
   });
 }

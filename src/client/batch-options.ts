@@ -2,7 +2,7 @@
  * What a caller of a batch gives and gets: public types, as in options.ts.
  */
 import type { MurmurError } from "./errors.js";
-import type { Abort, Consistency, GetResult, WriteResult } from "./options.js";
+import type { Abort, Consistency, GetResult, MapEdit, SetEdit, WriteResult } from "./options.js";
 
 export interface BatchRead {
   readonly bucket: string;
@@ -22,10 +22,16 @@ export interface BatchDelete extends BatchRead {
   readonly context?: string;
 }
 
+/** Changes a counter, a set or a map. */
+export interface BatchChange extends BatchRead {
+  readonly op: { readonly add: number } | SetEdit | MapEdit;
+  readonly context?: string;
+}
+
 export interface BatchOptions {
   readonly reads?: readonly BatchRead[];
   /** A key at most once: two writes of one key have no order among them. */
-  readonly writes?: readonly (BatchPut | BatchDelete)[];
+  readonly writes?: readonly (BatchPut | BatchDelete | BatchChange)[];
   /** One level for all, or one for reads and one for writes. */
   readonly consistency?: Consistency | { readonly read?: Consistency; readonly write?: Consistency };
   readonly timeoutMs?: number;
@@ -41,7 +47,8 @@ export interface BatchFailed {
 }
 
 export type BatchReadResult = ({ readonly ok: true } & Omit<GetResult, "replicas">) | BatchFailed;
-export type BatchWriteResult = ({ readonly ok: true } & WriteResult) | BatchFailed;
+/** `value` is what an `op` left; undefined when the answer of the batch had no room for it, and for puts and deletes. */
+export type BatchWriteResult = ({ readonly ok: true; readonly value?: unknown } & WriteResult) | BatchFailed;
 
 /** In the order of the request. */
 export interface BatchResult {

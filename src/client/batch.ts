@@ -5,6 +5,7 @@
 import { asBuffer } from "../base/bytes.js";
 import { checkBucket, checkKey } from "./arguments.js";
 import type {
+  BatchChange,
   BatchDelete,
   BatchFailed,
   BatchOptions,
@@ -14,6 +15,7 @@ import type {
   BatchResult,
   BatchWriteResult,
 } from "./batch-options.js";
+import { innerValue } from "./change.js";
 import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
 import type { Sibling } from "./options.js";
 import { askAny } from "./rest-call.js";
@@ -56,10 +58,11 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
   };
 }
 
-function writeItem(shared: Shared, write: BatchPut | BatchDelete): object {
+function writeItem(shared: Shared, write: BatchPut | BatchDelete | BatchChange): object {
   const { bucket, key } = write;
   const context = shared.contexts.forWrite(bucket, key, write.context);
   if ("delete" in write) return { bucket, key, delete: true, context };
+  if ("op" in write) return { bucket, key, op: write.op, context };
   const { bytes, contentType } = encodeValue(write.value, write.contentType);
   const ttl = typeof write.ttl === "number" ? `${write.ttl}ms` : write.ttl;
   return { bucket, key, value: asBuffer(bytes).toString("base64"), contentType, ttl, context };
@@ -88,8 +91,11 @@ function siblingOf({ value, contentType }: { value: string; contentType: string 
 }
 
 function writeResult(item: Item, node: string): BatchWriteResult {
-  const { status, context } = item;
-  return status === 204 && context !== undefined ? { ok: true, context } : failed(item, node);
+  const { status, value, contentType = "", context } = item;
+  if (context === undefined) return failed(item, node);
+  if (status === 204) return { ok: true, context };
+  if (status !== 200 || value === undefined) return failed(item, node);
+  return { ok: true, context, value: innerValue(decodeValue(Buffer.from(value, "base64"), contentType)) };
 }
 
 function failed(

@@ -3,18 +3,25 @@
  */
 import { keyPath } from "../base/key-path.js";
 import { checkBucket, checkedTimeout, checkKey } from "./arguments.js";
+import { changeOf, checkedBy, encodeOp, listOf, readOf } from "./change.js";
 import { SiblingsError } from "./errors.js";
 import { eachKey, listKeys } from "./listing.js";
-import { Operation, type Tell } from "./operation.js";
+import { type KeyRequest, Operation, type Tell } from "./operation.js";
 import type {
   Bucket,
   CallOptions,
+  ChangeOptions,
+  ChangeResult,
   DeleteOptions,
   GetOptions,
   GetResult,
   KeyPage,
   KeysOptions,
+  MapEdit,
+  MapFields,
   PutOptions,
+  ReadResult,
+  SetEdit,
   WriteResult,
 } from "./options.js";
 import type { HttpAnswer } from "./pool.js";
@@ -57,14 +64,53 @@ export class ClientBucket implements Bucket {
     return new Promise((resolve, reject) => {
       const { bytes, contentType } = encodeValue(value, options.contentType);
       const headers = ["Content-Type", contentType, "Content-Length", String(bytes.length)];
-      this.write("PUT", key, queryOf("w", options) + ttlOf(options.ttl), headers, bytes, options, reject, resolve);
+      const query = queryOf("w", options) + ttlOf(options.ttl);
+      const onAnswer = (answer: HttpAnswer) => resolve({ context: contextOf(answer) });
+      this.write("PUT", key, query, headers, bytes, options, reject, onAnswer);
     });
   }
 
   delete(key: string, options: DeleteOptions = NO_OPTIONS): Promise<WriteResult> {
     return new Promise((resolve, reject) => {
-      this.write("DELETE", key, queryOf("w", options), [], undefined, options, reject, resolve);
+      const onAnswer = (answer: HttpAnswer) => resolve({ context: contextOf(answer) });
+      this.write("DELETE", key, queryOf("w", options), [], undefined, options, reject, onAnswer);
     });
+  }
+
+  add(key: string, by: number, options: ChangeOptions = NO_OPTIONS): Promise<ChangeResult<number>> {
+    return this.change(key, () => ({ add: checkedBy(by) }), options);
+  }
+
+  addTo(key: string, elements: string | readonly string[], options?: ChangeOptions): Promise<ChangeResult<string[]>> {
+    return this.editSet(key, { add: listOf(elements) }, options);
+  }
+
+  removeFrom(
+    key: string,
+    elements: string | readonly string[],
+    options?: ChangeOptions,
+  ): Promise<ChangeResult<string[]>> {
+    return this.editSet(key, { remove: listOf(elements) }, options);
+  }
+
+  editSet(key: string, edit: SetEdit, options: ChangeOptions = NO_OPTIONS): Promise<ChangeResult<string[]>> {
+    return this.change(key, () => edit, options);
+  }
+
+  editMap(key: string, edit: MapEdit, options: ChangeOptions = NO_OPTIONS): Promise<ChangeResult<MapFields>> {
+    return this.change(key, () => edit, options);
+  }
+
+  async count(key: string, options?: GetOptions): Promise<ReadResult<number>> {
+    return readOf(await this.get(key, options), 0);
+  }
+
+  async elements(key: string, options?: GetOptions): Promise<ReadResult<string[]>> {
+    return readOf<string[]>(await this.get(key, options), []);
+  }
+
+  async fields(key: string, options?: GetOptions): Promise<ReadResult<MapFields>> {
+    return readOf<MapFields>(await this.get(key, options), {});
   }
 
   keys(options: KeysOptions = NO_OPTIONS): Promise<KeyPage> {
@@ -75,27 +121,35 @@ export class ClientBucket implements Bucket {
     return eachKey(this.shared, this.name, options);
   }
 
+  private change<Value>(key: string, opOf: () => object, options: ChangeOptions): Promise<ChangeResult<Value>> {
+    return new Promise((resolve, reject) => {
+      const body = encodeOp(opOf());
+      const headers = ["Content-Type", "application/json", "Content-Length", String(body.length)];
+      const onAnswer = (answer: HttpAnswer, node: string) => resolve(changeOf(answer, node));
+      this.write("POST", key, queryOf("w", options), headers, body, options, reject, onAnswer);
+    });
+  }
+
   private write(
-    method: "PUT" | "DELETE",
+    method: "PUT" | "DELETE" | "POST",
     key: string,
     query: string,
     headers: string[],
     body: Uint8Array | undefined,
     options: DeleteOptions,
     reject: Reject,
-    resolve: (result: WriteResult) => void,
+    onWritten: (answer: HttpAnswer, node: string) => void,
   ): void {
     const context = this.shared.contexts.forWrite(this.name, key, options.context);
     if (context !== undefined) headers.push("Murmur-Context", context);
-    this.start(method, key, query, headers, body, options, reject, (answer) => {
-      const written = answer.headers["murmur-context"] as string;
-      this.remember(key, written);
-      resolve({ context: written });
+    this.start(method, key, query, headers, body, options, reject, (answer, node) => {
+      this.remember(key, contextOf(answer));
+      onWritten(answer, node);
     });
   }
 
   private start(
-    method: "GET" | "PUT" | "DELETE",
+    method: KeyRequest["method"],
     key: string,
     query: string,
     headers: readonly string[],
@@ -136,6 +190,10 @@ export class ClientBucket implements Bucket {
   private remember(key: string, context: string): void {
     this.shared.contexts.onSeen(this.name, key, context);
   }
+}
+
+function contextOf(answer: HttpAnswer): string {
+  return answer.headers["murmur-context"] as string;
 }
 
 /** The part of the query that all attempts share; the timeout is written behind it. */

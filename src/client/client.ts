@@ -26,6 +26,7 @@ import type { Shared } from "./shared.js";
 import { type ClientWorld, REAL_WORLD } from "./world.js";
 
 export type {
+  BatchChange,
   BatchDelete,
   BatchFailed,
   BatchOptions,
@@ -51,15 +52,21 @@ export type {
   Abort,
   Bucket,
   CallOptions,
+  ChangeOptions,
+  ChangeResult,
   Consistency,
   DeleteOptions,
   GetOptions,
   GetResult,
   KeyPage,
   KeysOptions,
+  MapEdit,
+  MapFields,
   MurmurClientOptions,
   PutOptions,
+  ReadResult,
   Replica,
+  SetEdit,
   Sibling,
   WriteResult,
 } from "./options.js";

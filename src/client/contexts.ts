@@ -10,6 +10,8 @@
 import { decodeContext, highestTimeUs } from "../lattice/context.js";
 import { badRequest } from "./errors.js";
 
+const REGISTER = "register";
+
 export class Contexts {
   private readonly byKey = new Map<string, Seen>();
 
@@ -22,13 +24,15 @@ export class Contexts {
   /** What to send with a write: for a register the higher of what is remembered and what is given. */
   forWrite(bucket: string, key: string, given: string | undefined): string | undefined {
     if (given !== undefined && !/^[A-Za-z0-9_-]*$/.test(given)) throw badRequest("that is not a context of a cluster");
-    if (this.typeOf(bucket) !== "register") return given;
+    if (this.typeOf(bucket) !== REGISTER) return given;
     const known = this.byKey.get(idOf(bucket, key));
     if (known === undefined || given === undefined) return known?.context ?? given;
     return higher(known, given).context;
   }
 
   onSeen(bucket: string, key: string, context: string): void {
+    const type = this.typeOf(bucket);
+    if (type !== undefined && type !== REGISTER) return;
     const id = idOf(bucket, key);
     const known = this.byKey.get(id);
     if (known !== undefined) this.byKey.delete(id);

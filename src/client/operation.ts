@@ -30,7 +30,7 @@ export interface Parts {
 }
 
 export interface KeyRequest {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "DELETE" | "POST";
   readonly path: string;
   /** Ends in "?" or "&": timeout is written behind it. */
   readonly query: string;

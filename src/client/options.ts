@@ -59,6 +59,44 @@ export interface WriteResult {
   readonly context: string;
 }
 
+/** Of a counter, a set, a map: the context matters to what is removed alone. Without it, that is whatever a quorum holds. */
+export interface ChangeOptions extends CallOptions {
+  readonly context?: string;
+}
+
+export interface ChangeResult<Value> extends WriteResult {
+  /** What the key holds now, at the owner that changed it. */
+  readonly value: Value;
+}
+
+/** Elements that go into a set and that come out of it; none is in both. */
+export interface SetEdit {
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
+}
+
+/** Fields of a map by name, all changed at once; none is in two of these. */
+export interface MapEdit {
+  /** Registers: anything that JSON can say. */
+  readonly set?: Readonly<Record<string, unknown>>;
+  /** What is added to counters. */
+  readonly counters?: Readonly<Record<string, number>>;
+  readonly sets?: Readonly<Record<string, SetEdit>>;
+  readonly maps?: Readonly<Record<string, MapEdit>>;
+  readonly remove?: readonly string[];
+}
+
+/** The fields of a map: a number for a counter, a list of texts for a set, an object for a map, else what was set. */
+export type MapFields = Readonly<Record<string, unknown>>;
+
+/** A counter, a set or a map as it was read; an absent one is 0, [] or {}. */
+export interface ReadResult<Value> {
+  readonly found: boolean;
+  readonly value: Value;
+  readonly context: string;
+  readonly replicas: readonly Replica[];
+}
+
 export interface KeysOptions extends CallOptions {
   /** Keys of one page; the node has a limit of its own, 1000 by default. */
   readonly limit?: number;
@@ -108,6 +146,26 @@ export interface Bucket {
   /** A string is stored as text, bytes as they are, anything else as JSON. */
   put(key: string, value: unknown, options?: PutOptions): Promise<WriteResult>;
   delete(key: string, options?: DeleteOptions): Promise<WriteResult>;
+  /** Adds to a counter; `by` may be negative. It is sent once: after a TimeoutError it may or may not have counted. */
+  add(key: string, by: number, options?: ChangeOptions): Promise<ChangeResult<number>>;
+  /** Puts elements into a set; an add wins over a remove that has not seen it. */
+  addTo(key: string, elements: string | readonly string[], options?: ChangeOptions): Promise<ChangeResult<string[]>>;
+  /** Takes elements out of a set: what `context` saw of them, or without one whatever a quorum holds. */
+  removeFrom(
+    key: string,
+    elements: string | readonly string[],
+    options?: ChangeOptions,
+  ): Promise<ChangeResult<string[]>>;
+  /** Both at once. */
+  editSet(key: string, edit: SetEdit, options?: ChangeOptions): Promise<ChangeResult<string[]>>;
+  /** Changes several fields of a map, all or none. */
+  editMap(key: string, edit: MapEdit, options?: ChangeOptions): Promise<ChangeResult<MapFields>>;
+  /** The value of a counter. */
+  count(key: string, options?: GetOptions): Promise<ReadResult<number>>;
+  /** The elements of a set, in the order of their UTF-8 bytes. */
+  elements(key: string, options?: GetOptions): Promise<ReadResult<string[]>>;
+  /** The fields of a map. */
+  fields(key: string, options?: GetOptions): Promise<ReadResult<MapFields>>;
   /** One page of the bucket's keys, in the order of their tokens. */
   keys(options?: KeysOptions): Promise<KeyPage>;
   /** All keys of the bucket, page after page. Keys written or deleted meanwhile may or may not be among them. */

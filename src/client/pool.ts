@@ -15,7 +15,7 @@ import { NEVER_SENT } from "../base/never-sent.js";
 import type { ClientLimits } from "./limits.js";
 
 export interface HttpQuestion {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "DELETE" | "POST";
   /** With its query. */
   readonly path: string;
   /** Names and values in turn; Host is added. */

@@ -23,7 +23,8 @@ export function encodeValue(value: unknown, contentType?: string): Encoded {
   return { bytes: utf8(jsonOf(value)), contentType: contentType ?? JSON_TYPE };
 }
 
-function jsonOf(value: unknown): string {
+/** Throws BadRequestError for what JSON cannot say. */
+export function jsonOf(value: unknown): string {
   let json: string | undefined;
   try {
     json = JSON.stringify(value);

@@ -19,11 +19,15 @@ export interface KeyHeaders {
   readonly list: string[];
 }
 
-/** `isExact` unless answers of one context may differ in their bytes: then the tag is marked weak. */
-export function keyHeaders(context: Context, replicas: readonly Asked[], isExact: boolean): KeyHeaders {
+/**
+ * `isExact` unless answers of one context may differ in their bytes: then the tag is marked weak. `siblings` beyond one
+ * are part of the tag: they become fewer as they expire, and no context tells.
+ */
+export function keyHeaders(context: Context, replicas: readonly Asked[], isExact: boolean, siblings = 0): KeyHeaders {
   const bytes = encodeContext(context);
   const text = base64url(bytes);
-  const tag = `"${hash("sha256", bytes, "base64url").slice(0, ETAG_CHARACTERS)}"`;
+  const tagged = siblings > 1 ? Buffer.concat([bytes, Buffer.from(` ${siblings}`)]) : bytes;
+  const tag = `"${hash("sha256", tagged, "base64url").slice(0, ETAG_CHARACTERS)}"`;
   const list = ["Murmur-Context", text, "ETag", isExact ? tag : `W/${tag}`];
   addTiming(list, replicas);
   return { context: text, tag, list };

@@ -5,8 +5,7 @@
  * are taken by the same code. A mistake is told with its place, such as
  * `reads[3].key`, and refuses the whole batch: nothing was asked of anybody.
  */
-import { asBuffer, bytesToMapKey, textOf, utf8 } from "../base/bytes.js";
-import { nearestName } from "../base/names.js";
+import { asBuffer, bytesToMapKey, utf8 } from "../base/bytes.js";
 import type { BucketConfig } from "../cluster-config.js";
 import type { BatchRequest } from "../coordinator/batch.js";
 import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
@@ -16,17 +15,17 @@ import { type Address, addressOf } from "./address.js";
 import { contextFrom, stampRefusal } from "./context.js";
 import { base64Decoded, base64urlDecoded } from "./decode.js";
 import type { Edge } from "./edge.js";
+import { checkNames, type Fields, fieldsOf, parsedJson, refusal, refused, refuseWith } from "./json-body.js";
 import { contentTypeToStore } from "./media.js";
+import { opOf, postKindOf, postRefusal, putRefusal } from "./op-request.js";
 import { badRequest, Problem } from "./problem.js";
-import { defaultQuery, type KeyQuery, type Operation, PARAMETERS, quoted } from "./query.js";
+import { defaultQuery, type KeyQuery, type Operation, PARAMETERS } from "./query.js";
 
 export interface ParsedBatch {
   readonly request: BatchRequest;
   /** False: one failure fails the whole. */
   readonly partial: boolean;
 }
-
-type Fields = Readonly<Record<string, unknown>>;
 
 /** The fields of each object, for misspellings. */
 const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend"];
@@ -36,21 +35,9 @@ const WRITE_FIELDS = ["bucket", "key", "key64", "value", "contentType", "context
 /** Wishes of the whole batch, by the operation that they are for. */
 const WISHES = { read: ["r", "hedge", "mend"], put: ["w"] } as const;
 
-/** Thrown within this file only: deep in a list of items, a refusal ends it all. */
-class Refusal extends Error {
-  constructor(readonly problem: Problem) {
-    super(problem.detail);
-  }
-}
-
 /** What the body asks for, or why it cannot be. */
 export function parseBatch(edge: Edge, body: Uint8Array): ParsedBatch | Problem {
-  try {
-    return new BatchParser(edge, bodyFields(body)).parse();
-  } catch (error) {
-    if (error instanceof Refusal) return error.problem;
-    throw error;
-  }
+  return refused(() => new BatchParser(edge, fieldsOf(parsedJson(body), "")).parse());
 }
 
 class BatchParser {
@@ -72,7 +59,7 @@ class BatchParser {
     const { batchItemsMax } = this.edge.limits;
     if (reads.length + writes.length > batchItemsMax) {
       const detail = `${reads.length + writes.length} reads and writes; the limit is ${batchItemsMax} (batchItemsMax)`;
-      throw new Refusal(new Problem("too-large", detail));
+      throw refuseWith(new Problem("too-large", detail));
     }
     // A wish is checked even where no item is left to have it.
     if (reads.length === 0) this.queryFor("read", undefined);
@@ -105,20 +92,17 @@ class BatchParser {
     checkNames(place, fields, WRITE_FIELDS);
     const address = this.address(fields, place);
     const query = this.queryFor("put", address.bucket);
-    if (fields.op !== undefined) {
-      const { type } = this.edge.bucket(address.bucket);
-      const detail = `${place}.op: a ${type} bucket takes value or delete; op changes counters, sets and maps`;
-      throw new Refusal(new Problem("type-mismatch", detail));
-    }
     const text = fields.context;
     if (text !== undefined && typeof text !== "string") throw refusal(`${place}.context`, "takes a text");
     const context = text === undefined ? EMPTY_CONTEXT : contextFrom(this.edge, text, `${place}.context`);
-    if (context instanceof Problem) throw new Refusal(context);
+    if (context instanceof Problem) throw refuseWith(context);
     const stampUs = this.stampUs(fields, place, query, address.bucket);
     const refusedStamp = stampRefusal(this.edge, stampUs, context, `${place}.stamp`);
-    if (refusedStamp !== undefined) throw new Refusal(refusedStamp);
+    if (refusedStamp !== undefined) throw refuseWith(refusedStamp);
     const { level } = query;
-    return { ...address, op: this.op(fields, place, query), context, stampUs, level, deadlineMs: this.deadlineMs };
+    const { type } = this.edge.bucket(address.bucket);
+    const op = fields.op === undefined ? this.putOrDelete(fields, place, query, type) : this.op(fields, place, type);
+    return { ...address, op, context, stampUs, level, deadlineMs: this.deadlineMs };
   }
 
   private stampUs({ stamp }: Fields, place: string, query: KeyQuery, bucket: string): number | undefined {
@@ -128,7 +112,16 @@ class BatchParser {
     return own.stampUs;
   }
 
-  private op(fields: Fields, place: string, query: KeyQuery): Op {
+  /** As the body of a POST to the key. */
+  private op(fields: Fields, place: string, type: string): Op {
+    const kind = postKindOf(type);
+    if (kind === undefined) throw refuseWith(postRefusal(type, `${place}.op: `));
+    const extra = ["value", "contentType", "ttl", "delete", "stamp"].find((name) => fields[name] !== undefined);
+    if (extra !== undefined) throw refusal(`${place}.${extra}`, "an op has none");
+    return opOf(kind, fields.op, `${place}.op`, this.edge.limits);
+  }
+
+  private putOrDelete(fields: Fields, place: string, query: KeyQuery, type: string): Op {
     const { delete: isDelete = false, value: text } = fields;
     if (typeof isDelete !== "boolean") throw refusal(`${place}.delete`, "takes true or false");
     if (isDelete) {
@@ -136,12 +129,14 @@ class BatchParser {
       if (extra !== undefined) throw refusal(`${place}.${extra}`, "a delete has none");
       return { kind: "delete" };
     }
+    const mismatch = putRefusal(type, `${place}: `);
+    if (mismatch !== undefined) throw refuseWith(mismatch);
     const value = typeof text === "string" ? base64Decoded(text) : undefined;
     if (value === undefined) throw refusal(`${place}.value`, "takes the bytes in base64, with its padding");
     const { valueBytesMax } = this.edge.limits;
     if (value.length > valueBytesMax) {
       const detail = `${place}.value: ${value.length} bytes; the limit is ${valueBytesMax}`;
-      throw new Refusal(new Problem("too-large", detail));
+      throw refuseWith(new Problem("too-large", detail));
     }
     const ttlMs = this.ttlMs(fields, place, query);
     const expiresAtMs = ttlMs === undefined ? undefined : this.edge.wallMs() + ttlMs;
@@ -205,7 +200,7 @@ class BatchParser {
   ): void {
     if (typeof value !== "string" && typeof value !== "number") throw refusal(`${place}${name}`, "takes a text");
     const problem = PARAMETERS[operation].get(name)?.(query, String(value), bucket, this.edge.limits);
-    if (problem !== undefined) throw new Refusal(badRequest(`${place}${problem.detail}`));
+    if (problem !== undefined) throw refuseWith(badRequest(`${place}${problem.detail}`));
   }
 
   private timeoutMs(): number {
@@ -214,35 +209,6 @@ class BatchParser {
     const isPossible = typeof timeoutMs === "number" && timeoutMs >= 1 && timeoutMs <= requestDeadlineMsMax;
     if (!isPossible) throw refusal("timeoutMs", `takes milliseconds, from 1 to ${requestDeadlineMsMax}`);
     return timeoutMs;
-  }
-}
-
-function refusal(place: string, detail: string): Refusal {
-  return new Refusal(badRequest(`${place}: ${detail}`));
-}
-
-function bodyFields(body: Uint8Array): Fields {
-  const text = textOf(body);
-  if (text === undefined) throw new Refusal(badRequest("the body is not UTF-8"));
-  try {
-    return fieldsOf(JSON.parse(text), "the body");
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw new Refusal(badRequest("the body is not JSON"));
-  }
-}
-
-function fieldsOf(value: unknown, place: string): Fields {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Fields;
-  throw refusal(place, "takes an object");
-}
-
-function checkNames(place: string, fields: Fields, names: readonly string[]): void {
-  for (const name of Object.keys(fields)) {
-    if (names.includes(name)) continue;
-    const nearest = nearestName(name, names);
-    const remedy = nearest === undefined ? `it takes ${names.join(", ")}` : `did you mean ${nearest}?`;
-    throw refusal(place === "" ? "the body" : place, `unknown field ${quoted(name)}; ${remedy}`);
   }
 }
 

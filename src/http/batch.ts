@@ -6,22 +6,24 @@
  * whole, with the problem of the highest status among them. A batch is admitted
  * as so many requests as it has items.
  */
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { asBuffer } from "../base/bytes.js";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BatchOutcome } from "../coordinator/batch.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
+import type { Op } from "../lattice/op.js";
 import { contextText } from "./answer.js";
 import { type ParsedBatch, parseBatch } from "./batch-request.js";
 import { expectedBytes, readBody } from "./body.js";
 import type { Edge } from "./edge.js";
-import { contentTypeToSend } from "./media.js";
+import { JSON_TYPE, typeRefusal } from "./json-body.js";
+import { changedValue } from "./op-answer.js";
+import { isPostKind } from "./op-request.js";
 import { badRequest, methodNotAllowed, Problem, problemOf } from "./problem.js";
 import { resultOf } from "./read.js";
 import { refuse, sendProblem, sendText } from "./respond.js";
+import { siblingOf } from "./siblings.js";
 import { unkeptBody, unkeptWish } from "./write.js";
 
 const PATH = "/v1/batch";
-const JSON_TYPE = "application/json";
 
 /** Answers, now or later, if the request's path is that of batches; says whether it is. */
 export function handleBatch(edge: Edge, request: IncomingMessage, response: ServerResponse): boolean {
@@ -37,7 +39,7 @@ function take(edge: Edge, request: IncomingMessage, response: ServerResponse): P
   const { headers, method, url } = request;
   if (method !== "POST") return methodNotAllowed(method, "POST");
   if (url !== PATH) return badRequest("a batch says all in its body; its path takes no query");
-  const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers);
+  const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers, "a batch");
   if (unkept !== undefined) return unkept;
   const bytesMax = edge.limits.batchBytesMax;
   const bodyBytes = expectedBytes(headers, bytesMax);
@@ -66,7 +68,9 @@ function run(edge: Edge, response: ServerResponse, batch: ParsedBatch, bodyBytes
     const failures = [...outcome.reads, ...outcome.writes].map((each) => (each.ok ? undefined : each.failure));
     const problem = batch.partial ? undefined : worst(failures, outcome.writes);
     if (problem !== undefined) return sendProblem(edge, response, problem);
-    const results = [...outcome.reads.map(readResult), ...outcome.writes.map(writeResult)];
+    const room = new Room(edge.limits.batchAnswerBytesMax);
+    const written = outcome.writes.map((each, index) => writeResult(each, batch.request.writes[index]?.op.kind, room));
+    const results = [...outcome.reads.map(readResult), ...written];
     const missing = failures.flatMap((failure, index) => (failure?.kind === "timeout" ? index : []));
     sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ results, missing }));
   });
@@ -90,15 +94,33 @@ function record(edge: Edge, { request }: ParsedBatch, outcome: BatchOutcome, sta
 
 function readResult(outcome: ReadOutcome): object {
   if (!outcome.ok) return failedResult(outcome.failure);
-  const [content] = outcome.view.contents;
+  const { contents } = outcome.view;
+  const [content] = contents;
   const context = contextText(outcome.view.context);
   if (content === undefined) return { status: 404, code: "not-found", context };
-  const value = asBuffer(content.value).toString("base64");
-  return { status: 200, value, contentType: contentTypeToSend(content.contentType), context };
+  if (contents.length > 1) return { status: 300, siblings: contents.map(siblingOf), context };
+  return { status: 200, ...siblingOf(content), context };
 }
 
-function writeResult(outcome: WriteOutcome): object {
-  return outcome.ok ? { status: 204, context: contextText(outcome.context) } : failedResult(outcome.failure);
+/** Of the values that changes left: what has no room any more is left out, and may be read. */
+class Room {
+  constructor(private leftBytes: number) {}
+
+  take(value: Uint8Array): boolean {
+    if (value.length > this.leftBytes) return false;
+    this.leftBytes -= value.length;
+    return true;
+  }
+}
+
+/** 200 with the value that an `op` left; 204 for what was stored or deleted, and for a value that has no room. */
+function writeResult(outcome: WriteOutcome, kind: Op["kind"] | undefined, room: Room): object {
+  if (!outcome.ok) return failedResult(outcome.failure);
+  const context = contextText(outcome.context);
+  if (kind === undefined || !isPostKind(kind)) return { status: 204, context };
+  const value = changedValue(kind, outcome);
+  if (!room.take(value)) return { status: 204, context };
+  return { status: 200, ...siblingOf({ contentType: JSON_TYPE, value }), context };
 }
 
 /** What the problem of a single request says, without what is the same for all of its kind. */
@@ -121,14 +143,4 @@ function worst(failures: readonly (Failure | undefined)[], writes: readonly Writ
   if (found === undefined) return undefined;
   const detail = `${count} of ${failures.length} items failed, such as results[${at}]: ${found.detail}`;
   return new Problem(found.code, detail, found.headers, found.counts);
-}
-
-function typeRefusal(headers: IncomingHttpHeaders): Problem | undefined {
-  const [type, ...parameters] = (headers["content-type"] ?? "")
-    .toLowerCase()
-    .split(";")
-    .map((part) => part.trim());
-  const isPlain = parameters.every((parameter) => parameter === "charset=utf-8" || parameter === 'charset="utf-8"');
-  if (type === JSON_TYPE && isPlain) return undefined;
-  return new Problem("unsupported-media-type", "a batch is application/json in UTF-8");
 }

@@ -2,12 +2,12 @@
  * The envelope: a read's answer with all that is known about how it came
  * about, for `Accept: application/vnd.murmur+json`.
  */
-import { asBuffer, textOf } from "../base/bytes.js";
+import { textOf } from "../base/bytes.js";
 import type { ReadOutcome } from "../coordinator/outcome.js";
-import type { Content } from "../lattice/lattice.js";
 import type { Address } from "./address.js";
 import { tookMs } from "./answer.js";
 import type { KeyQuery } from "./query.js";
+import { siblingOf } from "./siblings.js";
 
 type Found = Extract<ReadOutcome, { ok: true }>;
 
@@ -32,8 +32,4 @@ export function envelope(address: Address, query: KeyQuery, outcome: Found, cont
     })),
     mended: outcome.mended,
   });
-}
-
-function siblingOf(content: Content): { value: string; contentType: string } {
-  return { value: asBuffer(content.value).toString("base64"), contentType: content.contentType };
 }

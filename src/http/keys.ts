@@ -10,7 +10,7 @@ import type { Edge } from "./edge.js";
 import { methodNotAllowed, Problem } from "./problem.js";
 import { read } from "./read.js";
 import { refuse } from "./respond.js";
-import { put, remove } from "./write.js";
+import { post, put, remove } from "./write.js";
 
 export const KEY_METHODS = "GET, HEAD, PUT, DELETE, POST";
 
@@ -39,13 +39,8 @@ function dispatch(
       return put(edge, request, response, address, queryText);
     case "DELETE":
       return remove(edge, request, response, address, queryText);
-    case "POST": {
-      const { type } = edge.bucket(address.bucket);
-      return new Problem(
-        "type-mismatch",
-        `a ${type} bucket takes PUT and DELETE; POST changes counters, sets and maps`,
-      );
-    }
+    case "POST":
+      return post(edge, request, response, address, queryText);
     default:
       return methodNotAllowed(request.method, KEY_METHODS);
   }

@@ -32,16 +32,26 @@ export function isActive(contentType: string): boolean {
 
 /** Whether an Accept header names the envelope, other than to decline it. */
 export function acceptsEnvelope(accept: string | undefined): boolean {
-  if (accept === undefined || !accept.toLowerCase().includes(ENVELOPE_TYPE)) return false;
-  return accept
-    .toLowerCase()
-    .split(",")
-    .map((range) => range.split(";").map((part) => part.trim()))
-    .some(([type, ...parameters]) => type === ENVELOPE_TYPE && !parameters.some(declines));
+  return qualityOf(accept, ENVELOPE_TYPE) > 0;
 }
 
-function declines(parameter: string): boolean {
-  return parameter.startsWith("q=") && Number(parameter.slice(2)) === 0;
+/** Whether an Accept header names `type`, and names `instead` no more eagerly. */
+export function prefers(accept: string | undefined, type: string, instead: string): boolean {
+  const quality = qualityOf(accept, type);
+  return quality > 0 && quality >= qualityOf(accept, instead);
+}
+
+/** What weight an Accept header gives to a type that it names in full; 0 when it does not, or declines it. */
+function qualityOf(accept: string | undefined, type: string): number {
+  const text = accept?.toLowerCase();
+  if (text === undefined || !text.includes(type)) return 0;
+  const qualities = text
+    .split(",")
+    .map((range) => range.split(";").map((part) => part.trim()))
+    .filter(([name]) => name === type)
+    .map(([, ...parameters]) => Number(parameters.find((parameter) => parameter.startsWith("q="))?.slice(2) ?? 1));
+  // A weight that is no number is none.
+  return Math.max(0, ...qualities.map((quality) => (Number.isNaN(quality) ? 1 : quality)));
 }
 
 function isPrintable(text: string): boolean {

@@ -2,6 +2,7 @@
  * The bodies of the API, as JSON Schema.
  */
 import type { Limits } from "../config.js";
+import { opSchema, SIBLING_SCHEMA } from "./openapi-ops.js";
 import { PROBLEMS } from "./problem.js";
 
 export const PROBLEM_SCHEMA = {
@@ -30,7 +31,7 @@ export const ENVELOPE_SCHEMA = {
     found: { type: "boolean" },
     value: { type: "string", contentEncoding: "base64" },
     contentType: { type: "string" },
-    siblings: { type: "array" },
+    siblings: { type: "array", items: SIBLING_SCHEMA, description: "All values when there are several, else none." },
     context: { type: "string" },
     level: { type: ["string", "integer"] },
     replicas: {
@@ -61,11 +62,19 @@ const BATCH_ITEM = {
   required: ["status"],
   description: "As the key alone would have been answered.",
   properties: {
-    status: { type: "integer", description: "A read: 200 or 404. A write: 204. 504: it missed the deadline." },
+    status: {
+      type: "integer",
+      description:
+        "A read: 200, 300 or 404. A write: 204, or 200 with the value that its op left (204 when that has no room).",
+    },
     value: { type: "string", contentEncoding: "base64" },
     contentType: { type: "string" },
+    siblings: { type: "array", items: SIBLING_SCHEMA },
     context: { type: "string" },
-    code: { type: "string", description: "For every status but 200 and 204; of failures also what a Problem says." },
+    code: {
+      type: "string",
+      description: "For every status but 200, 204 and 300; of failures also what a Problem says.",
+    },
     mayHaveApplied: { type: "boolean" },
   },
 };
@@ -74,7 +83,8 @@ const BATCH_ITEM = {
 export function batchSchema(r: object, w: object, limits: Limits): object {
   const write = {
     ...BUCKET_AND_KEY,
-    value: { type: "string", contentEncoding: "base64", description: "Needed, unless delete is true." },
+    value: { type: "string", contentEncoding: "base64", description: "Needed without op and delete." },
+    op: { ...opSchema(limits), description: "As the body of a POST to the key, in place of a value." },
     contentType: { type: "string" },
     context: { type: "string", description: "What was read: the write supersedes it." },
     ttl: { type: "string" },

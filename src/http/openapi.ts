@@ -7,19 +7,26 @@
 import { LEVEL_NAMES, type Limits, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED } from "../coordinator/hedge-policy.js";
 import { ENVELOPE_TYPE } from "./media.js";
+import { adminPaths } from "./openapi-admin.js";
 import { EVENT_SCHEMAS } from "./openapi-events.js";
+import { CHANGED_SCHEMA, opSchema, SIBLINGS_SCHEMA } from "./openapi-ops.js";
 import {
-  BATCH_ANSWER_SCHEMA,
-  batchSchema,
-  CONFLICTS_TAKE,
-  ENVELOPE_SCHEMA,
-  PAGE_SCHEMA,
-  PROBLEM_SCHEMA,
-} from "./openapi-schemas.js";
-import { PROBLEMS, type ProblemCode } from "./problem.js";
+  ANSWER_HEADERS,
+  answer,
+  CONTEXT_PARAMETER,
+  DURATION_SCHEMA,
+  headerParameter,
+  type Json,
+  json,
+  jsonOf,
+  levelSchema,
+  PROBLEM_CONTENT,
+  pathParameter,
+  problems,
+} from "./openapi-parts.js";
+import { BATCH_ANSWER_SCHEMA, batchSchema, ENVELOPE_SCHEMA, PAGE_SCHEMA, PROBLEM_SCHEMA } from "./openapi-schemas.js";
+import type { ProblemCode } from "./problem.js";
 import { type Operation, PARAMETERS } from "./query.js";
-
-type Json = Readonly<Record<string, unknown>>;
 
 export function openApi(version: string, limits: Limits): Json {
   return {
@@ -39,7 +46,6 @@ const KEY64 = pathParameter("key", "The key's UTF-8 bytes in base64url without p
 
 const READ_LEVEL_SCHEMA = levelSchema(READ_LEVEL_NAMES);
 const WRITE_LEVEL_SCHEMA = levelSchema(LEVEL_NAMES);
-const DURATION_SCHEMA = { type: "string", pattern: "^[0-9]+(ms|s|m|h)$", examples: ["500ms"] };
 
 /** What each query parameter of query.ts takes. */
 const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
@@ -71,6 +77,7 @@ function keyPaths(limits: Limits): Json {
     get: read("The value of a key."),
     head: read("As GET, without the value."),
     put: put(limits),
+    post: change(limits),
     delete: remove(),
   };
   return {
@@ -86,11 +93,16 @@ function read(summary: string): Json {
     parameters: [
       ...queryParameters("read"),
       headerParameter("If-None-Match", "An ETag: 304 when it still holds."),
-      headerParameter("Accept", `${ENVELOPE_TYPE} for the envelope; anything else gives the bytes.`),
+      headerParameter("Accept", `${ENVELOPE_TYPE} for the envelope; application/json for siblings as JSON.`),
     ],
     responses: {
       200: answer("The value, with its own Content-Type.", {
         "*/*": bytes,
+        [ENVELOPE_TYPE]: { schema: { $ref: "#/components/schemas/Envelope" } },
+      }),
+      300: answer("Several concurrent values: decide, and PUT with the context.", {
+        "multipart/mixed": bytes,
+        "application/json": { schema: SIBLINGS_SCHEMA },
         [ENVELOPE_TYPE]: { schema: { $ref: "#/components/schemas/Envelope" } },
       }),
       304: answer("What the client holds is current."),
@@ -111,7 +123,23 @@ function put(limits: Limits): Json {
     },
     responses: {
       204: answer("Stored by as many owners as the level asks."),
-      ...problems(...WRITE_PROBLEMS, "too-large", "unsupported-media-type"),
+      ...problems(...WRITE_PROBLEMS, "too-many-siblings", "too-large", "unsupported-media-type"),
+    },
+  };
+}
+
+function change(limits: Limits): Json {
+  return {
+    summary: "Changes a counter, a set or a map.",
+    parameters: [...queryParameters("post"), CONTEXT_PARAMETER],
+    requestBody: {
+      required: true,
+      description: `At most ${limits.valueBytesMax} bytes. What a set removes is what the context saw, or what is there.`,
+      content: { "application/json": { schema: opSchema(limits) } },
+    },
+    responses: {
+      200: answer("The value that it left, and the context.", { "application/json": { schema: CHANGED_SCHEMA } }),
+      ...problems(...WRITE_PROBLEMS, "type-mismatch", "too-large", "unsupported-media-type"),
     },
   };
 }
@@ -166,80 +194,6 @@ function ownersPaths(): Json {
   };
 }
 
-function events(): Json {
-  return {
-    summary: "What happens at this node, as Server-Sent Events that go on until either side ends them.",
-    description: "The data of each event is JSON: see the schemas HelloEvent, MemberEvent, StatsEvent and ByeEvent.",
-    parameters: [{ name: "stats", in: "query", description: "never: no stats events.", schema: { const: "never" } }],
-    responses: {
-      200: {
-        description: "The events hello (first, once), member, stats (each second), bye (last, when the node stops).",
-        content: { "text/event-stream": { schema: { type: "string" } } },
-      },
-      ...problems("bad-request", "overloaded"),
-    },
-  };
-}
-
-function adminPaths(): Json {
-  const get = (summary: string, further: Json = {}) => ({
-    get: { summary, responses: { 200: json("As asked."), ...further } },
-  });
-  return {
-    "/": get("Where to go from here."),
-    "/v1/cluster": get("All members as this node sees them."),
-    "/v1/ring": get("The owners of every partition."),
-    "/v1/latency": get("How long its peers take to answer this node's reads, and when those are hedged."),
-    "/v1/top": get("The keys this node is asked for most, with their rates and how far those may be off."),
-    "/v1/conflicts": {
-      get: { ...get("The last register writes here that replaced what nobody had seen.").get, ...CONFLICTS_TAKE },
-    },
-    "/v1/hints": get("For whom this node keeps hints: how many, how large, how old, and what becomes of them."),
-    "/v1/hints/flush": { post: flush() },
-    "/v1/repair": { ...get("How far the last repair of this node is, and what it found."), post: repair() },
-    "/v1/events": { get: events() },
-    "/health/live": get("Whether the process lives."),
-    "/health/ready": get("Whether this node serves requests, and whom it sees.", {
-      503: json("Not yet, or no longer."),
-    }),
-    "/metrics": {
-      get: {
-        summary: "Metrics for Prometheus.",
-        responses: { 200: { description: "Text format.", content: { "text/plain": {} } } },
-      },
-    },
-    "/openapi.json": get("This description."),
-  };
-}
-
-function flush(): Json {
-  const timeout = { name: "timeout", in: "query", description: "How long to wait at most.", schema: DURATION_SCHEMA };
-  return {
-    summary: "Waits until all hints that this node keeps now are delivered, or given up.",
-    parameters: [timeout],
-    responses: {
-      200: json("How many there were, how many are left, and whether that is complete."),
-      ...problems("bad-request", "forbidden", "overloaded"),
-    },
-  };
-}
-
-function repair(): Json {
-  const check = { description: "true: differences and damage are counted only.", schema: { type: "boolean" } };
-  const bucket = { description: "Only the rows of this bucket.", schema: { type: "string" } };
-  return {
-    summary: "Reads all that this node stores against its checksums and compares it with every peer, now.",
-    parameters: [
-      { name: "check", in: "query", ...check },
-      { name: "bucket", in: "query", ...bucket },
-    ],
-    responses: {
-      200: json("Whether it has begun (begun) or another was under way, and its status as of GET."),
-      ...problems("bad-request", "forbidden"),
-    },
-  };
-}
-
 function queryParameters(operation: Operation): Json[] {
   return [...PARAMETERS[operation].keys()].map((name) => ({
     name,
@@ -247,53 +201,4 @@ function queryParameters(operation: Operation): Json[] {
     description: PARAMETER_TEXTS[name],
     schema: PARAMETER_SCHEMAS[name],
   }));
-}
-
-function levelSchema(names: readonly string[]): Json {
-  return {
-    anyOf: [
-      { type: "string", enum: names, description: "In any case." },
-      { type: "integer", minimum: 1, description: "So many owners, at most N." },
-    ],
-  };
-}
-
-function pathParameter(name: string, description: string, schema: Json): Json {
-  return { name, in: "path", required: true, description, schema };
-}
-
-function headerParameter(name: string, description: string): Json {
-  return { name, in: "header", description, schema: { type: "string" } };
-}
-
-const CONTEXT_PARAMETER = headerParameter("Murmur-Context", "What was read: the write supersedes it.");
-
-const ANSWER_HEADERS = {
-  "Murmur-Context": { description: "The causal context, opaque.", schema: { type: "string" } },
-  ETag: { description: "A hash of the context.", schema: { type: "string" } },
-  "Server-Timing": { description: "One entry per replica asked.", schema: { type: "string" } },
-};
-
-function answer(description: string, content?: Json): Json {
-  const headers = Object.keys(ANSWER_HEADERS).map((name) => [name, { $ref: `#/components/headers/${name}` }]);
-  return { description, headers: Object.fromEntries(headers), ...(content === undefined ? {} : { content }) };
-}
-
-function json(description: string): Json {
-  return jsonOf(description, { type: "object" });
-}
-
-function jsonOf(description: string, schema: object): Json {
-  return { description, content: { "application/json": { schema } } };
-}
-
-const PROBLEM_CONTENT = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
-
-/** One answer per status; several codes may share one. */
-function problems(...codes: readonly ProblemCode[]): Json {
-  const responses = codes.map((code) => [
-    PROBLEMS[code].status,
-    { description: PROBLEMS[code].title, content: PROBLEM_CONTENT },
-  ]);
-  return { ...Object.fromEntries(responses), default: { description: "Any other refusal.", content: PROBLEM_CONTENT } };
 }

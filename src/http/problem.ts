@@ -94,8 +94,12 @@ export function overloaded(detail: string): Problem {
 /** The problem that says what `failure` says; `headers` come along. */
 export function problemOf(failure: Failure, headers: readonly string[]): Problem {
   const code = CODE_OF[failure.kind];
-  return new Problem(code, failure.detail, code === "overloaded" ? [...headers, ...RETRY_AFTER] : headers, failure);
+  const detail = code === "too-many-siblings" ? `${failure.detail}; ${DECIDE}` : failure.detail;
+  return new Problem(code, detail, code === "overloaded" ? [...headers, ...RETRY_AFTER] : headers, failure);
 }
+
+const DECIDE =
+  "GET the key, decide, and PUT with the Murmur-Context of that answer, or run `murmur resolve BUCKET KEY`";
 
 /** In seconds: long enough to matter, short enough that a client's patience survives it. */
 const RETRY_AFTER = ["Retry-After", "1"];

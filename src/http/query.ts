@@ -26,7 +26,7 @@ export interface KeyQuery {
   after: string | undefined;
 }
 
-export type Operation = "read" | "put" | "delete" | "list";
+export type Operation = "read" | "put" | "post" | "delete" | "list";
 
 /** Takes one value over into `query`, or says why not. */
 type Parameter = (query: KeyQuery, value: string, bucket: BucketConfig, limits: Limits) => Problem | undefined;
@@ -44,6 +44,10 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
     ["timeout", takeTimeout],
     ["ttl", takeTtl],
     ["stamp", takeStamp],
+  ]),
+  post: new Map<string, Parameter>([
+    ["w", takeWriteLevel],
+    ["timeout", takeTimeout],
   ]),
   list: new Map<string, Parameter>([
     ["limit", takeLimit],

@@ -4,7 +4,6 @@
  * The hot path of the edge: no promise, no URL object, one array of headers.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { assert } from "../base/assert.js";
 import { asBuffer } from "../base/bytes.js";
 import type { Failure, ReadOutcome } from "../coordinator/outcome.js";
 import type { Content } from "../lattice/lattice.js";
@@ -16,6 +15,7 @@ import { acceptsEnvelope, contentTypeToSend, ENVELOPE_TYPE, isActive } from "./m
 import { Problem, problemOf } from "./problem.js";
 import { type KeyQuery, parseQuery } from "./query.js";
 import { sendProblem, sendTogether } from "./respond.js";
+import { type SiblingsBody, siblingsBody } from "./siblings.js";
 
 /** Takes the request on, or says why not. */
 export function read(
@@ -60,22 +60,35 @@ function answer(
   outcome: Extract<ReadOutcome, { ok: true }>,
 ): void {
   const { contents, context } = outcome.view;
-  assert(contents.length <= 1, "a bucket with siblings needs an answer for several values");
   const [content] = contents;
-  const isEnvelope = acceptsEnvelope(request.headers.accept);
-  const { context: text, tag, list } = keyHeaders(context, outcome.replicas, !isEnvelope);
+  const { accept } = request.headers;
+  const isEnvelope = acceptsEnvelope(accept);
+  const isExact = !isEnvelope && contents.length <= 1;
+  const { context: text, tag, list } = keyHeaders(context, outcome.replicas, isExact, contents.length);
   list.push("Vary", "Accept");
   if (content !== undefined && isKnown(request.headers["if-none-match"], tag)) {
     sendTogether(edge, response, 304, [...list, ...REVALIDATE]);
   } else if (isEnvelope) {
     const body = envelope(address, query, outcome, text);
     list.push(...REVALIDATE, "Content-Type", ENVELOPE_TYPE, "Content-Length", String(Buffer.byteLength(body)));
-    sendTogether(edge, response, content === undefined ? 404 : 200, list, body);
+    sendTogether(edge, response, STATUS_OF[Math.min(contents.length, 2)] as number, list, body);
+  } else if (contents.length > 1) {
+    sendSiblings(edge, response, list, siblingsBody(contents, text, tag, accept));
   } else if (content === undefined) {
     sendProblem(edge, response, new Problem("not-found", "this key has no value", list));
   } else {
     sendContent(edge, response, list, content);
   }
+}
+
+/** Of no value, one, and several. */
+const STATUS_OF = [404, 200, 300];
+
+function sendSiblings(edge: Edge, response: ServerResponse, headers: string[], siblings: SiblingsBody): void {
+  const { contentType, body } = siblings;
+  headers.push(...REVALIDATE, ...ISOLATE, "Content-Type", contentType, "Content-Length", String(body.length));
+  if (isActive(contentType)) headers.push("Content-Disposition", "attachment");
+  sendTogether(edge, response, 300, headers, body);
 }
 
 function sendContent(edge: Edge, response: ServerResponse, headers: string[], content: Content): void {

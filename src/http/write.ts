@@ -1,5 +1,5 @@
 /**
- * PUT and DELETE of a key.
+ * PUT, POST and DELETE of a key.
  *
  * A header that asks for more than is built is refused, not ignored: a client
  * that believes its write to be conditional, or counted once, must not be
@@ -14,11 +14,14 @@ import { keyHeaders } from "./answer.js";
 import { expectedBytes, readBody } from "./body.js";
 import { contextFrom, stampRefusal } from "./context.js";
 import type { Edge } from "./edge.js";
+import { JSON_TYPE, parsedJson, refused, typeRefusal } from "./json-body.js";
 import { contentTypeToStore } from "./media.js";
+import { changedBody } from "./op-answer.js";
+import { isPostKind, opOf, type PostKind, postKindOf, postRefusal, putRefusal } from "./op-request.js";
 import { badRequest, Problem } from "./problem.js";
 import { type KeyQuery, parseQuery } from "./query.js";
 import { sendFailure } from "./read.js";
-import { sendTogether } from "./respond.js";
+import { sendProblem, sendTogether } from "./respond.js";
 
 /** Takes the request on, or says why not. */
 export function put(
@@ -29,13 +32,14 @@ export function put(
   queryText: string,
 ): Problem | undefined {
   const { headers } = request;
-  const unkept = unkeptWish(headers) ?? unkeptBody(headers);
+  const bucket = edge.bucket(address.bucket);
+  const unkept = unkeptWish(headers) ?? putRefusal(bucket.type) ?? unkeptBody(headers);
   if (unkept !== undefined) return unkept;
   const contentType = contentTypeToStore(headers["content-type"], edge.limits.contentTypeBytesMax);
   if (contentType instanceof Problem) return contentType;
   const context = contextOf(edge, headers);
   if (context instanceof Problem) return context;
-  const query = parseQuery("put", queryText, edge.bucket(address.bucket), edge.limits);
+  const query = parseQuery("put", queryText, bucket, edge.limits);
   if (query instanceof Problem) return query;
   const refusedStamp = stampRefusal(edge, query.stampUs, context);
   if (refusedStamp !== undefined) return refusedStamp;
@@ -46,6 +50,38 @@ export function put(
     if (value === undefined) return edge.leave(bodyBytes);
     const expiresAtMs = query.ttlMs === undefined ? undefined : edge.wallMs() + query.ttlMs;
     write(edge, response, address, query, context, { kind: "put", contentType, value, expiresAtMs }, bodyBytes);
+  });
+  return undefined;
+}
+
+/** Takes the request on, or says why not. */
+export function post(
+  edge: Edge,
+  request: IncomingMessage,
+  response: ServerResponse,
+  address: Address,
+  queryText: string,
+): Problem | undefined {
+  const { headers } = request;
+  const bucket = edge.bucket(address.bucket);
+  const kind = postKindOf(bucket.type);
+  if (kind === undefined) return postRefusal(bucket.type);
+  const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers, "an operation");
+  if (unkept !== undefined) return unkept;
+  const context = contextOf(edge, headers);
+  if (context instanceof Problem) return context;
+  const query = parseQuery("post", queryText, bucket, edge.limits);
+  if (query instanceof Problem) return query;
+  const bytesMax = edge.limits.valueBytesMax;
+  const bodyBytes = expectedBytes(headers, bytesMax);
+  const refusal = edge.enter(bodyBytes);
+  if (refusal !== undefined) return refusal;
+  readBody(edge, request, response, { what: "an operation", bytesMax }, (body) => {
+    if (body === undefined) return edge.leave(bodyBytes);
+    const op = refused(() => opOf(kind, parsedJson(body), "", edge.limits));
+    if (!(op instanceof Problem)) return write(edge, response, address, query, context, op, bodyBytes);
+    edge.leave(bodyBytes);
+    sendProblem(edge, response, op);
   });
   return undefined;
 }
@@ -86,14 +122,27 @@ function write(
   edge.store.write({ bucket: address.bucket, key: address.key, op, context, stampUs, level, deadlineMs }, (outcome) => {
     edge.leave(bodyBytes);
     edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
-    answer(edge, response, outcome);
+    if (!outcome.ok) sendFailure(edge, response, outcome.failure);
+    else if (isPostKind(op.kind)) answerChanged(edge, response, op.kind, outcome);
+    else answerStored(edge, response, outcome);
   });
 }
 
-function answer(edge: Edge, response: ServerResponse, outcome: WriteOutcome): void {
-  if (outcome.ok) sendTogether(edge, response, 204, keyHeaders(outcome.context, outcome.replicas, true).list);
-  else sendFailure(edge, response, outcome.failure);
+type Written = Extract<WriteOutcome, { ok: true }>;
+
+function answerStored(edge: Edge, response: ServerResponse, { context, replicas }: Written): void {
+  sendTogether(edge, response, 204, keyHeaders(context, replicas, true).list);
 }
+
+/** What a POST has made of the key. The tag is weak: a GET answers the value without the context. */
+function answerChanged(edge: Edge, response: ServerResponse, kind: PostKind, outcome: Written): void {
+  const { context, list } = keyHeaders(outcome.context, outcome.replicas, false);
+  const body = changedBody(kind, outcome, context);
+  list.push("Content-Type", JSON_TYPE, "Content-Length", String(body.length), ...NOT_KEPT);
+  sendTogether(edge, response, 200, list, body);
+}
+
+const NOT_KEPT = ["Cache-Control", "no-store", "X-Content-Type-Options", "nosniff"];
 
 /** A wish that is not built yet. */
 export function unkeptWish(headers: IncomingHttpHeaders): Problem | undefined {
