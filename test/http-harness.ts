@@ -22,8 +22,7 @@ import type {
   Store,
   TopReport,
 } from "../src/http/store.js";
-import { contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
-import type { View } from "../src/lattice/lattice.js";
+import { type AnyLattice, latticeNamed } from "../src/lattice/registry.js";
 import { PromMeter } from "../src/real/meter.js";
 import type { RepairOrder, RepairStatus } from "../src/upkeep/repair.js";
 
@@ -36,7 +35,7 @@ export const REPLICAS: readonly Asked[] = [
   { node: "n3", askedMs: 0.5, answeredMs: undefined, role: "first", state: "failed" },
 ];
 
-/** One register per key, stamped in the order of writes. Tests may look at what it was asked, and hold it back. */
+/** One state per key, of the lattice of its bucket, stamped in the order of writes. Tests may look at what it was asked, and hold it back. */
 export class FakeStore implements Store {
   readonly self = "n1";
   readonly reads: ReadRequest[] = [];
@@ -49,25 +48,29 @@ export class FakeStore implements Store {
   readOutcome: ReadOutcome | undefined;
   writeOutcome: WriteOutcome | undefined;
   onMemberChange: Parameters<Store["followMembers"]>[0] = () => {};
-  private readonly views = new Map<string, View>();
+  nowMs = NOW_MS;
+  private readonly states = new Map<string, unknown>();
   private lastUs = NOW_MS * 1000;
 
   read(request: ReadRequest, done: (outcome: ReadOutcome) => void): void {
     this.reads.push(request);
-    const view = this.views.get(placeOf(request)) ?? { contents: [], context: EMPTY_CONTEXT };
+    const lattice = latticeOf(request.bucket);
+    const view = lattice.view(this.states.get(placeOf(request)) ?? lattice.bottom, this.nowMs);
     const outcome = this.readOutcome ?? { ok: true, view, replicas: REPLICAS, mended: ["n2"] };
     this.later(() => done(outcome));
   }
 
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     this.writes.push(request);
-    if (this.writeOutcome?.ok === false) {
-      const refused = this.writeOutcome;
-      return this.later(() => done(refused));
-    }
-    const context = contextUpTo({ timeUs: ++this.lastUs, actor: ACTOR });
-    this.views.set(placeOf(request), { contents: request.op.kind === "put" ? [request.op] : [], context });
-    this.later(() => done({ ok: true, context, replicas: REPLICAS }));
+    const told = this.writeOutcome;
+    if (told !== undefined) return this.later(() => done(told));
+    const lattice = latticeOf(request.bucket);
+    const change = { ...request, stamp: { timeUs: ++this.lastUs, actor: ACTOR } };
+    const state = lattice.mutate(this.states.get(placeOf(request)) ?? lattice.bottom, change);
+    this.states.set(placeOf(request), state);
+    const context = lattice.seenBy(state, change);
+    const minted = lattice.blind ? {} : { view: lattice.view(state, this.nowMs) };
+    this.later(() => done({ ok: true, context, ...minted, replicas: REPLICAS }));
   }
 
   /** As so many single requests. */
@@ -106,7 +109,7 @@ export class FakeStore implements Store {
   cluster(): ClusterStatus {
     const layout = { version: 1, digest: "00" };
     const defaults = { type: "register", replication: 3 };
-    const rest = { durability: "group", uptimeMs: 1, rows: this.views.size, incarnation: "00", refusing: undefined };
+    const rest = { durability: "group", uptimeMs: 1, rows: this.states.size, incarnation: "00", refusing: undefined };
     return {
       cluster: "test",
       self: "n1",
@@ -172,7 +175,7 @@ export class FakeStore implements Store {
   }
 
   condition(): Condition {
-    return { rows: this.views.size, rebuilding: 0, refusing: undefined };
+    return { rows: this.states.size, rebuilding: 0, refusing: undefined };
   }
 
   followMembers(onChange: Parameters<Store["followMembers"]>[0]): void {
@@ -187,6 +190,18 @@ export class FakeStore implements Store {
     if (this.held === undefined) setImmediate(step);
     else this.held.push(step);
   }
+}
+
+/** Buckets that have a type of their own; all others are of registers. */
+const TYPES: ReadonlyMap<string, string> = new Map([
+  ["carts", "siblings"],
+  ["visits", "counter"],
+  ["tags", "set"],
+  ["profiles", "map"],
+]);
+
+function latticeOf(bucket: string): AnyLattice {
+  return latticeNamed(TYPES.get(bucket) ?? "register") as AnyLattice;
 }
 
 function placeOf(request: { bucket: string; key: Uint8Array }): string {
@@ -244,6 +259,7 @@ export function configOf(changes: Changes): ClusterConfig {
     buckets: new Map<string, BucketConfig>([
       ["short", short],
       ["stamped", { ...defaults, clientStamps: true }],
+      ...[...TYPES].map(([name, type]) => [name, { ...defaults, type }] as const),
     ]),
     defaults,
     limits: { ...DEFAULT_LIMITS, ...changes.limits },
