@@ -36,21 +36,36 @@ export async function editSet(
 }
 
 /** FIELD=VALUE…: what is JSON is stored as such, anything else as a text. */
-export function setFields(bucket: string, key: string, pairs: readonly string[], options: WriteOptions) {
+export async function setFields(
+  bucket: string,
+  key: string,
+  pairs: readonly string[],
+  options: WriteOptions,
+): Promise<ExitCode> {
   return editMap(bucket, key, { set: fieldsOf(pairs, jsonOrText) }, options);
 }
 
 /** FIELD=N… */
-export function addToFields(bucket: string, key: string, pairs: readonly string[], options: WriteOptions) {
+export async function addToFields(
+  bucket: string,
+  key: string,
+  pairs: readonly string[],
+  options: WriteOptions,
+): Promise<ExitCode> {
   return editMap(bucket, key, { counters: fieldsOf(pairs, (text, pair) => integerOf(pair, text)) }, options);
 }
 
-export function removeFields(bucket: string, key: string, fields: readonly string[], options: WriteOptions) {
+export async function removeFields(
+  bucket: string,
+  key: string,
+  fields: readonly string[],
+  options: WriteOptions,
+): Promise<ExitCode> {
   return editMap(bucket, key, { remove: fields }, options);
 }
 
 /** Any change of a map, as the HTTP interface takes it. */
-export function editFields(bucket: string, key: string, json: string, options: WriteOptions) {
+export async function editFields(bucket: string, key: string, json: string, options: WriteOptions): Promise<ExitCode> {
   return editMap(bucket, key, parsedObject(json), options);
 }
 

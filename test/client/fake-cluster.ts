@@ -157,6 +157,6 @@ export function reply(response: ServerResponse, status: number, json: object, he
   return true;
 }
 
-export function problem(response: ServerResponse, status: number, code: string, more: object = {}): true {
-  return reply(response, status, { status, code, detail: "as told", mayHaveApplied: false, ...more });
+export function problem(response: ServerResponse, status: number, code: string, more: object = {}, headers = {}): true {
+  return reply(response, status, { status, code, detail: "as told", mayHaveApplied: false, ...more }, headers);
 }
