@@ -7,7 +7,6 @@ export const EDGE_LIMITS = {
   // What a client may send.
   keyBytesMax: limit(KIB, 1, KIB, "a key is part of every row address and every message about it"),
   valueBytesMax: limit(MIB, 1, 16 * MIB, "a value is held whole in memory on each owner while it is written"),
-  elementBytesMax: limit(KIB, 1, 64 * KIB, "an element of a set, or the name of a map's field: compared and sorted"),
   contentTypeBytesMax: limit(255, 1, 255, "stored with every value; its length is one byte"),
   contextBytesMax: limit(4 * KIB, 64, 8 * KIB, "travels in a header, and servers cap headers"),
   siblingsMax: limit(
