@@ -134,17 +134,6 @@ describe("failures", () => {
     });
   }
 
-  test("siblings are exit code 6", async () => {
-    const siblings = [
-      { contentType: "text/plain", value: "YQ==" },
-      { contentType: "text/plain", value: "Yg==" },
-    ];
-    node.instead = (_asked, response) => reply(response, 300, { found: true, siblings, context: "abc" });
-    const { code, stdout, stderr } = await murmur(["get", "carts", "ada", "--node", node.url]);
-    assert.deepEqual([code, JSON.parse(stdout)], [6, { siblings, context: "abc" }]);
-    assert.match(stderr, /2 siblings need a decision; .* --context abc/);
-  });
-
   test("a node of the file that is down is passed over; when none answers it is exit code 5", async () => {
     const gone = await FakeNode.start();
     const goneUrl = gone.url;
@@ -291,6 +280,10 @@ describe("help and config", () => {
       "keys",
       "put",
       "delete",
+      "resolve",
+      "add",
+      "set",
+      "map",
       "status",
       "watch",
       "latency",

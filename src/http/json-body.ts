@@ -43,7 +43,7 @@ export function refusal(place: string, detail: string): Refusal {
 
 /** The place of a member of what is at `place`. */
 export function member(place: string, name: string | number): string {
-  if (typeof name === "string" && /^\w+$/.test(name)) return place === "" ? name : `${place}.${name}`;
+  if (typeof name === "string" && /^\w{1,40}$/.test(name)) return place === "" ? name : `${place}.${name}`;
   return `${place}[${typeof name === "number" ? name : quoted(name)}]`;
 }
 
