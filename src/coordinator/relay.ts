@@ -15,7 +15,7 @@
 
 import { Quantiles } from "../base/quantile.js";
 import { below, type Random } from "../base/random.js";
-import type { TokenBucket } from "../base/token-bucket.js";
+import { TokenBucket } from "../base/token-bucket.js";
 import type { Limits } from "../config.js";
 import type { Clock, Meter, NodeId } from "../ports.js";
 import type { Entry, OnReply, Request, RequestOf } from "../wire/messages.js";
@@ -28,10 +28,11 @@ interface RelayHost {
   readonly clock: Clock;
   readonly meter: Meter;
   readonly random: Random;
-  readonly limits: Pick<Limits, "latencyHalfLifeMs" | "relayPeersMin" | "relayPatienceMsMin" | "relayRestMs">;
+  readonly limits: Pick<
+    Limits,
+    "hedgeTokensMax" | "latencyHalfLifeMs" | "relayPeersMin" | "relayPatienceMsMin" | "relayRestMs"
+  >;
   readonly ring: { datacenterOf(node: NodeId): string };
-  /** Of spare questions; see hedge.ts. */
-  readonly budget: TokenBucket;
   readonly isAlive: (node: NodeId) => boolean;
   /** Runs a step later in this turn; see turn.ts. */
   readonly later: (step: () => void) => void;
@@ -59,10 +60,15 @@ export class RelayingAsker implements Asker {
   /** How long answers take through a relay, by datacenter. */
   private readonly quantiles = new Map<string, Quantiles>();
 
+  /** Of questions that owners are asked twice. */
+  private readonly budget: TokenBucket;
+
   constructor(
     private readonly host: RelayHost,
     private readonly rpc: Pick<Rpc, "call" | "callThrough">,
-  ) {}
+  ) {
+    this.budget = new TokenBucket(host.limits.hedgeTokensMax);
+  }
 
   call<Kind extends Request["kind"]>(
     to: NodeId,
@@ -114,7 +120,8 @@ export class RelayingAsker implements Asker {
   }
 
   private send(datacenter: string, questions: readonly Question[], relay: NodeId): void {
-    const { budget, clock, limits, meter } = this.host;
+    const { budget } = this;
+    const { clock, limits, meter } = this.host;
     budget.earn(BUDGET_PERCENT);
     const quantiles = this.quantiles.get(datacenter) ?? new Quantiles(limits.latencyHalfLifeMs);
     this.quantiles.set(datacenter, quantiles);

@@ -27,7 +27,7 @@ interface RelayedHost {
   readonly rpc: Pick<Rpc, "call" | "callThrough">;
   /** How long answers take. */
   readonly quantiles: Quantiles;
-  /** Of spare questions. */
+  /** Of questions that owners are asked twice. */
   readonly budget: Pick<TokenBucket, "spend">;
   /** The relay is not to be chosen for a while. */
   readonly rest: () => void;

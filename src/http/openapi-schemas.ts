@@ -17,7 +17,7 @@ export const PROBLEM_SCHEMA = {
     level: { type: ["string", "integer"] },
     required: { type: "integer", description: "Answers that the level needs." },
     received: { type: "integer", description: "Answers that came." },
-    alive: { type: "integer", description: "Owners thought alive." },
+    alive: { type: "integer", description: "Owners thought alive; when unavailable, those that would count." },
     mayHaveApplied: { type: "boolean", description: "False only if it is certain that the write did not happen." },
   },
 };
