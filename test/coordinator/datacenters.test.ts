@@ -1,6 +1,8 @@
 /** Two datacenters of three nodes each, with `replication: { dc1: 3, dc2: 3 }`, on virtual time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Level } from "../../src/config.js";
+import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import type { SimCluster } from "../../src/sim/cluster.js";
 import { countsOf, datacenters, get, KEY, put, read, tallied, watchCrossings, write } from "./datacenter-cluster.js";
 
@@ -90,4 +92,21 @@ test("a read at EACH_QUORUM mends whoever is behind, in its datacenter and in th
   const outcome = read(cluster, "n1", "EACH_QUORUM");
   assert.ok(outcome.ok);
   assert.deepEqual([...outcome.mended].sort(), ["n5", "n6"]);
+});
+
+test("increments on both sides of a cut all count, once", () => {
+  const cluster = datacenters(2, "counted", { bucket: { type: "counter" } });
+  const add = (at: string, level: Level) => {
+    const op = { kind: "add", by: 1 } as const;
+    const wish = { bucket: "b", key: KEY, op, context: EMPTY_CONTEXT, level, deadlineMs: 1000 };
+    return countsOf(cluster.write(at, wish));
+  };
+  for (const id of cluster.ids) assert.equal(add(id, "EACH_QUORUM"), "ok");
+  cluster.network.partition([DC1, DC2]);
+  cluster.run(3000);
+  for (const id of cluster.ids) assert.equal(add(id, "LOCAL_QUORUM"), "ok");
+  assert.equal(add("n1", "EACH_QUORUM"), "unavailable 0/4 of 2");
+  cluster.network.heal();
+  cluster.run(10_000);
+  for (const id of cluster.ids) assert.equal(get(cluster, id, "LOCAL_QUORUM"), '{"value":12}');
 });
