@@ -5,12 +5,16 @@
  * numbers. A Reader never trusts a length: it fails with `MalformedBytes`
  * before anything is allocated or read beyond the end.
  */
+import { assert } from "./assert.js";
+import { asciiText, copyOf, isAscii, isEqual, putAscii, putBytes, putWord, wordAt } from "./short-bytes.js";
 
 /** The input ended early, or held what its format does not allow. An operating error: the bytes came from outside. */
 export class MalformedBytes extends Error {
   override readonly name = "MalformedBytes";
 }
 
+/** The global's name is looked up by a call each time. */
+const Bytes = Buffer;
 const HIGH = 2 ** 32;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -25,11 +29,11 @@ export const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 /** Unsigned lexicographic order: negative, zero or positive. */
 export function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  return Buffer.compare(a, b);
+  return Bytes.compare(a, b);
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a === b || (a.length === b.length && Buffer.compare(a, b) === 0);
+  return a === b || (a.length === b.length && isEqual(a, b));
 }
 
 /** A string with one character per byte: a Map key, never for people. Their order is that of the bytes. */
@@ -42,12 +46,14 @@ export function mapKeyToBytes(key: string): Uint8Array {
 }
 
 export function utf8(text: string): Uint8Array {
-  return Buffer.from(text, "utf8");
+  if (text.length > SHORT_TEXT_BYTES) return Bytes.from(text, "utf8");
+  const bytes = Bytes.allocUnsafe(text.length);
+  return putAscii(bytes, 0, text) ? bytes : Bytes.from(text, "utf8");
 }
 
 /** Strict UTF-8 to text; undefined when the bytes are not UTF-8. */
 export function textOf(bytes: Uint8Array): string | undefined {
-  if (bytes.length <= SHORT_TEXT_BYTES && isAscii(bytes)) return bytesToMapKey(bytes);
+  if (bytes.length <= SHORT_TEXT_BYTES && isAscii(bytes)) return asciiText(bytes);
   try {
     return UTF8.decode(bytes);
   } catch {
@@ -55,19 +61,12 @@ export function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-function isAscii(bytes: Uint8Array): boolean {
-  for (let index = 0; index < bytes.length; index++) if ((bytes[index] as number) > 0x7f) return false;
-  return true;
-}
+type NativeBuffer = Buffer & { latin1Slice(start: number, end: number): string };
 
 /** The same memory as a Buffer, whose methods are native. */
-export function asBuffer(bytes: Uint8Array): Buffer & { latin1Slice(start: number, end: number): string } {
-  const buffer = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return buffer as Buffer & { latin1Slice(start: number, end: number): string };
-}
-
-function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
+export function asBuffer(bytes: Uint8Array): NativeBuffer {
+  const buffer = Bytes.isBuffer(bytes) ? bytes : Bytes.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return buffer as NativeBuffer;
 }
 
 /** Appends to a buffer that doubles when full. `finish` gives the bytes without copying them. */
@@ -76,7 +75,7 @@ export class Writer {
   private length = 0;
 
   constructor(private readonly sizeHintBytes = 256) {
-    this.buffer = Buffer.allocUnsafe(sizeHintBytes);
+    this.buffer = Bytes.allocUnsafe(sizeHintBytes);
   }
 
   u8(value: number): this {
@@ -86,20 +85,22 @@ export class Writer {
   }
 
   u16(value: number): this {
-    this.reserve(2);
-    this.length = this.buffer.writeUInt16BE(value, this.length);
-    return this;
+    assert(value >>> 16 === 0, "an integer of 16 bits");
+    return this.u8(value >>> 8).u8(value);
   }
 
   u32(value: number): this {
+    assert(value >>> 0 === value, "an integer of 32 bits");
     this.reserve(4);
-    this.length = this.buffer.writeUInt32BE(value, this.length);
+    putWord(this.buffer, this.length, value);
+    this.length += 4;
     return this;
   }
 
   /** A non-negative safe integer in eight bytes. */
   u53(value: number): this {
-    return this.u32(Math.floor(value / HIGH)).u32(value % HIGH);
+    const high = Math.floor(value / HIGH);
+    return this.u32(high).u32(value - high * HIGH);
   }
 
   /** A non-negative safe integer in one byte for each seven of its bits, the lowest first (LEB128). */
@@ -123,25 +124,29 @@ export class Writer {
 
   raw(bytes: Uint8Array): this {
     this.reserve(bytes.length);
-    this.buffer.set(bytes, this.length);
+    putBytes(this.buffer, this.length, bytes);
     this.length += bytes.length;
     return this;
   }
 
   /** Integers of 32 bits, one after the other. */
   words(values: Uint32Array): this {
-    this.reserve(4 * values.length);
-    const view = viewOf(this.buffer);
-    for (let index = 0; index < values.length; index++) {
-      view.setUint32(this.length + 4 * index, values[index] as number);
-    }
-    this.length += 4 * values.length;
+    for (const value of values) this.u32(value);
     return this;
   }
 
   /** A length in one byte, then at most 255 bytes. */
   short(bytes: Uint8Array): this {
     return this.u8(bytes.length).raw(bytes);
+  }
+
+  /** As `short`, of a text. Names are mostly ASCII, for which nobody else need be called. */
+  shortText(value: string): this {
+    this.reserve(1 + value.length);
+    if (!putAscii(this.buffer, this.length + 1, value)) return this.short(utf8(value));
+    this.buffer[this.length] = value.length;
+    this.length += 1 + value.length;
+    return this;
   }
 
   /** A length in four bytes, then the bytes. */
@@ -161,17 +166,21 @@ export class Writer {
 
   /** The bytes so far, in memory of their own; what is written next begins anew. */
   take(): Uint8Array {
-    const bytes = Buffer.allocUnsafe(this.length);
-    this.buffer.copy(bytes, 0, 0, this.length);
+    const bytes = copyOf(this.buffer, this.length);
+    this.clear();
+    return bytes;
+  }
+
+  /** What is written next begins anew, where `finish` has seen its bytes. */
+  clear(): void {
     this.length = 0;
     // What one long message needed is not kept for all the short ones.
-    if (this.buffer.length > KEPT_BYTES_MAX) this.buffer = Buffer.allocUnsafe(this.sizeHintBytes);
-    return bytes;
+    if (this.buffer.length > KEPT_BYTES_MAX) this.buffer = Bytes.allocUnsafe(this.sizeHintBytes);
   }
 
   private reserve(bytes: number): void {
     if (this.length + bytes <= this.buffer.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.buffer.length * 2, this.length + bytes));
+    const larger = Bytes.allocUnsafe(Math.max(this.buffer.length * 2, this.length + bytes));
     this.buffer.copy(larger, 0, 0, this.length);
     this.buffer = larger;
   }
@@ -179,7 +188,7 @@ export class Writer {
 
 /** Reads what a Writer wrote. Byte strings are views of the input, not copies. */
 export class Reader {
-  private readonly buffer: Buffer;
+  private readonly buffer: NativeBuffer;
   private offset = 0;
 
   constructor(bytes: Uint8Array) {
@@ -191,15 +200,16 @@ export class Reader {
   }
 
   u8(): number {
-    return this.buffer.readUInt8(this.take(1));
+    return this.buffer[this.take(1)] as number;
   }
 
   u16(): number {
-    return this.buffer.readUInt16BE(this.take(2));
+    const high = this.u8();
+    return (high << 8) | this.u8();
   }
 
   u32(): number {
-    return this.buffer.readUInt32BE(this.take(4));
+    return wordAt(this.buffer, this.take(4));
   }
 
   u53(): number {
@@ -240,14 +250,23 @@ export class Reader {
   }
 
   words(count: number): Uint32Array {
-    const view = viewOf(this.raw(4 * count));
+    if (4 * count > this.remaining) throw new MalformedBytes(`${count} words expected, ${this.remaining} bytes left`);
     const values = new Uint32Array(count);
-    for (let index = 0; index < count; index++) values[index] = view.getUint32(4 * index);
+    for (let index = 0; index < count; index++) values[index] = this.u32();
     return values;
   }
 
   short(): Uint8Array {
     return this.raw(this.u8());
+  }
+
+  /** Undefined when it is not UTF-8. */
+  shortText(): string | undefined {
+    const length = this.u8();
+    const start = this.take(length);
+    const { buffer } = this;
+    if (isAscii(buffer, start, start + length)) return asciiText(buffer, start, start + length);
+    return textOf(buffer.subarray(start, start + length));
   }
 
   long(): Uint8Array {

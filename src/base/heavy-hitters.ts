@@ -82,8 +82,10 @@ export class HeavyHitters {
     const { count, index } = place;
     const first = this.firstOf.get(count) as number;
     const other = this.places[first] as Place;
-    [this.places[first], this.places[index]] = [place, other];
-    [place.index, other.index] = [first, index];
+    this.places[first] = place;
+    this.places[index] = other;
+    other.index = index;
+    place.index = first;
     if (this.places[first + 1]?.count === count) this.firstOf.set(count, first + 1);
     else this.firstOf.delete(count);
     place.count++;

@@ -11,7 +11,7 @@ import { type Reply, tellsOverload } from "../wire/messages.js";
 import { Ask } from "./ask.js";
 import { Hedges } from "./hedge.js";
 import type { CoordinatorParts } from "./parts.js";
-import type { Group, Plan } from "./plan.js";
+import type { Group, Owner, Plan } from "./plan.js";
 
 interface Inquirer {
   askOwner(node: NodeId, role: "first" | "hedge"): void;
@@ -42,9 +42,8 @@ export class Inquiry {
   }
 
   askFirst(): void {
-    const first = this.plan.groups.flatMap(({ owners, needed }) => owners.slice(0, needed));
-    for (const { node } of first) this.inquirer.askOwner(node, "first");
-    for (const { node } of first) this.hedges.watch(node);
+    this.forFirst((node) => this.inquirer.askOwner(node, "first"));
+    this.forFirst((node) => this.hedges.watch(node));
   }
 
   /**
@@ -94,6 +93,12 @@ export class Inquiry {
   finish(isAnswered: boolean): void {
     this.hedges.settle(isAnswered);
     this.ask.finish();
+  }
+
+  private forFirst(visit: (node: NodeId) => void): void {
+    for (const { owners, needed } of this.plan.groups) {
+      for (let index = 0; index < needed; index++) visit((owners[index] as Owner).node);
+    }
   }
 
   private askSpare(spare: NodeId): void {

@@ -11,6 +11,7 @@
 import { equalBytes, NO_BYTES } from "../base/bytes.js";
 import { DIGEST_BYTES, hash128, xorInto } from "../base/hash.js";
 import { jitter, pick } from "../base/random.js";
+import { copyOf } from "../base/short-bytes.js";
 import type { Limits } from "../config.js";
 import type { NodeId, World } from "../ports.js";
 import type { PushPull, PushPullReply } from "../wire/messages.js";
@@ -19,11 +20,12 @@ import {
   decodeTable,
   encodeEntry,
   encodeTable,
+  entryOf,
   type Life,
   type MemberEntry,
   type MemberTable,
+  mergeAmong,
   mergeEntries,
-  mergeTables,
   NO_MEMBERS,
   NOBODY,
   refuted,
@@ -67,7 +69,8 @@ export class Dissemination {
     this.known = new Set(others);
     this.gossip = new Gossip(others.length + 1, limits.gossipFactor);
     this.exchangeIntervalMs = limits.pingIntervalMs;
-    this.own = { ...host.present(), incarnation: 1, status: "alive", suspecters: NOBODY };
+    const { actor, isRebuilding } = host.present();
+    this.own = entryOf({ incarnation: 1, actor, isRebuilding }, "alive", NOBODY);
     this.say(this.own);
   }
 
@@ -108,7 +111,7 @@ export class Dissemination {
     const last = this.heard.get(from);
     if (last !== undefined && equalBytes(last.gossip, gossip)) return last.table;
     const table = decodeTable(gossip);
-    if (this.known.has(from)) this.heard.set(from, { gossip: Uint8Array.from(gossip), table });
+    if (this.known.has(from)) this.heard.set(from, { gossip: copyOf(gossip), table });
     this.learn(table);
     return table;
   }
@@ -127,12 +130,12 @@ export class Dissemination {
     const said = heard.get(this.self);
     if (said !== undefined && mergeEntries(this.own, said) !== this.own) this.refute(said);
     const before = this.table;
-    const others = new Map([...heard].filter(([node]) => this.known.has(node)));
-    this.table = mergeTables(before, others);
+    this.table = mergeAmong(this.known, before, heard);
     if (this.table === before) return false;
-    for (const node of others.keys()) {
-      const [old, now] = [before.get(node), this.table.get(node) as MemberEntry];
-      if (old === now) continue;
+    for (const node of heard.keys()) {
+      const old = before.get(node);
+      const now = this.table.get(node);
+      if (now === undefined || old === now || !this.known.has(node)) continue;
       this.onChanged(node, old, now);
       // Of whom we hear first from somebody's table, the others have heard: rumours of all at once would hold up the news.
       if (isGossip || old !== undefined) this.gossip.add(node);
@@ -168,7 +171,8 @@ export class Dissemination {
   private refresh(): void {
     const { actor, isRebuilding } = this.host.present();
     if (this.own.actor === actor && this.own.isRebuilding === isRebuilding) return;
-    this.say({ ...refuted(this.own, this.own), actor, isRebuilding });
+    const { incarnation, status, suspecters } = refuted(this.own, this.own);
+    this.say(entryOf({ incarnation, actor, isRebuilding }, status, suspecters));
   }
 
   private say(own: MemberEntry): void {

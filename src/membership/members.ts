@@ -13,7 +13,7 @@
  * decides who owns what.
  */
 import { assert } from "../base/assert.js";
-import { MalformedBytes, NO_BYTES, Reader, textOf, utf8, Writer } from "../base/bytes.js";
+import { MalformedBytes, NO_BYTES, Reader, Writer } from "../base/bytes.js";
 import type { Actor } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 
@@ -46,10 +46,25 @@ export const NOBODY: readonly NodeId[] = [];
 
 export const NO_MEMBERS: MemberTable = new Map();
 
+/** All are made here, or read from bytes: of one shape, they are compared the fastest. */
+export function entryOf(
+  { incarnation, actor, isRebuilding }: Life,
+  status: MemberStatus,
+  suspecters: readonly NodeId[],
+): MemberEntry {
+  return { incarnation, actor, isRebuilding, status, suspecters };
+}
+
 /** The join of two tables. Returns `a` ITSELF when `b` adds nothing new. */
 export function mergeTables(a: MemberTable, b: MemberTable): MemberTable {
+  return mergeAmong(b, a, b);
+}
+
+/** As `mergeTables`, and takes from `b` only what it says of `known`. */
+export function mergeAmong(known: { has(node: NodeId): boolean }, a: MemberTable, b: MemberTable): MemberTable {
   let merged: Map<NodeId, MemberEntry> | undefined;
   for (const [node, theirs] of b) {
+    if (!known.has(node)) continue;
     const ours = a.get(node);
     const join = mergeEntries(ours, theirs);
     if (join === ours) continue;
@@ -67,17 +82,17 @@ export function mergeEntries(ours: MemberEntry | undefined, theirs: MemberEntry)
   if (theirs.suspecters.every((node) => ours.suspecters.includes(node))) return ours;
   // The first few of a union: which these are does not depend on the order of merging.
   const suspecters = [...new Set([...ours.suspecters, ...theirs.suspecters])].sort().slice(0, SUSPECTERS_MAX);
-  return suspecters.every((node) => ours.suspecters.includes(node)) ? ours : { ...ours, suspecters };
+  return suspecters.every((node) => ours.suspecters.includes(node)) ? ours : entryOf(ours, ours.status, suspecters);
 }
 
 /** What `suspecter` makes of a member that it found silent: suspected, or the suspicion confirmed. The dead stay dead. */
 export function suspected(entry: MemberEntry, suspecter: NodeId): MemberEntry {
   if (entry.status === "dead") return entry;
-  return mergeEntries(entry, { ...entry, status: "suspect", suspecters: [suspecter] });
+  return mergeEntries(entry, entryOf(entry, "suspect", [suspecter]));
 }
 
 export function died(entry: MemberEntry): MemberEntry {
-  return { ...entry, status: "dead", suspecters: NOBODY };
+  return entryOf(entry, "dead", NOBODY);
 }
 
 /** Equal incarnations of one member say the same, unless it forgot them in a restart: then any total order will do. */
@@ -93,10 +108,10 @@ const ENTRY_BYTES = 64;
 
 /** Canonical: equal entries of equal members are equal bytes. */
 export function encodeEntry(node: NodeId, entry: MemberEntry): Uint8Array {
-  const writer = new Writer(ENTRY_BYTES).short(utf8(node)).u53(entry.incarnation).u64(entry.actor);
+  const writer = new Writer(ENTRY_BYTES).shortText(node).u53(entry.incarnation).u64(entry.actor);
   writer.u8(STATUSES.indexOf(entry.status) | (entry.isRebuilding ? IS_REBUILDING : 0));
   if (entry.status === "suspect") writer.u8(entry.suspecters.length);
-  for (const suspecter of entry.suspecters) writer.short(utf8(suspecter));
+  for (const suspecter of entry.suspecters) writer.shortText(suspecter);
   return writer.finish();
 }
 
@@ -121,15 +136,22 @@ export function decodeTable(bytes: Uint8Array): MemberTable {
 }
 
 function readEntry(reader: Reader): MemberEntry {
-  const [incarnation, actor, flags] = [reader.u53(), reader.u64(), reader.u8()];
+  const incarnation = reader.u53();
+  const actor = reader.u64();
+  const flags = reader.u8();
   const status = STATUSES[flags & STATUS_MASK];
   if (status === undefined || flags > (STATUS_MASK | IS_REBUILDING)) throw new MalformedBytes("no such member status");
   if (incarnation > INCARNATION_MAX) throw new MalformedBytes("an incarnation that no member can rise above");
-  const suspecters = status === "suspect" ? Array.from({ length: reader.u8() }, () => readName(reader)) : NOBODY;
-  const isSorted = suspecters.every((name, index) => index === 0 || name > (suspecters[index - 1] as string));
-  const isWhole = (status === "suspect") === suspecters.length > 0 && suspecters.length <= SUSPECTERS_MAX;
-  if (!isSorted || !isWhole) throw new MalformedBytes("suspecters that cannot be");
+  const suspecters = status === "suspect" ? readSuspecters(reader) : NOBODY;
   return { incarnation, actor, isRebuilding: (flags & IS_REBUILDING) !== 0, status, suspecters };
+}
+
+function readSuspecters(reader: Reader): readonly NodeId[] {
+  const suspecters = Array.from({ length: reader.u8() }, () => readName(reader));
+  const isSorted = suspecters.every((name, index) => index === 0 || name > (suspecters[index - 1] as string));
+  const isWhole = suspecters.length > 0 && suspecters.length <= SUSPECTERS_MAX;
+  if (!isSorted || !isWhole) throw new MalformedBytes("suspecters that cannot be");
+  return suspecters;
 }
 
 /** A member must always have an incarnation left with which to say that it lives. */
@@ -139,11 +161,11 @@ const INCARNATION_MAX = 2 ** 52;
 export function refuted(own: MemberEntry, said: MemberEntry): MemberEntry {
   const incarnation = Math.max(own.incarnation, said.incarnation) + 1;
   assert(Number.isSafeInteger(incarnation), "incarnations are counted by ones");
-  return { ...own, incarnation };
+  return entryOf({ incarnation, actor: own.actor, isRebuilding: own.isRebuilding }, own.status, own.suspecters);
 }
 
 function readName(reader: Reader): string {
-  const name = textOf(reader.short());
+  const name = reader.shortText();
   if (name === undefined || name === "") throw new MalformedBytes("a member without a name");
   return name;
 }

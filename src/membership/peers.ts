@@ -146,13 +146,9 @@ export class Peers {
     const rememberedBoundUs = peer !== undefined && peer.actor === ping.actor ? peer.boundUs : 0;
     if (peer !== undefined) remember(peer, ping.actor, ping.boundUs);
     const wallMs = this.world.clock.wallMs();
-    return {
-      kind: "pong",
-      ...this.host.present(),
-      wallMs,
-      rememberedBoundUs,
-      gossip: this.members.gossipFor(node, said),
-    };
+    const { actor, boundUs, votes } = this.host.present();
+    const gossip = this.members.gossipFor(node, said);
+    return { kind: "pong", actor, boundUs, wallMs, rememberedBoundUs, votes, gossip };
   }
 
   /** Whether the target answers us; the reply comes in any case. */

@@ -81,11 +81,13 @@ export class Skew {
       this.refusing = undefined;
       return;
     }
-    const heard = [...this.voices.keys()].flatMap((node) =>
-      this.isAlive(node) ? (this.offsetsMs.get(node) ?? []) : [],
-    );
     // Our own clock has a voice too: of three nodes, one that is wrong must not make the other two doubt themselves.
-    const offMs = medianOf([0, ...heard]);
+    const heard = [0];
+    for (const node of this.voices.keys()) {
+      const offsetMs = this.isAlive(node) ? this.offsetsMs.get(node) : undefined;
+      if (offsetMs !== undefined) heard.push(offsetMs);
+    }
+    const offMs = medianOf(heard);
     this.offMs = offMs;
     const isOff = Math.abs(offMs) > this.limits.clockSkewMsMax;
     if (isOff !== (this.refusing !== undefined)) {

@@ -69,11 +69,12 @@ export class HintBook {
 
   /** For whom something is kept, or was too old. */
   counts(): HintCounts[] {
-    const known = [...this.indexes].filter(([, { count, hasExpired }]) => count > 0 || hasExpired);
-    return known.map(([node, { count, bytes, oldest, hasExpired }]) => ({
-      ...{ node, hints: count, bytes, hasExpired },
-      oldestAgeMs: oldest === undefined ? undefined : this.ageMs(oldest),
-    }));
+    const counts: HintCounts[] = [];
+    for (const [node, { count, bytes, oldest, hasExpired }] of this.indexes) {
+      const oldestAgeMs = oldest === undefined ? undefined : this.ageMs(oldest);
+      if (count > 0 || hasExpired) counts.push({ node, hints: count, bytes, hasExpired, oldestAgeMs });
+    }
+    return counts;
   }
 
   /** Keeps each state for an owner; `onDone` tells which of them are durable. */

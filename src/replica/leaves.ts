@@ -11,12 +11,23 @@
  * A partition's leaves are made with its first row.
  */
 import { assert } from "../base/assert.js";
-import { asBuffer, equalBytes } from "../base/bytes.js";
+import { equalBytes } from "../base/bytes.js";
+import { wordAt } from "../base/short-bytes.js";
 import type { Limits } from "../config.js";
 import type { NodeId } from "../ports.js";
 import type { TokenBlock } from "../wire/sync-messages.js";
 import { partitionOfRow, placementOfRow, TOKEN_BITS, TOKEN_OFFSET } from "./rows.js";
-import { addRecord, addSum, addSumAt, newSum, SUM_WORDS, type Sum, subtractSum, takeRecord } from "./sums.js";
+import {
+  addRecord,
+  addSum,
+  addSumAt,
+  isNothing,
+  newSum,
+  SUM_WORDS,
+  type Sum,
+  subtractSum,
+  takeRecord,
+} from "./sums.js";
 import type { Owners } from "./votes.js";
 
 /** More for one partition would make the record of it on disk long. */
@@ -125,12 +136,13 @@ export class Leaves {
 
   /** The first of a placement's leaves `first` to `end` - 1 that is not as given (none given: empty). */
   firstOther(placement: number, first: number, end: number, sums: ReadonlyMap<number, Sum>): number | undefined {
-    for (let leaf = first; leaf < end; leaf++) {
-      const { leaves } = this.at(placement, Math.floor(leaf / this.perPartition));
-      const [index, given] = [leaf % this.perPartition, sums.get(leaf)];
-      if (leaves === undefined && given === undefined) continue;
-      for (let word = 0; word < SUM_WORDS; word++) {
-        if ((leaves?.[index * SUM_WORDS + word] ?? 0) !== (given?.[word] ?? 0)) return leaf;
+    const { perPartition } = this;
+    for (let leaf = first; leaf < end; ) {
+      const partition = Math.floor(leaf / perPartition);
+      const { leaves } = this.at(placement, partition);
+      const base = partition * perPartition;
+      for (const until = Math.min(end, base + perPartition); leaf < until; leaf++) {
+        if (!isSum(sums.get(leaf), leaves, (leaf - base) * SUM_WORDS)) return leaf;
       }
     }
     return undefined;
@@ -139,7 +151,7 @@ export class Leaves {
   /** Which leaf of its partition a row, or a position, belongs to. */
   leafOfRow(row: Uint8Array): number {
     if (this.bits === 0) return 0;
-    const high = asBuffer(row).readUInt32BE(TOKEN_OFFSET);
+    const high = wordAt(row, TOKEN_OFFSET);
     return ((high << this.partitionBits) >>> 0) >>> (32 - this.bits);
   }
 
@@ -187,6 +199,13 @@ export class Leaves {
     this.peers.set(peer, sum);
     return sum;
   }
+}
+
+/** Whether the words of a leaf that begin at `at` are such a sum; what is not there is the sum of no rows. */
+function isSum(given: Sum | undefined, leaves: Uint32Array | undefined, at: number): boolean {
+  if (given === undefined) return leaves === undefined || isNothing(leaves, at);
+  for (let word = 0; word < SUM_WORDS; word++) if ((leaves?.[at + word] ?? 0) !== given[word]) return false;
+  return true;
 }
 
 /** Words that are not there are zeros. */

@@ -9,6 +9,7 @@
  * As all that leaves a node, pages speak of durable rows alone.
  */
 import { compareBytes, MalformedBytes } from "../base/bytes.js";
+import { copyOf } from "../base/short-bytes.js";
 import { type Row, StorageDamage } from "../ports.js";
 import type { Scan, ScannedKey, ScanPage } from "../wire/messages.js";
 import { partitionTokens } from "./merkle.js";
@@ -108,7 +109,7 @@ export class Pages {
     const lattice = latticeOf(bucket);
     try {
       const isDead = lattice.isDead(lattice.decode(stateOfRecord(row, record)), mint.nowMs());
-      return isDead ? undefined : { row, digest: Uint8Array.from(digestOfRecord(record)) };
+      return isDead ? undefined : { row, digest: copyOf(digestOfRecord(record)) };
     } catch (error) {
       if (!(error instanceof StorageDamage) && !(error instanceof MalformedBytes)) throw error;
       this.onDamaged(row);

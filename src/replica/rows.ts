@@ -12,8 +12,9 @@
  * two counters moving alike would cancel out.) It is stored before the state.
  */
 import { assert } from "../base/assert.js";
-import { asBuffer, equalBytes, NO_BYTES, utf8, Writer } from "../base/bytes.js";
+import { asBuffer, NO_BYTES, Writer } from "../base/bytes.js";
 import { DIGEST_BYTES, hash128 } from "../base/hash.js";
+import { wordAt } from "../base/short-bytes.js";
 import { type Storage, StorageDamage, type Write } from "../ports.js";
 
 /** The first byte of every storage key: what a node keeps of itself, its rows, hints for others, the sums of its rows. */
@@ -23,6 +24,8 @@ export const SPACE = { self: 0, rows: 1, hints: 2, trees: 3 } as const;
 export const ALL_ROWS = { from: Uint8Array.of(SPACE.rows), to: Uint8Array.of(SPACE.rows + 1) };
 
 const DIGEST_SEED = 0x6d75726d;
+/** Of one row after the other. */
+const digested = new Writer(512);
 export const TOKEN_OFFSET = 2;
 export const TOKEN_BITS = 64;
 const BUCKET_OFFSET = TOKEN_OFFSET + 8;
@@ -45,9 +48,9 @@ export function orderedToken(token: bigint): bigint {
 }
 
 export function encodeRow(address: RowAddress): Uint8Array {
-  const bucket = utf8(address.bucket);
+  const { bucket } = address;
   const writer = new Writer(BUCKET_OFFSET + 3 + bucket.length + address.key.length + address.sort.length);
-  writer.u8(SPACE.rows).u8(address.placement).u64(address.token).short(bucket);
+  writer.u8(SPACE.rows).u8(address.placement).u64(address.token).shortText(bucket);
   return writer.u16(address.key.length).raw(address.key).raw(address.sort).finish();
 }
 
@@ -72,9 +75,8 @@ export function tokenOfRow(row: Uint8Array): bigint {
 
 /** The position where the rows of `bucket` with this token begin. Positions compare with rows as rows do. */
 export function positionAt(placement: number, token: bigint, bucket: string): Uint8Array {
-  const name = utf8(bucket);
-  const writer = new Writer(BUCKET_OFFSET + 1 + name.length).u8(SPACE.rows).u8(placement).u64(token);
-  return writer.short(name).finish();
+  const writer = new Writer(BUCKET_OFFSET + 1 + bucket.length).u8(SPACE.rows).u8(placement).u64(token);
+  return writer.shortText(bucket).finish();
 }
 
 /** The position just behind a row. */
@@ -94,7 +96,7 @@ export function placementOfRow(row: Uint8Array): number {
 /** The partition of a row among `partitions`, a power of two: the top bits of its token. */
 export function partitionOfRow(row: Uint8Array, partitions: number): number {
   const bits = 31 - Math.clz32(partitions);
-  return bits === 0 ? 0 : asBuffer(row).readUInt32BE(TOKEN_OFFSET) >>> (32 - bits);
+  return bits === 0 ? 0 : wordAt(row, TOKEN_OFFSET) >>> (32 - bits);
 }
 
 /** Storage bounds of the rows of one placement with tokens `from` to `to`, both included. */
@@ -126,7 +128,7 @@ export function digestOfRecord(record: Uint8Array): Uint8Array {
 /** The state in a record. Throws StorageDamage when the record is not what was written under this address. */
 export function stateOfRecord(row: Uint8Array, record: Uint8Array): Uint8Array {
   const state = record.subarray(DIGEST_BYTES);
-  if (record.length <= DIGEST_BYTES || !equalBytes(digestOfRecord(record), rowDigest(row, state))) {
+  if (record.length <= DIGEST_BYTES || !beginsWith(record, rowDigest(row, state))) {
     throw new StorageDamage("a stored row does not match its checksum");
   }
   return state;
@@ -166,6 +168,13 @@ export function isRow(row: Uint8Array): boolean {
   return row.length >= bucketEnd + 2 + asBuffer(row).readUInt16BE(bucketEnd);
 }
 
+function beginsWith(record: Uint8Array, digest: Uint8Array): boolean {
+  for (let index = 0; index < DIGEST_BYTES; index++) if (record[index] !== digest[index]) return false;
+  return true;
+}
+
 function rowDigest(row: Uint8Array, state: Uint8Array): Uint8Array {
-  return hash128(DIGEST_SEED, new Writer(4 + row.length + state.length).long(row).raw(state).finish());
+  const digest = hash128(DIGEST_SEED, digested.long(row).raw(state).finish());
+  digested.clear();
+  return digest;
 }

@@ -11,7 +11,7 @@
  * draws anew: a difference may be seen a round later, and is not lost.
  */
 import { assert } from "../base/assert.js";
-import { asBuffer } from "../base/bytes.js";
+import { wordAt } from "../base/short-bytes.js";
 import { SUM_DIGEST_BYTES } from "../wire/sync-messages.js";
 
 /** Four words of digest, then how many rows. */
@@ -81,6 +81,5 @@ export function digestOfSum(sum: Sum): Uint8Array {
 
 function xorDigest(sum: Sum, record: Uint8Array): void {
   assert(record.length >= DIGEST_WORDS * 4, "a record begins with its digest");
-  const bytes = asBuffer(record);
-  for (let word = 0; word < DIGEST_WORDS; word++) sum[word] = (sum[word] as number) ^ bytes.readUInt32BE(4 * word);
+  for (let word = 0; word < DIGEST_WORDS; word++) sum[word] = (sum[word] as number) ^ wordAt(record, 4 * word);
 }

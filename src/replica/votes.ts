@@ -13,6 +13,7 @@
  * lapses with that actor.
  */
 import { MalformedBytes, NO_BYTES, Reader, Writer } from "../base/bytes.js";
+import { copyOf } from "../base/short-bytes.js";
 import type { Limits } from "../config.js";
 import type { Actor } from "../lattice/stamp.js";
 import type { Cancel, NodeId, World } from "../ports.js";
@@ -20,6 +21,7 @@ import { ownRecord, partitionOfRow, placementOfRow, readOwnRecord, SPACE } from 
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("votes").finish();
 const RECORD_FORMAT = 1;
+const NO_BITMAPS: readonly Uint8Array[] = [];
 
 /** Who owns what, as the layout says; see membership/ring.ts. */
 export interface Owners {
@@ -85,7 +87,7 @@ export class Votes {
 
   /** For a Pong and a sync's answer: nothing while nothing rebuilds. */
   bitmaps(): readonly Uint8Array[] {
-    return this.missing === 0 ? [] : this.durable;
+    return this.missing === 0 ? NO_BITMAPS : this.durable;
   }
 
   bitmap(placement: number): Uint8Array {
@@ -208,5 +210,5 @@ function readRecord(bytes: Uint8Array | undefined, actor: Actor, blank: Uint8Arr
   const reader = new Reader(bytes);
   if (reader.u8() !== RECORD_FORMAT) throw new MalformedBytes("the record of votes is of another format");
   if (reader.u64() !== actor || reader.u8() !== blank.length) return undefined;
-  return blank.map(() => Uint8Array.from(reader.long()));
+  return blank.map(() => copyOf(reader.long()));
 }

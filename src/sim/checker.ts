@@ -86,7 +86,7 @@ export class Checker {
 
   /** An operation begins, at a node of this datacenter. */
   begin(key: number, name: string, level: Level, datacenter?: string): Ticket {
-    const parts = [...this.partsOf(key, level, datacenter)];
+    const parts = this.partsOf(key, level, datacenter);
     return { key, name, parts, floor: this.floorOf(key, parts) };
   }
 
@@ -105,9 +105,10 @@ export class Checker {
   /** `seen`: the context that the write carried. */
   onWritten(ticket: Ticket, value: string | undefined, context: Context, seen: Context): void {
     const stamp = lastStampOf(context) as Stamp;
-    this.onValue(ticket, stamp, value ?? GONE);
-    if (this.acknowledged.has(idOf(stamp))) this.violate(ticket, "two writes have one stamp", stamp);
-    this.acknowledged.add(idOf(stamp));
+    const id = idOf(stamp);
+    this.onValue(ticket, stamp, id, value ?? GONE);
+    if (this.acknowledged.has(id)) this.violate(ticket, "two writes have one stamp", stamp);
+    this.acknowledged.add(id);
     if (!isBelow(lastStampOf(seen), stamp)) this.violate(ticket, "acknowledged below its own context", stamp);
     if (isBelow(stamp, ticket.floor)) this.violate(ticket, "acknowledged below what was there", stamp);
     this.onHeld(ticket, stamp);
@@ -124,8 +125,9 @@ export class Checker {
     if (stamp === undefined) return;
     const [content] = contents;
     const value = content === undefined ? GONE : Buffer.from(content.value).toString();
-    this.onValue(ticket, stamp, value);
-    if (judge !== undefined) this.onJudged(ticket, stamp, value, judge);
+    const id = idOf(stamp);
+    this.onValue(ticket, stamp, id, value);
+    if (judge !== undefined) this.onJudged(ticket, stamp, value, `${id} ${judge}`);
     if (isMended) this.onHeld(ticket, stamp);
   }
 
@@ -149,23 +151,24 @@ export class Checker {
   }
 
   /** Of whom a level means how many. */
-  private *partsOf(key: number, level: Level, datacenter: string | undefined): Generator<Part> {
-    const local = [...this.localPartsOf(key, level, datacenter)];
+  private partsOf(key: number, level: Level, datacenter: string | undefined): Part[] {
+    const local = this.localPartsOf(key, level, datacenter);
     // Whoever holds it in some datacenter holds it among all.
     const inAll = local.reduce((sum, { count }) => sum + count, 0);
-    yield { among: ALL, count: Math.max(inAll, countOf(level, this.replication)) };
-    yield* local;
+    return [{ among: ALL, count: Math.max(inAll, countOf(level, this.replication)) }, ...local];
   }
 
-  private *localPartsOf(key: number, level: Level, datacenter: string | undefined): Generator<Part> {
+  private localPartsOf(key: number, level: Level, datacenter: string | undefined): Part[] {
+    const parts: Part[] = [];
     for (const [name, { number }] of this.historyOf(key).owners) {
       const isHome = name === datacenter;
       if (name === ALL) continue;
-      if (level === "ALL") yield { among: name, count: number };
+      if (level === "ALL") parts.push({ among: name, count: number });
       if (level === "EACH_QUORUM" || (level === "LOCAL_QUORUM" && isHome))
-        yield { among: name, count: majorityOf(number) };
-      if (level === "LOCAL_ONE" && isHome) yield { among: name, count: 1 };
+        parts.push({ among: name, count: majorityOf(number) });
+      if (level === "LOCAL_ONE" && isHome) parts.push({ among: name, count: 1 });
     }
+    return parts;
   }
 
   /** The highest stamp that some of any so many must hold. */
@@ -193,9 +196,8 @@ export class Checker {
     return this.historyOf(key).owners.get(among) as Owners;
   }
 
-  private onValue(ticket: Ticket, stamp: Stamp, value: string): void {
+  private onValue(ticket: Ticket, stamp: Stamp, id: string, value: string): void {
     const { values, attempted, expiring } = this.historyOf(ticket.key);
-    const id = idOf(stamp);
     const known = values.get(id);
     if ((this.stamped.get(id) ?? ticket.key) !== ticket.key) this.violate(ticket, "two keys have one stamp", stamp);
     this.stamped.set(id, ticket.key);
@@ -207,10 +209,9 @@ export class Checker {
     }
   }
 
-  /** What has expired by one clock does not come back by it. */
-  private onJudged(ticket: Ticket, stamp: Stamp, value: string, judge: string): void {
+  /** What has expired by one clock does not come back by it. `judged`: the stamp, and who judged it. */
+  private onJudged(ticket: Ticket, stamp: Stamp, value: string, judged: string): void {
     const { expired } = this.historyOf(ticket.key);
-    const judged = `${idOf(stamp)} ${judge}`;
     if (value === GONE) expired.add(judged);
     else if (expired.has(judged)) this.violate(ticket, `read what had expired: ${value}`, stamp);
   }

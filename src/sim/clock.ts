@@ -14,7 +14,7 @@ import { Heap } from "../base/heap.js";
 import type { Cancel, Clock } from "../ports.js";
 
 /** Something to happen; only the clocks look into it. */
-interface Event {
+export interface Event {
   atMs: number;
   sequence: number;
   /** Undefined once cancelled; the event then passes without a trace. */

@@ -88,8 +88,7 @@ export class SimDisk {
 
   /** An operator copies all that is durable. */
   copy(): void {
-    const keys = this.rows.keys("", LAST_KEY, Number.POSITIVE_INFINITY);
-    this.backup = keys.map((mapKey) => this.rows.get(mapKey) as Row);
+    this.backup = this.rows.range("", LAST_KEY, Number.POSITIVE_INFINITY).map(({ row }) => row);
   }
 
   get hasCopy(): boolean {
@@ -124,16 +123,15 @@ export class SimDisk {
 
   /** The keys of a range, readable or not. */
   keys(from: Uint8Array, to: Uint8Array, rowsMax: number): Uint8Array[] {
-    const keys = this.rows.keys(bytesToMapKey(from), bytesToMapKey(to), rowsMax);
-    return keys.map((mapKey) => (this.rows.get(mapKey) as Row).key);
+    return this.rows.range(bytesToMapKey(from), bytesToMapKey(to), rowsMax).map(({ row }) => row.key);
   }
 
   scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[] {
     const rows: Row[] = [];
     let bytes = 0;
-    for (const mapKey of this.rows.keys(bytesToMapKey(from), bytesToMapKey(to), rowsMax)) {
+    for (const { mapKey, row } of this.rows.range(bytesToMapKey(from), bytesToMapKey(to), rowsMax)) {
       if (bytes >= bytesMax) break;
-      const row = this.readable(mapKey) as Row;
+      this.failIfDamaged(mapKey);
       rows.push(row);
       bytes += row.value.length;
     }
@@ -165,7 +163,12 @@ export class SimDisk {
   }
 
   private readable(mapKey: string): Row | undefined {
-    if (!this.damaged.has(mapKey)) return this.rows.get(mapKey);
+    this.failIfDamaged(mapKey);
+    return this.rows.get(mapKey);
+  }
+
+  private failIfDamaged(mapKey: string): void {
+    if (this.damaged.size === 0 || !this.damaged.has(mapKey)) return;
     throw new StorageDamage(`damaged row ${Buffer.from(mapKey, "latin1").toString("hex")}`);
   }
 

@@ -144,19 +144,16 @@ interface Mix {
 function drawOperation(random: Random, shape: Shape, mix: Mix): Operation {
   const isRead = happens(random, mix.readShare);
   const kind = isRead ? "read" : happens(random, mix.deleteShare) ? "delete" : "put";
-  const asked = {
-    kind,
-    client: below(random, CLIENTS),
-    node: below(random, shape.nodes),
-    retries: mix.retries,
-    key: below(random, mix.keys),
-    level: isRead ? pick(random, mix.levels.filter(isOfReads)) : pick(random, mix.levels),
-    deadlineMs: pick(random, [100, 1000, 2000, 2000]),
-  } as const;
+  const client = below(random, CLIENTS);
+  const node = below(random, shape.nodes);
+  const key = below(random, mix.keys);
+  const level = isRead ? pick(random, mix.levels.filter(isOfReads)) : pick(random, mix.levels);
+  const deadlineMs = pick(random, [100, 1000, 2000, 2000]);
   const isCareful = happens(random, mix.carefulShare);
   const expires = kind === "put" && happens(random, mix.ttlShare);
   const ttlMs = expires ? between(random, 100, 5 * SECOND_MS) : undefined;
-  return { ...asked, isAware: isCareful, mend: isCareful, ttlMs };
+  const { retries } = mix;
+  return { kind, client, node, retries, key, level, deadlineMs, isAware: isCareful, mend: isCareful, ttlMs };
 }
 
 function isOfReads(level: Level): boolean {

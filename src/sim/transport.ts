@@ -16,10 +16,11 @@
  */
 import { assert } from "../base/assert.js";
 import { fraction, type Random } from "../base/random.js";
+import { copyOf } from "../base/short-bytes.js";
 import { DEFAULT_LIMITS } from "../config.js";
 import type { Lane, NodeId, Transport } from "../ports.js";
 import { LaneQueue, laneBytes } from "../wire/lane-queue.js";
-import type { SimClock } from "./clock.js";
+import type { Event, SimClock } from "./clock.js";
 
 /** What the network does to packets. Rates are from 0 to 1. */
 export interface Weather {
@@ -156,13 +157,13 @@ export class SimNetwork {
       this.lose(packet.frames);
       return;
     }
-    this.clock.after(this.delayMs(packet), () => this.arrive(packet));
+    this.clock.schedule(new Arrival(this, packet), this.delayMs(packet));
     if (!this.happens(this.weather.duplicateRate)) return;
     this.statistics.duplicated += packet.frames.length;
-    this.clock.after(this.delayMs(packet), () => this.arrive(packet));
+    this.clock.schedule(new Arrival(this, packet), this.delayMs(packet));
   }
 
-  private arrive(packet: Packet): void {
+  arrive(packet: Packet): void {
     if (packet.to.isClosed || packet.from.isSilenced || this.isCut(packet)) {
       this.lose(packet.frames);
       return;
@@ -187,7 +188,10 @@ export class SimNetwork {
       return;
     }
     this.statistics.delivered += packet.frames.length;
-    packet.to.deliver(packet.from.node, packet.frames.map(copyOf));
+    packet.to.deliver(
+      packet.from.node,
+      packet.frames.map((frame) => copyOf(frame)),
+    );
   }
 
   private delayMs({ from, to }: Packet): number {
@@ -211,10 +215,18 @@ export class SimNetwork {
   }
 }
 
-function copyOf(frame: Uint8Array): Uint8Array {
-  const copy = Buffer.allocUnsafe(frame.length);
-  copy.set(frame);
-  return copy;
+/** A packet on its way: the commonest of all events, and none that can be cancelled. */
+class Arrival implements Event {
+  atMs = 0;
+  sequence = 0;
+  constructor(
+    private readonly network: SimNetwork,
+    private readonly packet: Packet,
+  ) {}
+
+  run(): void {
+    this.network.arrive(this.packet);
+  }
 }
 
 /** One packet for each pair of sender and receiver, in order of arrival. */
@@ -232,7 +244,7 @@ function joined(packets: readonly Packet[]): Packet[] {
 class SimPort implements Transport {
   private readonly queues = new Map<NodeId, LaneQueue>();
   /** Those with frames of the present turn, in the order of their first. */
-  private readonly queued = new Map<NodeId, LaneQueue>();
+  private queued: { readonly to: NodeId; readonly queue: LaneQueue }[] = [];
   private receiver: ((from: NodeId, frames: readonly Uint8Array[]) => void) | undefined;
   isClosed = false;
   /** True once not even what was sent before the crash arrives any more. */
@@ -248,7 +260,7 @@ class SimPort implements Transport {
     assert(bytes.length > 0, "a frame holds at least one byte");
     if (this.isClosed) return;
     const queue = this.queues.get(to) ?? this.open(to);
-    this.queued.set(to, queue);
+    if (!this.queued.some((each) => each.queue === queue)) this.queued.push({ to, queue });
     if (!queue.push(bytes, lane)) this.network.statistics.lost++;
   }
 
@@ -258,14 +270,14 @@ class SimPort implements Transport {
   }
 
   release(): void {
-    if (this.queued.size === 0) return;
+    if (this.queued.length === 0) return;
     // Nothing is sent while frames depart.
-    for (const [to, queue] of this.queued) {
+    for (const { to, queue } of this.queued) {
       queue.release();
       // No line is too thin here: what had room leaves, in the order of lanes.
       this.network.depart(this, to, queue.take(Number.POSITIVE_INFINITY));
     }
-    this.queued.clear();
+    this.queued = [];
   }
 
   private open(to: NodeId): LaneQueue {
@@ -282,6 +294,6 @@ class SimPort implements Transport {
     this.isClosed = true;
     this.isSilenced = !lastWordsArrive;
     this.queues.clear();
-    this.queued.clear();
+    this.queued = [];
   }
 }

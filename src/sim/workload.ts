@@ -114,10 +114,9 @@ export class Workload {
     if (value === undefined || operation.ttlMs !== undefined) checker.onVanish(operation.key, cluster.clock.wallMs());
     const seen = operation.isAware ? this.seen.get(sessionOf(operation)) : undefined;
     const context = seen === undefined ? EMPTY_CONTEXT : contextUpTo(seen);
-    const request = {
-      ...{ bucket: BUCKET, key: keyOf(operation), op: this.opOf(operation, value) },
-      ...{ context, level: operation.level, deadlineMs: operation.deadlineMs },
-    };
+    const { level, deadlineMs } = operation;
+    const op = this.opOf(operation, value);
+    const request = { bucket: BUCKET, key: keyOf(operation), op, context, level, deadlineMs };
     const done = this.expect(operation, ticket, node, time);
     cluster.member(node).write(request, (outcome) => {
       if (outcome.ok) {

@@ -8,6 +8,7 @@
  * its rows by the same reading.
  */
 import { bytesToMapKey } from "../base/bytes.js";
+import { copyOf } from "../base/short-bytes.js";
 import type { NodeId } from "../ports.js";
 import { digestOfRecord, partitionOfRow, rowBounds, TOKEN_BITS, tokenOfRow } from "../replica/rows.js";
 import { readSlice } from "../replica/slice.js";
@@ -118,7 +119,7 @@ export class Blocks {
     // One token has no parts: its rows are listed, however many.
     if (countOf(sum) > reading.listedMax && parts.length > 1) reading.rows = undefined;
     if (reading.rows === undefined) return;
-    const listed = { row, digest: Uint8Array.from(digestOfRecord(record)), young: isYoung(this.parts, row, record) };
+    const listed = { row, digest: copyOf(digestOfRecord(record)), young: isYoung(this.parts, row, record) };
     reading.rows.set(bytesToMapKey(row), listed);
   }
 }

@@ -7,7 +7,9 @@
  * have waited long enough to the second, and what all agreed on twice is
  * forgotten, here last of all: a row that another owner still holds is met again.
  */
+
 import { jitter } from "../base/random.js";
+import { copyOf } from "../base/short-bytes.js";
 import { type Cancel, type NodeId, type Row, StorageDamage } from "../ports.js";
 import { carriersGoneAfterMs } from "../replica/carriers.js";
 import type { Reaper } from "../replica/reaper.js";
@@ -76,7 +78,7 @@ export class Reaping {
       const owners = ring.ownersOf(placementOfRow(row), partitionOfRow(row, ring.partitions));
       if (owners[0] !== ring.self || !this.isDead(row, record)) continue;
       this.deadRows++;
-      if (owners.every(isAlive)) candidates.push({ row, digest: Uint8Array.from(digestOfRecord(record)), owners });
+      if (owners.every(isAlive)) candidates.push({ row, digest: copyOf(digestOfRecord(record)), owners });
     }
     return candidates;
   }

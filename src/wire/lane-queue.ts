@@ -10,7 +10,7 @@
  * datagram may be, and no lane takes the room of another. Pure.
  */
 import type { Limits } from "../config.js";
-import { LANES, type Lane } from "../ports.js";
+import type { Lane } from "../ports.js";
 
 class WaitingFrames {
   private frames: Uint8Array[] = [];
@@ -21,16 +21,19 @@ class WaitingFrames {
   bytes = 0;
 
   /** `frameBytes` is what each frame costs beside its own bytes. */
-  constructor(private readonly frameBytes: number) {}
+  constructor(
+    private readonly bytesMax: number,
+    private readonly frameBytes: number,
+  ) {}
 
   get mayLeave(): boolean {
     return this.first < this.released;
   }
 
-  /** Whether it finds room below `bytesMax`. */
-  push(frame: Uint8Array, bytesMax: number): boolean {
+  /** Whether it finds room. */
+  push(frame: Uint8Array): boolean {
     const bytes = this.frameBytes + frame.length;
-    if (this.bytes + bytes > bytesMax) return false;
+    if (this.bytes + bytes > this.bytesMax) return false;
     this.frames.push(frame);
     this.bytes += bytes;
     return true;
@@ -52,7 +55,7 @@ class WaitingFrames {
     this.bytes -= bytes;
     // Only when as many are gone as are left: so each frame is moved once at most.
     if (this.first > 0 && 2 * this.first >= this.frames.length) {
-      this.frames = this.frames.slice(this.first);
+      this.frames = this.first === this.frames.length ? [] : this.frames.slice(this.first);
       this.released -= this.first;
       this.first = 0;
     }
@@ -74,36 +77,39 @@ export function laneBytes(limits: Pick<Limits, "controlQueueBytesMax" | "peerQue
 }
 
 export class LaneQueue {
-  private readonly lanes: Readonly<Record<Lane, WaitingFrames>>;
+  private readonly control: WaitingFrames;
+  private readonly small: WaitingFrames;
+  private readonly bulk: WaitingFrames;
 
   /** `frameBytes` is what each frame costs beside its own bytes. */
-  constructor(
-    private readonly bytesMax: Readonly<Record<Lane, number>>,
-    frameBytes: number,
-  ) {
-    const [control, small, bulk] = [0, 0, 0].map(() => new WaitingFrames(frameBytes));
-    this.lanes = { control, small, bulk } as Record<Lane, WaitingFrames>;
+  constructor({ control, small, bulk }: Readonly<Record<Lane, number>>, frameBytes: number) {
+    this.control = new WaitingFrames(control, frameBytes);
+    this.small = new WaitingFrames(small, frameBytes);
+    this.bulk = new WaitingFrames(bulk, frameBytes);
   }
 
   /** Whether there was room for it. */
   push(frame: Uint8Array, lane: Lane): boolean {
-    return this.lanes[lane].push(frame, this.bytesMax[lane]);
+    if (lane === "control") return this.control.push(frame);
+    return lane === "small" ? this.small.push(frame) : this.bulk.push(frame);
   }
 
   /** What is queued now may leave. */
   release(): void {
-    for (const lane of LANES) this.lanes[lane].release();
+    this.control.release();
+    this.small.release();
+    this.bulk.release();
   }
 
   /** Whether something that was released waits. */
   get mayLeave(): boolean {
-    return LANES.some((lane) => this.lanes[lane].mayLeave);
+    return this.control.mayLeave || this.small.mayLeave || this.bulk.mayLeave;
   }
 
   /** Takes released frames in the order of lanes, until they come to `bytesMax`, and a frame of bulk at least. */
   take(bytesMax: number): Uint8Array[] {
     const frames: Uint8Array[] = [];
-    const { control, small, bulk } = this.lanes;
+    const { control, small, bulk } = this;
     let leftBytes = bytesMax - control.take(bytesMax, frames);
     leftBytes -= small.take(leftBytes, frames);
     bulk.take(Math.max(1, leftBytes), frames);
@@ -112,6 +118,6 @@ export class LaneQueue {
 
   /** Forgets everything; returns how many frames that were. */
   clear(): number {
-    return LANES.reduce((count, lane) => count + this.lanes[lane].clear(), 0);
+    return this.control.clear() + this.small.clear() + this.bulk.clear();
   }
 }
