@@ -118,8 +118,6 @@ class WritePath {
     this.view = this.viewOf(state);
     if (votes) this.tally.onAcknowledged(minter);
     else this.onUncounted(minter, NO_VOTE, true);
-    // Where the change came to nothing there is nothing to tell.
-    if (state.length === 0) return this.answer();
     const others = this.owners.filter(({ node }) => node !== minter);
     this.askAll({ row: this.row, state, bornAtUs }, others);
     this.judge();
@@ -130,8 +128,7 @@ class WritePath {
     const { op, bucket } = this.request;
     if (op.kind === "put" || op.kind === "delete") return undefined;
     const lattice = this.parts.latticeOf(bucket);
-    const present = state.length === 0 ? lattice.bottom : lattice.decode(state);
-    return lattice.view(present, this.parts.mint.nowMs());
+    return lattice.view(lattice.decode(state), this.parts.mint.nowMs());
   }
 
   private askAll(entry: Entry, owners: readonly Owner[]): void {

@@ -11,7 +11,7 @@
  *
  * Only an owner that votes mints: one that rebuilds may lack what it minted itself.
  */
-import { equalBytes, MalformedBytes, NO_BYTES } from "../base/bytes.js";
+import { equalBytes, MalformedBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import { highestTimeUs } from "../lattice/context.js";
 import type { AnyLattice } from "../lattice/registry.js";
@@ -139,7 +139,8 @@ class Changing {
     const refusal = lattice.accepts(wish.op.kind) ? lattice.refusal(ground.state, change, limits) : MISMATCH;
     if (refusal !== undefined) return this.onResult({ status: "refused", ...refusal });
     const after = lattice.mutate(ground.state, change);
-    const state = after === lattice.bottom ? NO_BYTES : lattice.encode(after);
+    // Its dot is in it: what was changed is never bottom.
+    const state = lattice.encode(after);
     const seen = lattice.seenBy(after, change);
     this.commit(ground, after, state, (votes) => {
       this.onResult({ status: "minted", votes, state, bornAtUs: ground.bornAtUs, seen });

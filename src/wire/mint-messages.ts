@@ -30,7 +30,7 @@ export interface Minted {
   readonly status: "minted";
   /** Whether the minter counts towards a level still. */
   readonly votes: boolean;
-  /** The row's whole state, to be merged by all other owners; empty when there is nothing to tell them. */
+  /** The row's whole state, to be merged by all other owners. */
   readonly state: Uint8Array;
   readonly bornAtUs: number;
   /** What the client has seen now. */
