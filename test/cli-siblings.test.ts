@@ -58,8 +58,10 @@ test("siblings are shown side by side, with what to do, and are exit code 6", as
 
 test("a value is cut between two characters as a reader sees them", () => {
   const family = "👨‍👩‍👧";
-  assert.equal(cut(`${family}${family}${family}`, 3), `${family}${family}${family}`);
-  assert.equal(cut(`${family}${family}${family}`, 2), `${family}…`);
+  assert.equal(cut(`${family}${family}`, 4), `${family}${family}`);
+  assert.equal(cut(`${family}${family}`, 3), `${family}…`);
+  assert.equal(cut(`${family}${family}${family}`, 4), `${family}…`);
+  assert.equal(cut("日本語", 5), "日本…");
   assert.equal(cut("abcdef", 6), "abcdef");
   assert.equal(cut("abcdefg", 6), "abcde…");
 });

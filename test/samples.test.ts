@@ -1,4 +1,4 @@
-/** The samples of README.md and docs/ run as they stand there, against this checkout. */
+/** The samples of README.md and docs/ run as they stand there, against this checkout: code by Node, commands by a shell. */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,7 +6,10 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import type { ClusterConfig } from "../src/cluster-config.js";
+import { loadClusterFile } from "../src/real/cluster-file.js";
 import { startCluster, type TestCluster } from "../src/testing/start-cluster.js";
+import { MAIN_FILE as MAIN } from "./process-cluster.js";
 import { samples } from "./samples.js";
 
 /** Within the package, so that `murmurdb/…` means this checkout. */
@@ -16,9 +19,14 @@ const STARTED = "http://127.0.0.1:8101";
 
 let cluster: TestCluster;
 
+/** With the buckets of this repository's cluster.yaml. */
+const { buckets } = loadClusterFile(fileURLToPath(new URL("../../cluster.yaml", import.meta.url))) as ClusterConfig;
+const typed = [...buckets].map(([name, { type }]) => [name, { type }] as const);
+
 before(async () => {
-  cluster = await startCluster();
+  cluster = await startCluster({ buckets: Object.fromEntries(typed) });
   mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "murmur"), `#!/bin/sh\nexec "${process.execPath}" "${MAIN}" "$@"\n`, { mode: 0o755 });
 });
 after(async () => {
   await cluster.stop();
@@ -29,8 +37,10 @@ for (const [name, code] of samples()) {
   test(`the sample ${name} runs`, async () => {
     const file = join(folder, name);
     writeFileSync(file, code.replaceAll(STARTED, cluster.urls[0] as string));
-    const { NODE_TEST_CONTEXT: _context, ...env } = process.env;
-    const child = spawn(process.execPath, [file], { env, stdio: ["ignore", "pipe", "pipe"] });
+    const { NODE_TEST_CONTEXT: _context, ...inherited } = process.env;
+    const env = { ...inherited, PATH: `${folder}:${inherited.PATH}`, MURMUR_CONFIG: cluster.file };
+    const [command, ...words] = name.endsWith(".sh") ? ["sh", "-e", file] : [process.execPath, file];
+    const child = spawn(command as string, words, { env, stdio: ["ignore", "pipe", "pipe"] });
     let said = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {

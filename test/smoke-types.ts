@@ -1,6 +1,15 @@
 /** What a TypeScript project says of each way into the package; .ci/smoke has it checked against the packed one. */
 import { type ClusterConfig, DEFAULT_LIMITS, loadClusterFile, type RunningNode, startNode } from "murmurdb";
-import { type GetResult, MurmurClient, SiblingsError, TimeoutError, UnavailableError } from "murmurdb/client";
+import {
+  type ChangeResult,
+  type GetResult,
+  type MapFields,
+  MurmurClient,
+  type ReadResult,
+  SiblingsError,
+  TimeoutError,
+  UnavailableError,
+} from "murmurdb/client";
 import { type ClusterNode, type ClusterOptions, startCluster, type TestCluster } from "murmurdb/testing";
 
 export function start(config: ClusterConfig, onRunning: (running: RunningNode) => void): void {
@@ -58,4 +67,14 @@ export async function store(nodes: readonly string[], signal: AbortSignal): Prom
   } finally {
     await db.close();
   }
+}
+
+export async function change(db: MurmurClient): Promise<number> {
+  const added: ChangeResult<number> = await db.bucket("visits").add("home", -5, { consistency: "ONE" });
+  const { value: tags } = await db.bucket("tags").editSet("ada", { add: ["a"], remove: ["b"] });
+  const edit = { set: { name: "Ada" }, sets: { tags: { add: tags } }, maps: { home: { counters: { keys: 2 } } } };
+  const { context } = await db.bucket("profiles").editMap("ada", edit);
+  const read: ReadResult<MapFields> = await db.bucket("profiles").fields("ada");
+  await db.batch({ writes: [{ bucket: "visits", key: "home", op: { add: 1 }, context }] });
+  return added.value + Object.keys(read.value).length;
 }

@@ -46,11 +46,19 @@ async function runSamples(samples) {
     await Promise.race([once(up.stdout, "data"), ended.then(() => assert.fail(`murmur up has ended:\n${said}`))]);
   }
   try {
-    for (const sample of samples) execFileSync(process.execPath, [sample], { stdio: ["ignore", "pipe", "inherit"] });
+    for (const sample of samples) runSample(sample);
   } finally {
     up.kill("SIGINT");
     await ended;
   }
+}
+
+/** Code by Node, commands by a shell that finds the package's own. */
+function runSample(sample) {
+  const [command, ...words] = sample.endsWith(".sh") ? ["sh", "-e", sample] : [process.execPath, sample];
+  const PATH = `${process.cwd()}/node_modules/.bin:${process.env.PATH}`;
+  const env = { ...process.env, PATH, MURMUR_CONFIG: "node_modules/murmurdb/cluster.yaml" };
+  execFileSync(command, words, { env, stdio: ["ignore", "pipe", "inherit"] });
 }
 
 const samples = process.argv.slice(2).filter((name) => name !== "smoke.mjs");

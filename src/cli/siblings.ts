@@ -33,7 +33,18 @@ export function printSiblings(siblings: readonly Sibling[]): void {
       .map((each) => each.length),
   );
   const room = isTTY ? Math.max(VALUE_CHARACTERS_MIN, columns - widths - 2) : Number.POSITIVE_INFINITY;
-  print(table([head, ...rows.map((row) => [...row.slice(0, 3), cut(row[3] as string, room)])], [0, 2]));
+  print(
+    table(
+      [
+        head,
+        ...rows.map((row) => [
+          ...row.slice(0, 3),
+          Number.isFinite(room) ? cut(row[3] as string, room) : (row[3] as string),
+        ]),
+      ],
+      [0, 2],
+    ),
+  );
 }
 
 /** A value in one line, whatever it is. */
@@ -41,16 +52,28 @@ function text(bytes: Buffer): string {
   return isUtf8(bytes) ? inOneLine(bytes.toString("utf8")) : `base64:${bytes.toString("base64")}`;
 }
 
-/** Cut between two characters as a reader sees them, not inside of one. */
-export function cut(value: string, charactersMax: number): string {
-  if (value.length <= charactersMax) return value;
-  const characters: string[] = [];
+/** Cut between two characters as a reader sees them, not inside of one. Those of East Asia are two columns wide. */
+export function cut(value: string, columnsMax: number): string {
+  if (2 * value.length <= columnsMax) return value;
+  let [kept, columns] = ["", 0];
   for (const { segment } of new Intl.Segmenter().segment(value)) {
-    if (characters.length === charactersMax) return `${characters.slice(0, -1).join("")}…`;
-    characters.push(segment);
+    const width = WIDE.test(segment) ? 2 : 1;
+    if (columns + width > columnsMax) return `${shortened(kept, columns, columnsMax)}…`;
+    kept += segment;
+    columns += width;
   }
   return value;
 }
+
+/** With a column left for the mark that something is missing. */
+function shortened(kept: string, columns: number, columnsMax: number): string {
+  if (columns < columnsMax) return kept;
+  const last = [...new Intl.Segmenter().segment(kept)].at(-1)?.segment ?? "";
+  return kept.slice(0, kept.length - last.length);
+}
+
+const WIDE =
+  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
 
 /** Of a terminal that does not say how wide it is. */
 const COLUMNS = 80;

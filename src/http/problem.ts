@@ -94,12 +94,11 @@ export function overloaded(detail: string): Problem {
 /** The problem that says what `failure` says; `headers` come along. */
 export function problemOf(failure: Failure, headers: readonly string[]): Problem {
   const code = CODE_OF[failure.kind];
-  const detail = code === "too-many-siblings" ? `${failure.detail}; ${DECIDE}` : failure.detail;
+  const detail = code === "too-many-siblings" ? `${failure.detail} (${COMMAND})` : failure.detail;
   return new Problem(code, detail, code === "overloaded" ? [...headers, ...RETRY_AFTER] : headers, failure);
 }
 
-const DECIDE =
-  "GET the key, decide, and PUT with the Murmur-Context of that answer, or run `murmur resolve BUCKET KEY`";
+const COMMAND = "GET and PUT with Murmur-Context; or `murmur resolve BUCKET KEY`, which does both";
 
 /** In seconds: long enough to matter, short enough that a client's patience survives it. */
 const RETRY_AFTER = ["Retry-After", "1"];

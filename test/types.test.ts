@@ -1,0 +1,123 @@
+/** Buckets of siblings, counters, sets and maps on real processes, through the client and the command. */
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { MurmurClient, SiblingsError } from "../src/client/client.js";
+import { ProcessCluster } from "./process-cluster.js";
+
+const LINES = [
+  "durability: os",
+  "buckets:",
+  "  carts: { type: siblings }",
+  "  visits: { type: counter }",
+  "  tags: { type: set }",
+  "  profiles: { type: map }",
+];
+
+let cluster: ProcessCluster;
+let db: MurmurClient;
+
+before(async () => {
+  cluster = await ProcessCluster.create({ nodes: 3, lines: LINES });
+  await cluster.startAll();
+  db = new MurmurClient({ nodes: cluster.ids.map((id) => cluster.url(id)), timeoutMs: 10_000 });
+});
+after(async () => {
+  await db.close();
+  await cluster.close();
+});
+
+const contextOf = (answer: { headers: Record<string, unknown> }) => String(answer.headers["murmur-context"]);
+
+test("what was written side by side stays side by side, at every node, until somebody decides", async () => {
+  const carts = db.bucket("carts");
+  await cluster.put("n1", "carts", "ada", "book");
+  await cluster.put("n2", "carts", "ada", "pen");
+  for (const id of cluster.ids) {
+    const got = await cluster.call("GET", id, "/v1/buckets/carts/keys/ada", undefined, { accept: "application/json" });
+    assert.equal(got.status, 300, id);
+    const { siblings, context } = JSON.parse(String(got.body)) as { siblings: { value: string }[]; context: string };
+    assert.deepEqual(siblings.map(({ value }) => String(Buffer.from(value, "base64"))).sort(), ["book", "pen"]);
+    assert.equal(context, contextOf(got));
+  }
+  await assert.rejects(carts.get("ada", { single: true }), SiblingsError);
+  const { siblings, context } = await carts.get("ada");
+  await carts.put("ada", "late");
+  await carts.put("ada", siblings.map(({ value }) => Buffer.from(value as Uint8Array).toString()).sort(), { context });
+  const { siblings: left } = await carts.get("ada");
+  assert.deepEqual(
+    left.map(({ value }) => value),
+    ["late", ["book", "pen"]],
+  );
+});
+
+test("get shows siblings and resolve puts one in their place", async () => {
+  await cluster.put("n1", "carts", "eve", "book");
+  await cluster.put("n3", "carts", "eve", "pen");
+  const shown = await cluster.command(["get", "carts", "eve"]);
+  assert.equal(shown.code, 6, shown.err);
+  assert.match(shown.out, /^#.*value\n1 .* book\n2 .* pen\n$/);
+  const context = /--pick N --context (\S+)/.exec(shown.err)?.[1] as string;
+  const resolved = await cluster.command(["resolve", "carts", "eve", "--pick", "2", "--context", context, "--trace"]);
+  assert.equal(resolved.code, 0, resolved.err);
+  assert.match(resolved.err, /^resolve carts\/eve through .*\n( {2}n\d .*\n)+/m);
+  assert.deepEqual([String((await cluster.get("n2", "carts", "eve")).body)], ["pen"]);
+});
+
+test("a counter counts exactly, through whichever node", async () => {
+  const visits = db.bucket("visits");
+  await Promise.all(Array.from({ length: 60 }, (_, index) => visits.add("home", index % 3 === 0 ? -1 : 2)));
+  assert.equal((await visits.count("home")).value, 60);
+  assert.equal((await cluster.command(["add", "visits", "home", "-5"])).out, "55\n");
+  for (const id of cluster.ids) {
+    assert.equal(String((await cluster.get(id, "visits", "home")).body), '{"value":55}');
+  }
+  const put = await cluster.put("n1", "visits", "home", "7");
+  assert.deepEqual([put.status, (JSON.parse(String(put.body)) as { code: string }).code], [409, "type-mismatch"]);
+  await visits.delete("home");
+  assert.deepEqual((await visits.count("home")).value, 0);
+});
+
+test("a set adds and removes, and a map changes its fields at once", async () => {
+  const tags = db.bucket("tags");
+  assert.deepEqual((await tags.addTo("ada", ["red", "blue", "blue"])).value, ["blue", "red"]);
+  assert.equal((await cluster.command(["set", "add", "tags", "ada", "green"])).code, 0);
+  const { context } = await tags.elements("ada");
+  await tags.addTo("ada", "red");
+  // The context saw the first "red" and not the second one: the add wins.
+  assert.deepEqual((await tags.removeFrom("ada", ["red", "blue"], { context })).value, ["green", "red"]);
+  assert.deepEqual((await tags.removeFrom("ada", ["red", "green"])).value, []);
+  assert.equal((await tags.elements("ada")).found, false);
+
+  const profiles = db.bucket("profiles");
+  const edit = { set: { name: { first: "Ada" } }, counters: { logins: 2 }, sets: { tags: { add: ["x"] } } };
+  const fields = { name: { first: "Ada" }, logins: 2, tags: ["x"] };
+  assert.deepEqual((await profiles.editMap("ada", { ...edit, maps: { home: { set: { city: "London" } } } })).value, {
+    ...fields,
+    home: { city: "London" },
+  });
+  assert.equal((await cluster.command(["map", "add", "profiles", "ada", "logins=3"])).code, 0);
+  assert.equal((await cluster.command(["map", "remove", "profiles", "ada", "tags", "home"])).code, 0);
+  assert.deepEqual((await profiles.fields("ada")).value, { name: { first: "Ada" }, logins: 5 });
+  await assert.rejects(profiles.editMap("ada", { counters: { name: 1 } }), { code: "type-mismatch" });
+});
+
+test("a batch reads and changes keys of all types", async () => {
+  const { writes } = await db.batch({
+    writes: [
+      { bucket: "visits", key: "batch", op: { add: 3 } },
+      { bucket: "tags", key: "batch", op: { add: ["a"] } },
+      { bucket: "carts", key: "batch", value: "book" },
+      { bucket: "profiles", key: "batch", op: { set: { a: 1 } } },
+    ],
+  });
+  assert.deepEqual(
+    writes.map((write) => (write.ok ? write.value : write.error)),
+    [3, ["a"], undefined, { a: 1 }],
+  );
+  const reads = ["visits", "tags", "carts", "profiles"].map((bucket) => ({ bucket, key: "batch" }));
+  const got = await db.batch({ reads });
+  assert.deepEqual(
+    got.reads.map((read) => read.ok && read.value),
+    [{ value: 3 }, { value: ["a"] }, "book", { value: { a: 1 } }],
+  );
+});
