@@ -5,7 +5,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
-import { ProcessCluster } from "./process-cluster.js";
+import { ProcessCluster, TYPED_BUCKETS } from "./process-cluster.js";
 
 const HEAD = `
 import { MurmurClient, SiblingsError, TimeoutError } from "murmurdb/client";
@@ -25,7 +25,7 @@ const COMPILER_OPTIONS = {
 };
 
 test("the code of docs/client.md type-check without any other types, and run", async () => {
-  const cluster = await ProcessCluster.create({ nodes: 3 });
+  const cluster = await ProcessCluster.create({ nodes: 3, lines: TYPED_BUCKETS });
   try {
     const started = cluster.startAll();
     const folder = join(cluster.folder, "project");

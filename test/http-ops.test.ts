@@ -1,6 +1,7 @@
 /** POST to a counter, a set or a map: what it takes, where it says that a mistake is, and what it answers. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import fc from "fast-check";
 import { DEFAULT_LIMITS } from "../src/config.js";
 import { refused } from "../src/http/json-body.js";
 import { opOf, type PostKind } from "../src/http/op-request.js";
@@ -208,6 +209,27 @@ test("a map and the values in it are 32 levels deep at most", () => {
     if (isTaken) assert.equal((said as Op).kind, "edit-map");
     else assert.match(String(said), /nested deeper than 32 levels$/);
   }
+});
+
+test("whatever JSON comes, it is an operation or a refusal that names its place", () => {
+  const names = fc.constantFrom("add", "remove", "set", "counters", "sets", "maps", "x", "__proto__");
+  const { json } = fc.letrec((tie) => ({
+    json: fc.oneof(
+      { depthSize: "small", withCrossShrink: true },
+      fc.constantFrom(1, -0, 1.5, 2 ** 60, "a", "b", "\ud800", null, true),
+      fc.array(tie("json"), { maxLength: 4 }),
+      fc.dictionary(names, tie("json"), { maxKeys: 4 }),
+    ),
+  }));
+  const kinds = fc.constantFrom<PostKind>("add", "edit-set", "edit-map");
+  fc.assert(
+    fc.property(kinds, json, (kind, body) => {
+      const op = refused(() => opOf(kind, body, "", LIMITS));
+      if (op instanceof Problem) assert.match(op.detail, /^[\w[\]".…\\ ]+: ./);
+      else assert.equal(op.kind, kind);
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test("what an owner refuses is a problem of its own", async () => {

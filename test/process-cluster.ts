@@ -26,6 +26,15 @@ export interface ProcessClusterOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Lines of a cluster file: a bucket of each type, by the names of this repository's own. */
+export const TYPED_BUCKETS = [
+  "buckets:",
+  "  carts: { type: siblings }",
+  "  visits: { type: counter }",
+  "  tags: { type: set }",
+  "  profiles: { type: map }",
+];
+
 export class ProcessCluster {
   readonly folder = mkdtempSync(join(tmpdir(), "murmur-"));
   readonly file = join(this.folder, "cluster.yaml");

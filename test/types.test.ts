@@ -2,22 +2,13 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MurmurClient, SiblingsError } from "../src/client/client.js";
-import { ProcessCluster } from "./process-cluster.js";
-
-const LINES = [
-  "durability: os",
-  "buckets:",
-  "  carts: { type: siblings }",
-  "  visits: { type: counter }",
-  "  tags: { type: set }",
-  "  profiles: { type: map }",
-];
+import { ProcessCluster, TYPED_BUCKETS } from "./process-cluster.js";
 
 let cluster: ProcessCluster;
 let db: MurmurClient;
 
 before(async () => {
-  cluster = await ProcessCluster.create({ nodes: 3, lines: LINES });
+  cluster = await ProcessCluster.create({ nodes: 3, lines: ["durability: os", ...TYPED_BUCKETS] });
   await cluster.startAll();
   db = new MurmurClient({ nodes: cluster.ids.map((id) => cluster.url(id)), timeoutMs: 10_000 });
 });
