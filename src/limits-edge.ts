@@ -52,6 +52,14 @@ export const EDGE_LIMITS = {
   ),
   listRangesMax: limit(64, 1, 1024, "partitions asked for at once by one listing"),
 
+  rangeItemsMax: limit(1000, 1, 10_000, "cells of one page of a range read"),
+  rangeBytesMax: limit(
+    MIB,
+    64 * KIB,
+    16 * MIB,
+    "states in one page of a range read, in memory at once for each owner asked; one cell of any size fits",
+  ),
+
   // The edge.
   admissionLagMs: limit(
     50,

@@ -30,6 +30,7 @@ import { Merkle } from "./replica/merkle.js";
 import { Mint } from "./replica/mint.js";
 import { Minting } from "./replica/minting.js";
 import { Pages } from "./replica/pages.js";
+import { Ranges } from "./replica/ranges.js";
 import { Reaper } from "./replica/reaper.js";
 import { Replica } from "./replica/replica.js";
 import { Votes } from "./replica/votes.js";
@@ -71,6 +72,7 @@ export interface MemberParts {
   readonly replica: Replica;
   readonly minting: Minting;
   readonly pages: Pages;
+  readonly ranges: Ranges;
   readonly rpc: Rpc;
   readonly peers: Peers;
   readonly sync: Sync;
@@ -109,6 +111,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const replica = new Replica(own);
   const minting = new Minting({ ...own, replica, stampRefusal: () => peers.skew.stampRefusal });
   const pages = new Pages(own, (row) => replica.onDamaged(row));
+  const ranges = new Ranges(own, (row) => replica.onDamaged(row));
   const lag = new Lag(world.clock);
   const shedder = new Shedder(lag, limits, world.meter);
   const rpc = new Rpc(self, turn, ring.layout.version, {
@@ -161,7 +164,8 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const untimed = { ...shared, self, later, budget, owed, overwrites, ...refusals };
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, heal, scrub, repair, hints, deliver, flushes, pace, reaper, reaping };
-  return { lag, mint, votes, merkle, replica, minting, pages, rpc, ...upkeep, ...coordinators(untimed, world.random) };
+  const local = { lag, mint, votes, merkle, replica, minting, pages, ranges, rpc };
+  return { ...local, ...upkeep, ...coordinators(untimed, world.random) };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */

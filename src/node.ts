@@ -12,6 +12,7 @@ import type { LatencyStatus } from "./coordinator/latency.js";
 import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
 import type { Overwrite } from "./coordinator/overwrites.js";
+import { type RangeOutcome, type RangeRequest, range } from "./coordinator/range.js";
 import { write } from "./coordinator/write.js";
 import type { MemberStatus as MembershipStatus } from "./membership/members.js";
 import type { MemberChange } from "./membership/peers.js";
@@ -124,6 +125,12 @@ export class Member {
   /** Lists one page of a bucket's keys; `done` comes exactly once. */
   list(request: ListRequest, done: (outcome: ListOutcome) => void): void {
     this.serve((answer) => list(this.parts.lists, request, answer), done);
+  }
+
+  /** Reads a range of one key's cells; `done` comes exactly once. */
+  range(request: RangeRequest, done: (outcome: RangeOutcome) => void): void {
+    this.parts.hotKeys.record(nameOf(request.bucket, request.key), "read");
+    this.serve((answer) => range(this.parts.lists, request, answer), done);
   }
 
   /** For whom hints are kept here. */
@@ -275,6 +282,9 @@ export class Member {
         return;
       case "scan":
         reply({ kind: "scan-reply", pages: this.parts.pages.scan(request) });
+        return;
+      case "range":
+        reply({ kind: "range-reply", pages: this.parts.ranges.range(request) });
         return;
       case "reap-vote":
         reply(this.parts.reaper.vote(request.rows));

@@ -32,7 +32,7 @@ export class TimedAsker implements Asker {
     onReply: OnReply<Kind>,
   ): Recall {
     // Asking oneself takes no time, and a write waits for the disk.
-    const isTimed = (request.kind === "read" || request.kind === "scan") && to !== this.host.self;
+    const isTimed = isReading(request) && to !== this.host.self;
     if (!isTimed) return this.asker.call(to, request, timeoutMs, onReply);
     const { clock, meter } = this.host;
     const question = this.latencies.onAsked(to, clock.nowMs());
@@ -47,4 +47,8 @@ export class TimedAsker implements Asker {
       recall();
     };
   }
+}
+
+function isReading({ kind }: Request): boolean {
+  return kind === "read" || kind === "scan" || kind === "range";
 }

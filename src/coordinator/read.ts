@@ -12,10 +12,10 @@ import { equalBytes } from "../base/bytes.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { NodeId } from "../ports.js";
 import { Birth } from "../replica/carriers.js";
-import type { ReadReply, Refused, RowAnswer } from "../wire/messages.js";
+import type { Entry, ReadReply, Refused, RowAnswer } from "../wire/messages.js";
 import type { Ask } from "./ask.js";
 import { Inquiry } from "./inquiry.js";
-import { sendMend } from "./mend.js";
+import { Mending } from "./mending.js";
 import type { Failure, FailureKind, ReadOutcome, ReadRequest } from "./outcome.js";
 import { type CoordinatorParts, locate, refusedUnsent } from "./parts.js";
 import { type Plan, planFor } from "./plan.js";
@@ -61,8 +61,7 @@ class ReadPath {
   private readonly ask: Ask;
   /** The states seen, with their bytes: equal answers are decoded once, and known to be equal by identity. */
   private readonly seen: Array<{ bytes: Uint8Array; state: unknown }> = [];
-  private readonly mended = new Map<NodeId, unknown>();
-  private mendTimerRuns = false;
+  private readonly mending: Mending;
   private readonly birth: Birth;
 
   constructor(
@@ -80,6 +79,11 @@ class ReadPath {
       onDeadline: () => this.fail("timeout"),
     });
     this.ask = this.inquiry.ask;
+    this.mending = new Mending({
+      ...{ parts, plan, inquiry: this.inquiry, tally: this.tally },
+      entriesFor: () => [this.entry()],
+      onHeld: () => this.decide(),
+    });
   }
 
   askFirst(): void {
@@ -99,7 +103,7 @@ class ReadPath {
     else this.ask.note(node, "failed");
     if (isReadable && !answer.votes) this.parts.meter.count("murmur_uncounted_answers_total");
     if (!isReadable || !answer.votes) this.inquiry.onUncounted(node, reply);
-    if (this.request.mend) this.mendBehind();
+    if (this.request.mend) this.mending.mendBehind();
     this.decide();
   }
 
@@ -113,40 +117,13 @@ class ReadPath {
     this.noteStates();
     this.inquiry.finish(true);
     const found = { state: this.tally.merged, bornAtUs: this.birth.atUs };
-    this.done({ ok: true, ...found, replicas: this.ask.report(), mended: [...this.mended.keys()] });
+    this.done({ ok: true, ...found, replicas: this.ask.report(), mended: this.mending.nodes });
   }
 
-  /** Owners that answered less than what is merged get it. */
-  private mendBehind(): void {
-    for (const node of this.tally.behind()) this.mend(node);
-    if (!this.mendTimerRuns) this.scheduleMendAgain();
-  }
-
-  /** A mend that the client waits for may be lost: it is sent again, and to a spare as well. */
-  private scheduleMendAgain(): void {
-    if (this.ask.isFinished || !this.tally.isAnswered() || this.tally.isEnough()) return;
-    this.mendTimerRuns = true;
-    this.ask.after(this.parts.limits.mendSpareAfterMs, () => {
-      this.mendTimerRuns = false;
-      for (const node of this.tally.behind()) this.mended.delete(node);
-      for (const group of this.plan.groups) {
-        const spare = this.tally.countHolders(group) < group.needed ? this.inquiry.spareOf(group) : undefined;
-        if (spare !== undefined) this.mend(spare);
-      }
-      this.mendBehind();
-    });
-  }
-
-  private mend(node: NodeId): void {
+  private entry(): Entry {
     const { merged } = this.tally;
     assert(merged !== this.lattice.bottom, "nobody is behind of nothing");
-    if (this.mended.get(node) === merged) return;
-    this.mended.set(node, merged);
-    const born = { state: this.bytesOf(merged), bornAtUs: this.birth.atUs };
-    sendMend(this.parts, this.ask, node, this.row, born, (votes) => {
-      this.tally.onHeld(node, merged, votes);
-      this.decide();
-    });
+    return { row: this.row, state: this.bytesOf(merged), bornAtUs: this.birth.atUs };
   }
 
   private fail(kind: FailureKind): void {
@@ -168,7 +145,7 @@ class ReadPath {
   }
 
   private noteStates(): void {
-    for (const node of [...this.mended.keys(), ...this.tally.behind()]) this.ask.note(node, "behind");
+    for (const node of [...this.mending.nodes, ...this.tally.behind()]) this.ask.note(node, "behind");
   }
 
   /** What an owner holds; nothing, if it does not vote and holds what may have been forgotten by all. */

@@ -7,41 +7,41 @@
  * write that is half done (Attiya, Bar-Noy, Dolev 1995: readers write back).
  * Owners that rebuild are merged but never counted.
  */
-import type { AnyLattice } from "../lattice/registry.js";
+import type { Lattice } from "../lattice/lattice.js";
 import type { NodeId } from "../ports.js";
 import type { Group } from "./plan.js";
 
-interface Known {
-  readonly state: unknown;
+interface Known<State> {
+  readonly state: State;
   readonly votes: boolean;
 }
 
-export class ReadTally {
-  private readonly known = new Map<NodeId, Known>();
+export class ReadTally<State = unknown> {
+  private readonly known = new Map<NodeId, Known<State>>();
   /** Who voted when it answered. A mend's acknowledgement is no answer: it tells nothing of what else is held. */
   private readonly answered = new Set<NodeId>();
-  private join: unknown;
+  private join: State;
 
   constructor(
-    private readonly lattice: AnyLattice,
+    private readonly lattice: Pick<Lattice<State>, "bottom" | "merge">,
     private readonly groups: readonly Group[],
   ) {
     this.join = lattice.bottom;
   }
 
   /** The merge of all answers so far. */
-  get merged(): unknown {
+  get merged(): State {
     return this.join;
   }
 
   /** An owner's answer: this is all that it holds. */
-  onAnswered(node: NodeId, state: unknown, votes: boolean): void {
+  onAnswered(node: NodeId, state: State, votes: boolean): void {
     if (votes) this.answered.add(node);
     this.onHeld(node, state, votes);
   }
 
   /** An owner holds at least `state` durably: it answered it, or acknowledged it. */
-  onHeld(node: NodeId, state: unknown, votes: boolean): void {
+  onHeld(node: NodeId, state: State, votes: boolean): void {
     const before = this.known.get(node);
     const held = before === undefined ? state : this.lattice.merge(before.state, state);
     this.known.set(node, { state: held, votes });
@@ -52,6 +52,11 @@ export class ReadTally {
   holds(node: NodeId): boolean {
     const known = this.known.get(node);
     return known !== undefined && this.lattice.merge(known.state, this.join) === known.state;
+  }
+
+  /** What an owner is known to hold. */
+  heldBy(node: NodeId): State {
+    return this.known.get(node)?.state ?? this.lattice.bottom;
   }
 
   /** Owners that answered and lack something of what is merged. */

@@ -12,7 +12,6 @@ import { addTiming, keyHeaders } from "./answer.js";
 import type { Edge } from "./edge.js";
 import { envelope } from "./envelope.js";
 import { acceptsEnvelope, contentTypeToSend, ENVELOPE_TYPE, isActive } from "./media.js";
-import { type Answered, mergeSiblings } from "./merging.js";
 import { Problem, problemOf } from "./problem.js";
 import { type KeyQuery, parseQuery } from "./query.js";
 import { sendProblem, sendTogether } from "./respond.js";
@@ -32,15 +31,11 @@ export function read(
   if (refusal !== undefined) return refusal;
   const { level, deadlineMs, hedge, mend } = query;
   const startedMs = performance.now();
-  const settle = (outcome: Answered): void => {
+  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, hedge, mend }, (outcome) => {
     edge.leave(0);
     edge.record("read", level, resultOf(outcome), startedMs);
     if (outcome.ok) answer(edge, request, response, address, query, outcome);
     else sendFailure(edge, response, outcome.failure);
-  };
-  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, hedge, mend }, (outcome) => {
-    if (query.merge) mergeSiblings(edge.mergers, address, outcome, settle);
-    else settle(outcome);
   });
   return undefined;
 }
@@ -62,18 +57,16 @@ function answer(
   response: ServerResponse,
   address: Address,
   query: KeyQuery,
-  outcome: Extract<Answered, { ok: true }>,
+  outcome: Extract<ReadOutcome, { ok: true }>,
 ): void {
   const { contents, context } = outcome.view;
   const [content] = contents;
   const { accept } = request.headers;
   const isEnvelope = acceptsEnvelope(accept);
-  // Another version of a function may make another value of the same siblings.
-  const { isMerged = false } = outcome;
-  const isExact = !isEnvelope && contents.length <= 1 && !isMerged;
+  const isExact = !isEnvelope && contents.length <= 1;
   const { context: text, tag, list } = keyHeaders(context, outcome.replicas, isExact, contents.length);
   list.push("Vary", "Accept");
-  if (content !== undefined && !isMerged && isKnown(request.headers["if-none-match"], tag)) {
+  if (content !== undefined && isKnown(request.headers["if-none-match"], tag)) {
     sendTogether(edge, response, 304, [...list, ...REVALIDATE]);
   } else if (isEnvelope) {
     const body = envelope(address, query, outcome, text);

@@ -19,7 +19,6 @@ import { Gate } from "./gate.js";
 import { bindRefusal, Guard } from "./guard.js";
 import { handleKey } from "./keys.js";
 import { handleList } from "./list.js";
-import type { Mergers } from "./merging.js";
 import { onConnectMethod, onParseError } from "./parse-errors.js";
 import { badRequest, Problem } from "./problem.js";
 import { refuse } from "./respond.js";
@@ -36,8 +35,6 @@ export interface HttpServerOptions {
   ready(): Readiness;
   /** Milliseconds since 1970, for expiry; the world's clock where that has an offset. */
   readonly wallMs?: () => number;
-  /** Who runs users' merge functions. */
-  readonly mergers?: Mergers;
 }
 
 export interface HttpServer {
@@ -57,7 +54,7 @@ const CHECK_INTERVAL_MS = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { store, config, limits, meter, log, node } = options;
-  const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now, options.mergers);
+  const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now);
   const gate = new Gate(limits, meter);
   const guard = new Guard(node, config.security);
   const unturned = new Unturned();

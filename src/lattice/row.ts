@@ -39,7 +39,7 @@ export function rowOf<State>(cells: Pick<Lattice<State>, "name" | "merge" | "enc
 }
 
 /** The encoding of a row, from its cells' encoded states: whoever stores them does not look into them. */
-function encodeCells(cells: Row<Uint8Array>): Uint8Array {
+export function encodeCells(cells: Row<Uint8Array>): Uint8Array {
   const writer = new Writer().u8(TAG);
   for (const { sort, state } of cells) writer.u16(sort.length).raw(sort).long(state);
   return writer.finish();

@@ -169,10 +169,9 @@ const bucket = section(
   "a map such as { type: register }",
   {
     ...{ type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
-    merge: text("the path of a JavaScript module").optional(),
     clientStamps: leaf<boolean>("true or false", (value) => typeof value === "boolean").optional(),
   },
-  ["coalesce"],
+  ["merge", "coalesce"],
 ).nullish();
 
 const partitions = leaf<number>(

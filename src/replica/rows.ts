@@ -12,7 +12,7 @@
  * two counters moving alike would cancel out.) It is stored before the state.
  */
 import { assert } from "../base/assert.js";
-import { asBuffer, NO_BYTES, Writer } from "../base/bytes.js";
+import { asBuffer, compareBytes, equalBytes, NO_BYTES, Writer } from "../base/bytes.js";
 import { DIGEST_BYTES, hash128 } from "../base/hash.js";
 import { wordAt } from "../base/short-bytes.js";
 import { type Storage, StorageDamage, type Write } from "../ports.js";
@@ -66,6 +66,33 @@ export function keyOfRow(row: Uint8Array): Uint8Array {
   if (row.length < bucketEnd + 2) return NO_BYTES;
   const start = bucketEnd + 2;
   return row.subarray(start, start + asBuffer(row).readUInt16BE(bucketEnd));
+}
+
+/** The sort key of a row, or of a position behind it. */
+export function sortOfRow(row: Uint8Array): Uint8Array {
+  return row.subarray(keyEndOf(row));
+}
+
+/** The row of another cell of the same key. */
+export function rowWithSort(row: Uint8Array, sort: Uint8Array): Uint8Array {
+  return Buffer.concat([row.subarray(0, keyEndOf(row)), sort]);
+}
+
+/** The position behind all rows of the same key: sort keys are UTF-8, where no byte is so high. */
+export function positionBehindKey(row: Uint8Array): Uint8Array {
+  return rowWithSort(row, Uint8Array.of(0xff));
+}
+
+/** Whether bytes from outside are positions among the rows of one key, in this order. */
+export function isSpan(from: Uint8Array, to: Uint8Array): boolean {
+  if (!isRow(from) || !isRow(to) || compareBytes(from, to) > 0) return false;
+  const keyEnd = keyEndOf(from);
+  return keyEnd === keyEndOf(to) && equalBytes(from.subarray(0, keyEnd), to.subarray(0, keyEnd));
+}
+
+function keyEndOf(row: Uint8Array): number {
+  const bucketEnd = BUCKET_OFFSET + 1 + (row[BUCKET_OFFSET] ?? 0);
+  return bucketEnd + 2 + asBuffer(row).readUInt16BE(bucketEnd);
 }
 
 /** The token of a row, in row order. */

@@ -14,6 +14,7 @@ import { DEFAULT_LIMITS, type Limits } from "../config.js";
 import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
+import type { RangeOutcome, RangeRequest } from "../coordinator/range.js";
 import { computeLayout, isRefusal, type Layout } from "../membership/layout.js";
 import { layoutSpecOf } from "../membership/ring.js";
 import { Member } from "../node.js";
@@ -208,6 +209,10 @@ export class SimCluster {
     return this.outcomeOf((done) => this.member(at).list(request, done));
   }
 
+  range(at: NodeId, request: RangeRequest): RangeOutcome {
+    return this.outcomeOf((done) => this.member(at).range(request, done));
+  }
+
   private outcomeOf<Outcome>(ask: (done: (outcome: Outcome) => void) => void): Outcome {
     let outcome: Outcome | undefined;
     ask((result) => {
@@ -253,7 +258,6 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
     clientStamps: false,
-    mergeFile: undefined,
     ...options.bucket,
   };
   return {

@@ -16,18 +16,17 @@ import {
   readDeadRow,
   readList,
   readRowAnswer,
-  readScanPage,
   writeBlock,
   writeBlockAnswer,
   writeBoolean,
   writeDeadRow,
   writeList,
   writeRowAnswer,
-  writeScanPage,
 } from "./fields.js";
 import { readLiveness, writeLiveness } from "./liveness.js";
 import { type Message, REFUSALS } from "./messages.js";
 import { readMinting, writeMinting } from "./minting.js";
+import { readPaging, writePaging } from "./paging.js";
 import { SUM_DIGEST_BYTES } from "./sync-messages.js";
 
 const KINDS = [
@@ -59,6 +58,8 @@ const KINDS = [
   "mint",
   "mint-reply",
   "once",
+  "range",
+  "range-reply",
 ] as const satisfies readonly Message["kind"][];
 
 /** The first byte of a message of this kind. */
@@ -116,11 +117,10 @@ export function writeMessage(writer: Writer, message: Message): void {
     case "cancel":
       return;
     case "scan":
-      writer.text(message.bucket).u32(message.keysMax);
-      writeList(writer, message.positions, (position) => writer.long(position));
-      return;
     case "scan-reply":
-      writeList(writer, message.pages, (page) => writeScanPage(writer, page));
+    case "range":
+    case "range-reply":
+      writePaging(writer, message);
       return;
     case "reap":
       writer.u64(message.actor);
@@ -175,12 +175,11 @@ export function readMessage(reader: Reader): Message {
       return { kind, reason: oneOf(REFUSALS, reader.u8()) };
     case "cancel":
       return { kind };
-    case "scan": {
-      const [bucket, keysMax] = [reader.text(), reader.u32()];
-      return { kind, bucket, keysMax, positions: readList(reader, () => reader.long()) };
-    }
+    case "scan":
     case "scan-reply":
-      return { kind, pages: readList(reader, () => readScanPage(reader)) };
+    case "range":
+    case "range-reply":
+      return readPaging(kind, reader);
     case "reap":
       return { kind, actor: reader.u64(), rows: readList(reader, () => readDeadRow(reader)) };
     case "reap-vote":

@@ -40,6 +40,8 @@ function laneOfKind(message: Message): Lane {
     case "push-pull-reply":
     case "scan":
     case "scan-reply":
+    case "range":
+    case "range-reply":
     case "sync-shared":
     case "sync-shared-reply":
     case "sync-blocks":

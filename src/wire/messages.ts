@@ -9,6 +9,7 @@
 import type { Actor, Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Mint, MintReply, Once } from "./mint-messages.js";
+import type { Range, RangeReply } from "./range-messages.js";
 import type { SyncBlocks, SyncBlocksReply, SyncShared, SyncSharedReply } from "./sync-messages.js";
 
 /** Why states are sent; overload sheds by it, in this order from the end. */
@@ -250,6 +251,7 @@ export type Request =
   | SyncShared
   | SyncBlocks
   | Scan
+  | Range
   | ReapVote
   | Reap;
 export type Reply =
@@ -263,6 +265,7 @@ export type Reply =
   | SyncSharedReply
   | SyncBlocksReply
   | ScanReply
+  | RangeReply
   | ReapReply
   | Refused;
 /** Relay, Forwarded and Once are envelopes: whoever answers sees a Merge, or a Mint. */
@@ -280,6 +283,7 @@ export interface ReplyTo {
   readonly "sync-shared": SyncSharedReply;
   readonly "sync-blocks": SyncBlocksReply;
   readonly scan: ScanReply;
+  readonly range: RangeReply;
   readonly "reap-vote": ReapReply;
   readonly reap: ReapReply;
 }

@@ -8,13 +8,15 @@ import { unreachable } from "../base/assert.js";
 import type { Entry, KeepHint, Merge, Read, Reply, Request, Scan } from "./messages.js";
 import type { Mint, Wish } from "./mint-messages.js";
 import { bytesOfWish } from "./minting.js";
+import type { Range, Span } from "./range-messages.js";
 
-export type Plural = Read | Merge | Mint | KeepHint | Scan;
-export type Item = Uint8Array | Entry | Wish;
+export type Plural = Read | Merge | Mint | KeepHint | Scan | Range;
+export type Item = Uint8Array | Entry | Wish | Span;
+
+const PLURAL: readonly Request["kind"][] = ["read", "merge", "mint", "keep-hint", "scan", "range"];
 
 export function isPlural(request: Request): request is Plural {
-  const { kind } = request;
-  return kind === "read" || kind === "merge" || kind === "mint" || kind === "keep-hint" || kind === "scan";
+  return PLURAL.includes(request.kind);
 }
 
 export function itemsOf(request: Plural): readonly Item[] {
@@ -28,6 +30,8 @@ export function itemsOf(request: Plural): readonly Item[] {
       return request.wishes;
     case "scan":
       return request.positions;
+    case "range":
+      return request.spans;
     default:
       return unreachable(request);
   }
@@ -45,6 +49,8 @@ export function withItems(request: Plural, items: readonly Item[]): Plural {
       return { ...request, wishes: items as readonly Wish[] };
     case "scan":
       return { ...request, positions: items as readonly Uint8Array[] };
+    case "range":
+      return { ...request, spans: items as readonly Span[] };
     default:
       return unreachable(request);
   }
@@ -63,6 +69,8 @@ export function mayShare(a: Plural, b: Plural): boolean {
       return b.kind === "keep-hint" && a.target === b.target;
     case "scan":
       return b.kind === "scan" && a.bucket === b.bucket && a.keysMax === b.keysMax;
+    case "range":
+      return b.kind === "range" && a.cellsMax === b.cellsMax;
     default:
       return unreachable(a);
   }
@@ -70,13 +78,14 @@ export function mayShare(a: Plural, b: Plural): boolean {
 
 export function bytesOfItem(item: Item): number {
   if ("op" in item) return bytesOfWish(item);
+  if ("from" in item) return item.from.length + item.to.length;
   return "row" in item ? item.row.length + item.state.length : item.length;
 }
 
 /** What the states in a reply come to. */
 export function stateBytesOf(reply: Reply | undefined): number {
-  if (reply?.kind !== "read-reply") return 0;
-  return reply.answers.reduce((sum, { state }) => sum + (state?.length ?? 0), 0);
+  const answers = reply?.kind === "read-reply" ? reply.answers : reply?.kind === "range-reply" ? reply.pages : [];
+  return answers.reduce((sum, { state }) => sum + (state?.length ?? 0), 0);
 }
 
 /** One reply for each item that was answered, in order. */
@@ -91,6 +100,8 @@ export function splitReply(reply: Reply): Reply[] {
     case "keep-hint-reply":
       return reply.kept.map((isKept) => ({ kind: reply.kind, kept: [isKept] }));
     case "scan-reply":
+      return reply.pages.map((page) => ({ kind: reply.kind, pages: [page] }));
+    case "range-reply":
       return reply.pages.map((page) => ({ kind: reply.kind, pages: [page] }));
     default:
       return [];

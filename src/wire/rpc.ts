@@ -77,6 +77,7 @@ const EXPECTED = {
   "sync-shared": "sync-shared-reply",
   "sync-blocks": "sync-blocks-reply",
   scan: "scan-reply",
+  range: "range-reply",
   "reap-vote": "reap-reply",
   reap: "reap-reply",
 } as const satisfies { [Kind in Request["kind"]]: ReplyTo[Kind]["kind"] };

@@ -46,7 +46,8 @@ export class Shedder {
 
 function workOf(request: Request): Work {
   if (laneOf(request, 0) === "control") return "control";
-  if (request.kind === "read" || request.kind === "scan") return request.kind;
+  if (request.kind === "read") return "read";
+  if (request.kind === "scan" || request.kind === "range") return "scan";
   if (request.kind === "mint") return "write";
   return request.kind === "merge" && (request.cause === "write" || request.cause === "mend") ? "write" : "repair";
 }

@@ -9,7 +9,7 @@ const READ = "coordinator/read.js";
 const WRITE = "coordinator/write.js";
 const PLAN = "coordinator/plan.js";
 const ASK = "coordinator/ask.js";
-const MEND = "coordinator/mend.js";
+const MENDING = "coordinator/mending.js";
 const RPC = "wire/rpc.js";
 
 export const READ_MUTANTS: readonly Mutant[] = [
@@ -29,9 +29,10 @@ export const READ_MUTANTS: readonly Mutant[] = [
     defect: "a mend is believed to have happened, and never sent",
     edits: [
       {
-        file: MEND,
-        find: "    ask.send(node, {",
-        replace: "    onHeld(true);\n    if (state === undefined) ask.send(node, {",
+        file: MENDING,
+        find: "inquiry.ask.send(node, {",
+        replace:
+          "tally.onHeld(node, merged, true);\n        this.host.onHeld();\n        if (entries.length === 0) inquiry.ask.send(node, {",
       },
     ],
   },

@@ -51,6 +51,16 @@ const scanPage = fc.record(
   },
   plain,
 );
+const span = fc.record({ from: anyBytes, to: anyBytes }, plain);
+const rangePage = fc
+  .record(
+    {
+      ...{ votes: fc.boolean(), state: fc.option(bytes, { nil: undefined }) },
+      next: fc.option(bytes, { nil: undefined }),
+    },
+    plain,
+  )
+  .filter(({ votes, state, next }) => !votes || state !== undefined || next === undefined);
 const deadRow = fc.record({ row: anyBytes, digest }, plain);
 const further = fc.record({ node: fc.string(), id: fc.nat() }, plain);
 
@@ -124,6 +134,8 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("sync-blocks-reply"), answers: list(blockAnswer) }, plain),
   fc.record({ kind: kind("scan"), bucket: fc.string(), keysMax: fc.nat(), positions: list(anyBytes) }, plain),
   fc.record({ kind: kind("scan-reply"), pages: list(scanPage) }, plain),
+  fc.record({ kind: kind("range"), cellsMax: fc.nat(), spans: list(span) }, plain),
+  fc.record({ kind: kind("range-reply"), pages: list(rangePage) }, plain),
   fc.record({ kind: kind("reap-vote"), rows: list(deadRow) }, plain),
   fc.record({ kind: kind("reap"), actor: u64, rows: list(deadRow) }, plain),
   fc.record({ kind: kind("reap-reply"), actor: u64, agreed: list(fc.boolean()) }, plain),
