@@ -67,6 +67,8 @@ export interface BucketConfig {
   readonly ttlMs: number | undefined;
   /** Of a register: clients may stamp their writes themselves. */
   readonly clientStamps: boolean;
+  /** Of siblings: the absolute path of the user's merge function; undefined when clients decide. */
+  readonly mergeFile: string | undefined;
 }
 
 /** A checked `cluster.yaml`: every default filled in, every name known to exist. */

@@ -7,10 +7,11 @@
  */
 import { CORE_LIMITS } from "./limits-core.js";
 import { EDGE_LIMITS } from "./limits-edge.js";
+import { MERGE_LIMITS } from "./limits-merge.js";
 import { RELAY_LIMITS } from "./limits-relay.js";
 
 /** Name, default, permitted range and reason of every limit. */
-export const LIMITS = { ...EDGE_LIMITS, ...CORE_LIMITS, ...RELAY_LIMITS } as const;
+export const LIMITS = { ...EDGE_LIMITS, ...CORE_LIMITS, ...RELAY_LIMITS, ...MERGE_LIMITS } as const;
 
 /** The limits a node runs with, by name. */
 export type Limits = { readonly [Name in keyof typeof LIMITS]: number };

@@ -11,4 +11,5 @@ export type { Level, Limits } from "./config.js";
 export { DEFAULT_LIMITS } from "./config.js";
 export type { Log } from "./ports.js";
 export { loadClusterFile } from "./real/cluster-file.js";
+export type { MergedKey, MergeFunction, Sibling } from "./real/merge-function.js";
 export { type RunningNode, type StartOptions, type StartOutcome, startNode } from "./start-node.js";

@@ -17,6 +17,7 @@ import type { Clock, Log, Random, Transport, World } from "./ports.js";
 import { RealClock } from "./real/clock.js";
 import type { Facts, Refusal } from "./real/facts.js";
 import { openLayout } from "./real/layout-file.js";
+import { Mergers } from "./real/mergers.js";
 import { PromMeter } from "./real/meter.js";
 import { RealRandom } from "./real/random.js";
 import { openStorage, type SqliteStorage } from "./real/storage.js";
@@ -69,6 +70,7 @@ class Starting {
   private readonly limits: Limits;
   private storage: SqliteStorage | undefined;
   private transport: TcpTransport | undefined;
+  private readonly mergers: Mergers;
   private isOver = false;
   private fatal: { message: string | undefined; tell: ((message: string) => void) | undefined } = {
     message: undefined,
@@ -81,16 +83,25 @@ class Starting {
   ) {
     this.clock = new RealClock(options.wallOffsetMs ?? 0);
     this.limits = options.config.limits;
+    this.mergers = new Mergers(options.config, { limits: this.limits, meter: this.meter, log: options.log });
   }
 
   begin(): void {
-    const { config, dataDir, id } = this.options;
+    const { config, id } = this.options;
     const node = config.nodes.find((each) => each.id === id);
     if (node === undefined) {
       return this.fail(
         `there is no node ${id} in the cluster file; it has ${config.nodes.map((each) => each.id).join(", ")}`,
       );
     }
+    this.mergers.open((refusal) => {
+      if (refusal === undefined) this.openStore(node);
+      else this.fail(refusal);
+    });
+  }
+
+  private openStore(node: NodeConfig): void {
+    const { config, dataDir } = this.options;
     try {
       this.storage = openStorage({ dir: dataDir, durability: config.durability, limits: this.limits });
       openLayout(this.storage, layoutSpecOf(config), (opened) => {
@@ -126,7 +137,7 @@ class Starting {
     const member = new Member(world, { config, layout, self: node.id, newCluster });
     const http = createHttpServer({
       store: storeOf(member, config, node.id, VERSION),
-      ...{ config, node, meter, log, limits },
+      ...{ config, node, meter, log, limits, mergers: this.mergers },
       ready: () => readiness(member, config),
       wallMs: () => clock.wallMs(),
     });
@@ -182,6 +193,7 @@ class Starting {
   }
 
   private close(onClosed: () => void): void {
+    this.mergers.close();
     const closeStorage = () => {
       if (this.storage === undefined) onClosed();
       else this.storage.close(onClosed);

@@ -74,7 +74,7 @@ test("resolve puts the one that was picked in the place of all, with its type an
   assert.match(picked.stderr, /\ncontext: bmV3\n$/);
   assert.deepEqual(siblings, [{ contentType: "application/json", value: base64('["pen",\n"ink"]') }]);
   const [read, write] = node.asked;
-  assert.deepEqual([String(read?.query), String(write?.query)], ["", "w=ALL"]);
+  assert.deepEqual([String(read?.query), String(write?.query)], ["merge=never", "w=ALL"]);
   const again = await carts(["resolve", "carts", "ada", "--pick", "1"]);
   assert.deepEqual([again.code, again.stderr], [0, "carts/ada: has one value, there is nothing to resolve\n"]);
   assert.equal(node.last.method, "GET");

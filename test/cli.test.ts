@@ -324,6 +324,13 @@ describe("help and config", () => {
     );
     const json = await murmur(["get", "users", "ada", "--json", "--config", bad]);
     assert.deepEqual([json.code, JSON.parse(json.stdout).mistakes.length], [2, 2]);
+    const merging = join(folder, "merging.yaml");
+    writeFileSync(join(folder, "wrong.js"), "export default () => {\n  const = 3;\n};\n");
+    const node = "nodes: [{ id: n1, host: 127.0.0.1, http: 8101, peer: 9101 }]";
+    writeFileSync(merging, `cluster: demo\n${node}\nbuckets: { carts: { type: siblings, merge: ./wrong.js } }\n`);
+    const wrong = await murmur(["config", "check", merging]);
+    assert.deepEqual([wrong.code, wrong.stderr], [2, ""]);
+    assert.match(wrong.stdout, /^\/.*wrong\.js:2: SyntaxError: Unexpected token '='\n$/);
     const unknown = await murmur(["node", "m1", "--config", clusterFile(folder, [8101])]);
     assert.match(unknown.stderr, /has no node "m1"; did you mean n1\?/);
     assert.equal(unknown.code, 2);

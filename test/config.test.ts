@@ -77,16 +77,22 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     `6:27: buckets.users.type: expected one of ${BUILT_TYPES.join(", ")}, found "regster"; did you mean register?`,
   ],
   [
-    "buckets: { 'a b': { hedge: never, merge: ./m.js, coalesce: 5ms } }",
+    "buckets: { 'a b': { hedge: never, coalesce: 5ms } }",
     `6:12: buckets.a b: expected a bucket name of ${NAME}, found "a b"`,
     '6:28: buckets.a b.hedge: expected a map such as { after: "max(p95,2ms)", budgetPercent: 10 }, found "never"',
-    "6:35: buckets.a b.merge: merge is not built yet; remove the line",
-    "6:50: buckets.a b.coalesce: coalesce is not built yet; remove the line",
+    "6:35: buckets.a b.coalesce: coalesce is not built yet; remove the line",
   ],
   [
     "buckets: { a: { type: siblings, clientStamps: true }, b: { clientStamps: 1 } }",
     "6:47: buckets.a.clientStamps: expected a bucket of type register, found siblings; remove the line",
     "6:74: buckets.b.clientStamps: expected true or false, found 1",
+  ],
+  [
+    "buckets: { a: { merge: ./none.js }, b: { type: siblings, merge: ./none.js }, c: { merge: 5 } }",
+    "6:24: buckets.a.merge: expected a bucket of type siblings, found register; remove the line",
+    "6:24: buckets.a.merge: expected a readable file, found none of that name",
+    "6:65: buckets.b.merge: expected a readable file, found none of that name",
+    "6:90: buckets.c.merge: expected the path of a JavaScript module, found 5",
   ],
   [
     "buckets: { a: { ttl: 60 }, b: { ttl: 0s }, c: users }",
@@ -231,6 +237,7 @@ test("what a file leaves out takes its default", () => {
       hedge: DEFAULT_HEDGE,
       ttlMs: undefined,
       clientStamps: false,
+      mergeFile: undefined,
     },
     limits: DEFAULT_LIMITS,
     security: { secret: undefined, allowedHosts: [], allowedOrigins: [] },
@@ -239,6 +246,7 @@ test("what a file leaves out takes its default", () => {
 
 test("what a file says is taken over, and buckets inherit what they leave out", () => {
   writeFileSync(join(folder, "secret"), "sixteen bytes ok\r\n");
+  writeFileSync(join(folder, "merge.js"), "export default () => 1;\n");
   const config = configOf(`${GOOD}replication: { dc1: 2, dc2: 1 }
 consistency: { read: one }
 hedge: { after: "min(p99,50ms)" }
@@ -246,6 +254,7 @@ data: /var/murmur
 buckets:
   a: { replication: 2, consistency: { write: 2 }, hedge: { after: never, budgetPercent: 2.5 }, ttl: 5m, clientStamps: true }
   b:
+  c: { type: siblings, merge: ./merge.js }
 limits: { valueBytesMax: 16777216 }
 security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
 `);
@@ -257,7 +266,9 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     hedge: { after: { kind: "never" }, budgetPercent: 2.5 },
     ttlMs: 300_000,
     clientStamps: true,
+    mergeFile: undefined,
   });
+  assert.equal(config.buckets.get("c")?.mergeFile, join(folder, "merge.js"));
   assert.deepEqual(config.buckets.get("b"), {
     type: "register",
     replication: { dc1: 2, dc2: 1 },
@@ -265,6 +276,7 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     hedge: { after: parseHedgePolicy("min(p99,50ms)"), budgetPercent: 10 },
     ttlMs: undefined,
     clientStamps: false,
+    mergeFile: undefined,
   });
   assert.equal(config.limits.valueBytesMax, 16_777_216);
   assert.equal(Buffer.from(config.security.secret as Uint8Array).toString(), "sixteen bytes ok");

@@ -208,6 +208,7 @@ test("the description lists every parameter that is taken", async () => {
     ttl: "1s",
     stamp: "1",
     mend: "never",
+    merge: "never",
     hedge: "never",
   };
   const key = "/v1/buckets/{bucket}/keys/{key}";

@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS, type Limits } from "../src/config.js";
 import type { BatchOutcome, BatchRequest } from "../src/coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../src/coordinator/list.js";
 import type { Asked, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../src/coordinator/outcome.js";
+import type { Mergers } from "../src/http/merging.js";
 import { createHttpServer, type HttpServer } from "../src/http/server.js";
 import type {
   ClusterStatus,
@@ -237,6 +238,7 @@ export interface Changes {
   readonly limits?: Partial<Limits>;
   readonly node?: Partial<NodeConfig>;
   readonly security?: Partial<ClusterConfig["security"]>;
+  readonly mergers?: Mergers;
 }
 
 export function configOf(changes: Changes): ClusterConfig {
@@ -246,6 +248,7 @@ export function configOf(changes: Changes): ClusterConfig {
     hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
     clientStamps: false,
+    mergeFile: undefined,
   } as const;
   const defaults = { ...bucket, consistency: { read: "QUORUM", write: "QUORUM" } } as const;
   const short = { ...bucket, ttlMs: 60_000, consistency: { read: "ONE", write: "ALL" } } as const;
@@ -276,7 +279,8 @@ export async function startEdge(changes: Changes = {}): Promise<TestEdge> {
   const ready = () => ({ ready: edge.ready, detail: { sees: ["n1"] } });
   const node = config.nodes[0] as NodeConfig;
   const wallMs = () => NOW_MS;
-  const server = createHttpServer({ store, config, node, meter, log, limits: config.limits, ready, wallMs });
+  const more = changes.mergers === undefined ? {} : { mergers: changes.mergers };
+  const server = createHttpServer({ store, config, node, meter, log, limits: config.limits, ready, wallMs, ...more });
   const edge: TestEdge = {
     server,
     store,

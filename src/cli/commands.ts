@@ -136,7 +136,7 @@ function addConfigCommands(program: Command, onExit: OnExit): void {
     .argument("[file]", "else --config, else MURMUR_CONFIG, else ./cluster.yaml")
     .addOption(CONFIG())
     .addOption(JSON_OUT())
-    .action(async (file, options) => onExit((await import("./config-check.js")).configCheck(file, options)));
+    .action(async (file, options) => onExit(await (await import("./config-check.js")).configCheck(file, options)));
 }
 
 function ownVersion(): string {

@@ -1,19 +1,30 @@
 /**
- * `murmur config check`: nothing but reading the file. The mistakes are the
- * answer here, so they are data; exit code 2 says that there are some.
+ * `murmur config check`: nothing but reading the file, and loading the merge functions that it names. The mistakes are
+ * the answer here, so they are data; exit code 2 says that there are some.
  */
+import type { ClusterConfig } from "../cluster-config.js";
 import { loadClusterFile } from "../real/cluster-file.js";
 import { mistakeLine } from "../real/cluster-yaml.js";
+import { Mergers } from "../real/mergers.js";
 import { configPath } from "./config.js";
 import { EXIT, type ExitCode } from "./exit.js";
 import { grouped, print, printJson } from "./terminal.js";
 
-export function configCheck(file: string | undefined, options: { config?: string; json?: boolean }): ExitCode {
+export async function configCheck(
+  file: string | undefined,
+  options: { config?: string; json?: boolean },
+): Promise<ExitCode> {
   const path = configPath(file ?? options.config);
   const result = loadClusterFile(path);
   if (Array.isArray(result)) {
     if (options.json) printJson({ ok: false, mistakes: result });
     else print(result.map(mistakeLine).join("\n"));
+    return EXIT.usage;
+  }
+  const refusal = await mergeRefusal(result);
+  if (refusal !== undefined) {
+    if (options.json) printJson({ ok: false, mistakes: [{ key: "merge", sentence: refusal }] });
+    else print(refusal);
     return EXIT.usage;
   }
   const { cluster, nodes, partitions, durability, buckets, data } = result;
@@ -29,4 +40,20 @@ export function configCheck(file: string | undefined, options: { config?: string
     );
   }
   return EXIT.ok;
+}
+
+/** Why a node would not start with its merge functions; undefined when it would. */
+function mergeRefusal(config: ClusterConfig): Promise<string | undefined> {
+  const silent = { count: () => {}, gauge: () => {}, time: () => {} };
+  const mergers = new Mergers(config, {
+    limits: config.limits,
+    meter: silent,
+    log: { info: () => {}, warn: () => {} },
+  });
+  return new Promise((resolve) => {
+    mergers.open((refusal) => {
+      mergers.close();
+      resolve(refusal);
+    });
+  });
 }

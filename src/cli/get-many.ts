@@ -96,7 +96,7 @@ async function readBatch(
   keys: readonly string[],
   options: ReadOptions,
 ): Promise<readonly Result[]> {
-  const { consistency: r, hedge, timeout } = options;
+  const { consistency: r, hedge, merge, timeout } = options;
   const timeoutMs = timeout === undefined ? undefined : parseDurationMs(timeout);
   const reads = keys.map((key) => ({ bucket, key }));
   const answer = await cluster.ask({
@@ -104,7 +104,7 @@ async function readBatch(
     path: "/v1/batch",
     isRepeatable: true,
     headers: { "Content-Type": "application/json" },
-    body: Buffer.from(JSON.stringify({ timeoutMs, partial: true, r, hedge, reads })),
+    body: Buffer.from(JSON.stringify({ timeoutMs, partial: true, r, hedge, merge, reads })),
   });
   if (answer.status !== 200) throw problemFailure(answer);
   const { results } = jsonOf(answer) as { results?: readonly Result[] };
@@ -114,12 +114,12 @@ async function readBatch(
 }
 
 async function readAlone(cluster: Cluster, bucket: string, key: string, options: ReadOptions): Promise<Result> {
-  const { consistency: r, timeout, hedge } = options;
+  const { consistency: r, timeout, hedge, merge } = options;
   const headers = { Accept: ENVELOPE_TYPE };
   const answer = await cluster.ask({
     method: "GET",
     path: keyPath(bucket, key),
-    query: { r, timeout, hedge },
+    query: { r, timeout, hedge, merge },
     headers,
   });
   return { ...(jsonOf(answer) as Omit<Result, "status">), status: answer.status };

@@ -16,6 +16,7 @@ export function addKeyCommands(program: Command, onExit: OnExit): void {
     .addOption(LEVEL())
     .addOption(TIMEOUT())
     .option("--hedge <policy>", "when to ask one more replica, such as p95, 10ms or never (else the bucket's)")
+    .option("--merge <when>", "never: siblings as they are, where the bucket has a merge function")
     .addOption(TRACE())
     .addOption(CONFIG())
     .addOption(NODE())

@@ -21,6 +21,7 @@ export interface KeyOptions extends ClusterOptions {
 
 export interface ReadOptions extends KeyOptions {
   readonly hedge?: string;
+  readonly merge?: string;
 }
 
 export interface WriteOptions extends KeyOptions {
@@ -40,6 +41,8 @@ export interface Envelope {
   readonly value?: string | null;
   readonly contentType?: string;
   readonly siblings?: readonly Sibling[];
+  /** The bucket's own function made the value of siblings. */
+  readonly merged?: boolean;
   readonly context?: string;
   readonly level?: string | number;
   readonly replicas?: readonly {
@@ -67,6 +70,7 @@ export async function get(bucket: string, key: string, options: ReadOptions): Pr
     say(`${name}: not found`);
     return EXIT.notFound;
   }
+  if (envelope.merged) say(`${name}: merged from siblings; a put with --context ${envelope.context} settles them`);
   if (!options.json) writeValue(Buffer.from(envelope.value ?? "", "base64"), envelope.contentType ?? "");
   return EXIT.ok;
 }
@@ -81,7 +85,7 @@ export async function readEnvelope(
   const answer = await cluster.ask({
     method: "GET",
     path: keyPath(bucket, key),
-    query: { r: options.consistency, timeout: options.timeout, hedge: options.hedge },
+    query: { r: options.consistency, timeout: options.timeout, hedge: options.hedge, merge: options.merge },
     headers: { Accept: ENVELOPE_TYPE },
   });
   const title = `get ${bucket}/${shown(key)}`;

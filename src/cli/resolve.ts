@@ -34,7 +34,7 @@ export async function resolve(bucket: string, key: string, options: ResolveOptio
   const { cluster, name } = await target(bucket, key, options);
   // The level is the write's: a decision is about what the bucket's own reads show.
   const { consistency: _level, ...reading } = options;
-  const envelope = await readEnvelope(cluster, bucket, key, reading);
+  const envelope = await readEnvelope(cluster, bucket, key, { ...reading, merge: "never" });
   const { siblings } = envelope;
   if (siblings.length === 0) return nothingToResolve(name, envelope);
   if (!options.json) printSiblings(siblings);

@@ -2,7 +2,9 @@
  * Many reads and writes in one request: `POST /v1/batch`. Each item has its own
  * outcome; one that failed says why, and does not hide the others.
  */
+
 import { asBuffer } from "../base/bytes.js";
+import { decodeValue } from "../base/decoded-value.js";
 import { checkBucket, checkKey } from "./arguments.js";
 import type {
   BatchChange,
@@ -20,7 +22,7 @@ import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
 import type { Sibling } from "./options.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
-import { decodeValue, encodeValue } from "./value.js";
+import { encodeValue } from "./value.js";
 
 export async function runBatch(shared: Shared, options: BatchOptions): Promise<BatchResult> {
   const { reads = [], writes = [], consistency, hedge, partial } = options;

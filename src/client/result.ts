@@ -1,11 +1,11 @@
 /**
  * A get's result out of a node's answer: a value, several, or none. Pure.
  */
+import { decodeValue } from "../base/decoded-value.js";
 import { MurmurError } from "./errors.js";
 import type { GetResult, Sibling } from "./options.js";
 import type { HttpAnswer } from "./pool.js";
 import { parseServerTiming } from "./server-timing.js";
-import { decodeValue } from "./value.js";
 
 export function resultOf<Value>({ status, headers, body }: HttpAnswer, node: string): GetResult<Value> {
   const context = headers["murmur-context"] as string;

@@ -25,15 +25,17 @@ export interface ParsedBatch {
   readonly request: BatchRequest;
   /** False: one failure fails the whole. */
   readonly partial: boolean;
+  /** False: siblings as they are, where a bucket has a merge function. */
+  readonly merge: boolean;
 }
 
 /** The fields of each object, for misspellings. */
-const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend"];
+const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend", "merge"];
 const READ_FIELDS = ["bucket", "key", "key64"];
 const WRITE_FIELDS = ["bucket", "key", "key64", "value", "contentType", "context", "stamp", "ttl", "delete", "op"];
 
 /** Wishes of the whole batch, by the operation that they are for. */
-const WISHES = { read: ["r", "hedge", "mend"], put: ["w"] } as const;
+const WISHES = { read: ["r", "hedge", "mend", "merge"], put: ["w"] } as const;
 
 /** What the body asks for, or why it cannot be. */
 export function parseBatch(edge: Edge, body: Uint8Array): ParsedBatch | Problem {
@@ -69,7 +71,7 @@ class BatchParser {
       writes: writes.map((item, index) => this.write(item, `writes[${index}]`)),
     };
     checkOnce(request.writes);
-    return { request, partial };
+    return { request, partial, merge: this.queryFor("read", undefined).merge };
   }
 
   private items(name: "reads" | "writes"): readonly unknown[] {

@@ -15,6 +15,7 @@ import { type ParsedBatch, parseBatch } from "./batch-request.js";
 import { expectedBytes, readBody } from "./body.js";
 import type { Edge } from "./edge.js";
 import { JSON_TYPE, typeRefusal } from "./json-body.js";
+import { type Answered, mergeReads } from "./merging.js";
 import { changedValue } from "./op-answer.js";
 import { isPostKind } from "./op-request.js";
 import { badRequest, methodNotAllowed, Problem, problemOf } from "./problem.js";
@@ -63,6 +64,10 @@ function admitted(edge: Edge, parsed: ParsedBatch | Problem): ParsedBatch | Prob
 function run(edge: Edge, response: ServerResponse, batch: ParsedBatch, bodyBytes: number): void {
   const startedMs = performance.now();
   edge.store.batch(batch.request, (outcome) => {
+    if (batch.merge) mergeReads(edge, batch.request.reads, outcome.reads, (reads) => settle({ ...outcome, reads }));
+    else settle(outcome);
+  });
+  function settle(outcome: BatchOutcome): void {
     edge.leave(bodyBytes, itemsOf(batch));
     record(edge, batch, outcome, startedMs);
     const failures = [...outcome.reads, ...outcome.writes].map((each) => (each.ok ? undefined : each.failure));
@@ -73,7 +78,7 @@ function run(edge: Edge, response: ServerResponse, batch: ParsedBatch, bodyBytes
     const results = [...outcome.reads.map(readResult), ...written];
     const missing = failures.flatMap((failure, index) => (failure?.kind === "timeout" ? index : []));
     sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ results, missing }));
-  });
+  }
 }
 
 /** An empty batch is a request too. */
@@ -92,14 +97,14 @@ function record(edge: Edge, { request }: ParsedBatch, outcome: BatchOutcome, sta
   edge.time("batch", startedMs);
 }
 
-function readResult(outcome: ReadOutcome): object {
+function readResult(outcome: Answered): object {
   if (!outcome.ok) return failedResult(outcome.failure);
   const { contents } = outcome.view;
   const [content] = contents;
   const context = contextText(outcome.view.context);
   if (content === undefined) return { status: 404, code: "not-found", context };
   if (contents.length > 1) return { status: 300, siblings: contents.map(siblingOf), context };
-  return { status: 200, ...siblingOf(content), context };
+  return { status: 200, ...siblingOf(content), ...(outcome.isMerged ? { merged: true } : {}), context };
 }
 
 /** Of the values that changes left: what has no room any more is left out, and may be read. */

@@ -5,6 +5,7 @@ import type { ServerResponse } from "node:http";
 import type { BucketConfig, ClusterConfig } from "../cluster-config.js";
 import type { Level, Limits } from "../config.js";
 import type { Labels, Meter } from "../ports.js";
+import type { Mergers } from "./merging.js";
 import { Outbox } from "./outbox.js";
 import { overloaded, type Problem } from "./problem.js";
 import type { Store } from "./store.js";
@@ -42,6 +43,7 @@ export class Edge {
     readonly limits: Limits,
     readonly meter: Meter,
     readonly wallMs: () => number,
+    readonly mergers: Mergers = NO_MERGERS,
   ) {
     this.unread = new Unread(meter, limits);
     this.outbox = new Outbox(this.unread);
@@ -100,6 +102,9 @@ export class Edge {
     this.onRecorded?.(durationMs);
   }
 }
+
+/** Of a node whose file names no merge functions. */
+const NO_MERGERS: Mergers = { merge: (_bucket, _key, _contents, onMerged) => onMerged() };
 
 const COUNTER = { read: "murmur_reads_total", write: "murmur_writes_total" } as const;
 const OPERATION = {

@@ -3,13 +3,13 @@
  * about, for `Accept: application/vnd.murmur+json`.
  */
 import { textOf } from "../base/bytes.js";
-import type { ReadOutcome } from "../coordinator/outcome.js";
 import type { Address } from "./address.js";
 import { tookMs } from "./answer.js";
+import type { Answered } from "./merging.js";
 import type { KeyQuery } from "./query.js";
 import { siblingOf } from "./siblings.js";
 
-type Found = Extract<ReadOutcome, { ok: true }>;
+type Found = Extract<Answered, { ok: true }>;
 
 /** The envelope's JSON. `value` and `contentType` are there only when there is exactly one value. */
 export function envelope(address: Address, query: KeyQuery, outcome: Found, context: string): string {
@@ -21,6 +21,7 @@ export function envelope(address: Address, query: KeyQuery, outcome: Found, cont
     found: contents.length > 0,
     ...(single === undefined ? {} : siblingOf(single)),
     siblings: contents.length > 1 ? contents.map(siblingOf) : [],
+    ...(outcome.isMerged ? { merged: true } : {}),
     context,
     level: query.level,
     replicas: outcome.replicas.map((asked) => ({

@@ -5,6 +5,7 @@
  * browser, it must not run there: types that can are offered as downloads,
  * beside `nosniff` and a sandbox that every value gets.
  */
+import { essenceOf } from "../base/decoded-value.js";
 import { badRequest, type Problem } from "./problem.js";
 
 export const ENVELOPE_TYPE = "application/vnd.murmur+json";
@@ -25,8 +26,7 @@ export function contentTypeToSend(stored: string): string {
 
 /** Whether a browser might run what has this type. */
 export function isActive(contentType: string): boolean {
-  const end = contentType.indexOf(";");
-  const essence = (end < 0 ? contentType : contentType.slice(0, end)).trim().toLowerCase();
+  const essence = essenceOf(contentType);
   return ACTIVE_TYPES.has(essence) || essence.endsWith("+xml") || essence.startsWith("multipart/");
 }
 

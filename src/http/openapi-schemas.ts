@@ -32,6 +32,10 @@ export const ENVELOPE_SCHEMA = {
     value: { type: "string", contentEncoding: "base64" },
     contentType: { type: "string" },
     siblings: { type: "array", items: SIBLING_SCHEMA, description: "All values when there are several, else none." },
+    merged: {
+      const: true,
+      description: "The bucket's merge function made this value of siblings; the context is theirs.",
+    },
     context: { type: "string" },
     level: { type: ["string", "integer"] },
     replicas: {
@@ -70,6 +74,7 @@ const BATCH_ITEM = {
     value: { type: "string", contentEncoding: "base64" },
     contentType: { type: "string" },
     siblings: { type: "array", items: SIBLING_SCHEMA },
+    merged: { const: true },
     context: { type: "string" },
     code: {
       type: "string",
@@ -102,6 +107,7 @@ export function batchSchema(r: object, w: object, limits: Limits): object {
       partial: { type: "boolean", default: true, description: "false: one failure fails the whole." },
       hedge: { type: "string" },
       mend: { const: "never" },
+      merge: { const: "never" },
     },
   };
 }

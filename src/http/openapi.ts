@@ -57,6 +57,7 @@ const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
   ttl: DURATION_SCHEMA,
   stamp: { type: "integer", minimum: 1 },
   mend: { const: "never" },
+  merge: { const: "never" },
   hedge: { type: "string", examples: ["p95", "10ms", "min(p99,50ms)", "max(p95,5ms)", "always", "never"] },
 };
 
@@ -69,6 +70,7 @@ const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
   ttl: "After how long the value is gone.",
   stamp: "The client's own stamp, in microseconds since 1970; only where the bucket has clientStamps: true.",
   mend: "never: take the first answers as they are and repair nothing.",
+  merge: "never: siblings as they are, where the bucket has a merge function.",
   hedge: `When a spare replica is asked for an answer that is late: ${HEDGE_EXPECTED}. Default: the bucket's.`,
 };
 

@@ -18,6 +18,8 @@ export interface KeyQuery {
   hedge: Hedge;
   /** False for `mend=never`. */
   mend: boolean;
+  /** False for `merge=never`: siblings as they are, where a bucket has a merge function. */
+  merge: boolean;
   ttlMs: number | undefined;
   /** The client's own stamp, in microseconds since 1970. */
   stampUs: number | undefined;
@@ -37,6 +39,7 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
     ["r", takeReadLevel],
     ["timeout", takeTimeout],
     ["mend", takeMend],
+    ["merge", takeMerge],
     ["hedge", takeHedge],
   ]),
   put: new Map<string, Parameter>([
@@ -71,6 +74,7 @@ export function defaultQuery(operation: Operation, bucket: BucketConfig, limits:
     deadlineMs: limits.requestDeadlineMs,
     hedge: bucket.hedge,
     mend: true,
+    merge: true,
     ttlMs: bucket.ttlMs,
     stampUs: undefined,
     keysMax: Math.min(LIST_KEYS, limits.listKeysMax),
@@ -198,6 +202,12 @@ function takeAfter(query: KeyQuery, value: string): Problem | undefined {
 function takeMend(query: KeyQuery, value: string): Problem | undefined {
   if (value !== "never") return badRequest(`mend takes only never, not ${quoted(value)}`);
   query.mend = false;
+  return undefined;
+}
+
+function takeMerge(query: KeyQuery, value: string): Problem | undefined {
+  if (value !== "never") return badRequest(`merge takes only never, not ${quoted(value)}`);
+  query.merge = false;
   return undefined;
 }
 

@@ -12,6 +12,7 @@ import { addTiming, keyHeaders } from "./answer.js";
 import type { Edge } from "./edge.js";
 import { envelope } from "./envelope.js";
 import { acceptsEnvelope, contentTypeToSend, ENVELOPE_TYPE, isActive } from "./media.js";
+import { type Answered, mergeSiblings } from "./merging.js";
 import { Problem, problemOf } from "./problem.js";
 import { type KeyQuery, parseQuery } from "./query.js";
 import { sendProblem, sendTogether } from "./respond.js";
@@ -31,11 +32,15 @@ export function read(
   if (refusal !== undefined) return refusal;
   const { level, deadlineMs, hedge, mend } = query;
   const startedMs = performance.now();
-  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, hedge, mend }, (outcome) => {
+  const settle = (outcome: Answered): void => {
     edge.leave(0);
     edge.record("read", level, resultOf(outcome), startedMs);
     if (outcome.ok) answer(edge, request, response, address, query, outcome);
     else sendFailure(edge, response, outcome.failure);
+  };
+  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, hedge, mend }, (outcome) => {
+    if (query.merge) mergeSiblings(edge.mergers, address, outcome, settle);
+    else settle(outcome);
   });
   return undefined;
 }
@@ -57,16 +62,18 @@ function answer(
   response: ServerResponse,
   address: Address,
   query: KeyQuery,
-  outcome: Extract<ReadOutcome, { ok: true }>,
+  outcome: Extract<Answered, { ok: true }>,
 ): void {
   const { contents, context } = outcome.view;
   const [content] = contents;
   const { accept } = request.headers;
   const isEnvelope = acceptsEnvelope(accept);
-  const isExact = !isEnvelope && contents.length <= 1;
+  // Another version of a function may make another value of the same siblings.
+  const { isMerged = false } = outcome;
+  const isExact = !isEnvelope && contents.length <= 1 && !isMerged;
   const { context: text, tag, list } = keyHeaders(context, outcome.replicas, isExact, contents.length);
   list.push("Vary", "Accept");
-  if (content !== undefined && isKnown(request.headers["if-none-match"], tag)) {
+  if (content !== undefined && !isMerged && isKnown(request.headers["if-none-match"], tag)) {
     sendTogether(edge, response, 304, [...list, ...REVALIDATE]);
   } else if (isEnvelope) {
     const body = envelope(address, query, outcome, text);

@@ -19,6 +19,7 @@ import { Gate } from "./gate.js";
 import { bindRefusal, Guard } from "./guard.js";
 import { handleKey } from "./keys.js";
 import { handleList } from "./list.js";
+import type { Mergers } from "./merging.js";
 import { onConnectMethod, onParseError } from "./parse-errors.js";
 import { badRequest, Problem } from "./problem.js";
 import { refuse } from "./respond.js";
@@ -35,6 +36,8 @@ export interface HttpServerOptions {
   ready(): Readiness;
   /** Milliseconds since 1970, for expiry; the world's clock where that has an offset. */
   readonly wallMs?: () => number;
+  /** Who runs users' merge functions. */
+  readonly mergers?: Mergers;
 }
 
 export interface HttpServer {
@@ -54,7 +57,7 @@ const CHECK_INTERVAL_MS = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { store, config, limits, meter, log, node } = options;
-  const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now);
+  const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now, options.mergers);
   const gate = new Gate(limits, meter);
   const guard = new Guard(node, config.security);
   const unturned = new Unturned();

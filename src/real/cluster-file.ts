@@ -61,6 +61,7 @@ export function parseClusterFile(text: string, path: string): ClusterConfig | Co
   for (const issue of shape.error?.issues ?? []) refuseIssue(file, issue);
   const cluster = (shape.success ? shape.data : pruned(file.value, shape.error.issues)) as Draft<ClusterShape>;
   checkRules(cluster, file);
+  checkMergeFiles(cluster, file);
   const secret = readSecret(cluster.security?.secretFile, file);
   const mistakes = file.sortedMistakes();
   return mistakes.length === 0 ? filledIn(cluster as ClusterShape, secret, path) : mistakes;
@@ -114,6 +115,19 @@ function readSecret(secretFile: string | undefined, file: YamlFile): Uint8Array 
   return undefined;
 }
 
+/** That they are there; what is in them is seen by whoever runs them. */
+function checkMergeFiles({ buckets, defaults }: Draft<ClusterShape>, file: YamlFile): void {
+  const named = Object.entries(buckets ?? {}).map(([name, bucket]) => ({ at: ["buckets", name], bucket }));
+  for (const { at, bucket } of [...named, { at: ["defaults"], bucket: defaults }]) {
+    if (!bucket?.merge) continue;
+    try {
+      readFileSync(resolve(dirname(file.path), bucket.merge));
+    } catch (error) {
+      file.refuse([...at, "merge"], `expected a readable file, found ${reasonOf(error)}`);
+    }
+  }
+}
+
 function withoutNewline(bytes: Buffer): Uint8Array {
   const end = bytes.at(-1) === 10 ? (bytes.at(-2) === 13 ? -2 : -1) : bytes.length;
   return bytes.subarray(0, end);
@@ -141,6 +155,7 @@ function filledIn(cluster: ClusterShape, secret: Uint8Array | undefined, path: s
     hedge: hedgeOf(shape?.hedge, hedge),
     ttlMs: shape?.ttl === undefined ? undefined : parseDurationMs(shape.ttl),
     clientStamps: shape?.clientStamps ?? false,
+    mergeFile: shape?.merge === undefined ? undefined : resolve(dirname(path), shape.merge),
   });
   return {
     cluster: cluster.cluster,

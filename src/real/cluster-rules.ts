@@ -66,7 +66,7 @@ export function checkRules(cluster: ClusterDraft, refusals: Refusals): void {
     if (!bucket) continue;
     checkReplication(bucket.replication, nodes, [...path, "replication"], refuse);
     checkLevels(cluster, bucket, path, refuse);
-    checkStamps(bucket, path, refuse);
+    checkUse(bucket, path, refuse);
   }
   checkLimits(cluster.limits ?? {}, refuse);
 }
@@ -170,10 +170,12 @@ function checkLevels(cluster: ClusterDraft, bucket: BucketDraft | undefined, pat
   }
 }
 
-/** Where a write replaces nothing unseen, a stamp of the client's decides nothing. */
-function checkStamps({ type = "register", clientStamps }: BucketDraft, path: Path, refuse: Refuse): void {
-  if (clientStamps !== true || type === "register") return;
-  refuse([...path, "clientStamps"], `expected a bucket of type register, found ${type}; remove the line`);
+/** Stamps of clients decide among values of which one is kept, and a merge function where several are. */
+function checkUse({ type = "register", clientStamps, merge }: BucketDraft, path: Path, refuse: Refuse): void {
+  const expect = (key: string, needed: string) =>
+    refuse([...path, key], `expected a bucket of type ${needed}, found ${type}; remove the line`);
+  if (clientStamps === true && type !== "register") expect("clientStamps", "register");
+  if (merge !== undefined && type !== "siblings") expect("merge", "siblings");
 }
 
 /** All replicas, over all datacenters. */

@@ -169,9 +169,10 @@ const bucket = section(
   "a map such as { type: register }",
   {
     ...{ type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
+    merge: text("the path of a JavaScript module").optional(),
     clientStamps: leaf<boolean>("true or false", (value) => typeof value === "boolean").optional(),
   },
-  ["merge", "coalesce"],
+  ["coalesce"],
 ).nullish();
 
 const partitions = leaf<number>(

@@ -258,6 +258,7 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
     clientStamps: false,
+    mergeFile: undefined,
     ...options.bucket,
   };
   return {

@@ -34,6 +34,10 @@ export interface TestBucketOptions {
   readonly hedge?: HedgeOptions;
   /** Such as "60s". */
   readonly ttl?: string;
+  /** Of a register: clients may stamp their writes. */
+  readonly clientStamps?: boolean;
+  /** Of siblings: the absolute path of a merge function. */
+  readonly merge?: string;
 }
 
 /** What a cluster file says, by the same names. */

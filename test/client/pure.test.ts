@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { decodeValue } from "../../src/base/decoded-value.js";
 import { tokenOf } from "../../src/base/hash.js";
 import { Contexts } from "../../src/client/contexts.js";
 import * as errors from "../../src/client/errors.js";
 import { failureOf } from "../../src/client/problem.js";
 import { RingView } from "../../src/client/ring-view.js";
 import { parseServerTiming } from "../../src/client/server-timing.js";
-import { decodeValue, encodeValue } from "../../src/client/value.js";
+import { encodeValue } from "../../src/client/value.js";
 import { contextUpTo, encodeContext } from "../../src/lattice/context.js";
 import { partitionOf } from "../../src/membership/layout.js";
 
