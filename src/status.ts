@@ -105,8 +105,10 @@ function latencyReport(member: Member, config: ClusterConfig, self: NodeId): Lat
 }
 
 function conflictsReport(member: Member, self: NodeId, bucket: string | undefined, itemsMax: number): ConflictsReport {
-  const conflicts = member.overwrites(bucket, itemsMax).map(({ key, atMs, lost, kept, ...named }) => ({
-    ...{ ...named, key: Buffer.from(key).toString("utf8"), at: new Date(atMs).toISOString() },
+  const conflicts = member.overwrites(bucket, itemsMax).map(({ key, sort, atMs, lost, kept, ...named }) => ({
+    ...{ ...named, key: Buffer.from(key).toString("utf8") },
+    ...(sort.length === 0 ? {} : { sort: Buffer.from(sort).toString("utf8") }),
+    ...{ at: new Date(atMs).toISOString() },
     ...{ lost: stampReport(lost), kept: stampReport(kept) },
   }));
   return { node: self, conflicts };

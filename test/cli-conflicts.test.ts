@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import type { ConflictsReport, StampReport } from "../src/http/store.js";
 import { murmur, problem, reply, startThree } from "./cli-harness.js";
+import { ProcessCluster, until } from "./process-cluster.js";
 
 function stamped(second: number, node?: string): StampReport {
   const time = `2026-11-23T08:00:${String(second).padStart(2, "0")}.000001Z`;
@@ -65,4 +66,38 @@ describe("murmur conflicts of nodes that say so", () => {
       assert.equal((await murmur(["conflicts", ...wrong, "--config", three.file])).code, 2, wrong.join(" "));
     }
   });
+});
+
+test("a real cluster counts and lists what a write took away unseen, and tells no value", async () => {
+  const cluster = await ProcessCluster.create({ nodes: 3 });
+  try {
+    await cluster.startAll();
+    const first = await cluster.put("n1", "users", "ada", "secret one");
+    const context = String(first.headers["murmur-context"]);
+    await cluster.call("PUT", "n2", "/v1/buckets/users/keys/ada", Buffer.from("secret two"), {
+      "murmur-context": context,
+    });
+    await cluster.call("PUT", "n3", "/v1/buckets/users/keys/ada", Buffer.from("secret three"), {
+      "murmur-context": context,
+    });
+    const counts = async () => String((await cluster.call("GET", "n3", "/metrics")).body);
+    await until(counts, (text) => text.includes('murmur_register_overwrites_total{kind="stale"} 1\n'));
+    const { code, out } = await cluster.command(["conflicts", "--json", "--bucket", "users"]);
+    assert.equal(code, 0);
+    assert.doesNotMatch(out, /secret/);
+    const [noted, ...others] = JSON.parse(out).conflicts as (ConflictsReport["conflicts"][number] & {
+      through: string;
+    })[];
+    assert.deepEqual(others, []);
+    assert.deepEqual([noted?.bucket, noted?.key, noted?.kind, noted?.through], ["users", "ada", "stale", "n3"]);
+    assert.deepEqual([noted?.lost.node, noted?.kept.node], ["n2", "n3"]);
+    for (const { time, timeUs } of [noted?.lost, noted?.kept] as StampReport[]) {
+      assert.match(time, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+      assert.equal(Date.parse(time), Math.floor(timeUs / 1000));
+      assert.ok(time.endsWith(`${String(timeUs % 1_000_000).padStart(6, "0")}Z`));
+    }
+    assert.match((await cluster.command(["conflicts"])).out, /^bucket .*\nusers +ada +stale /);
+  } finally {
+    await cluster.close();
+  }
 });

@@ -45,8 +45,9 @@ const HEADS = ["bucket", "key", "kind", "lost", "by", "in favour of", "by", "thr
 const LEGEND =
   "stale: the writer had seen less than it replaced; blind: it did not say what it had seen; beaten: a later stamp won";
 
-function rowOf({ bucket, key, kind, lost, kept, through }: Conflict): string[] {
-  const cells = [shown(bucket), shown(key), paint(COLOURS[kind], kind)];
+function rowOf({ bucket, key, sort, kind, lost, kept, through }: Conflict): string[] {
+  const name = sort === undefined ? shown(key) : `${shown(key)} ${shown(sort)}`;
+  const cells = [shown(bucket), name, paint(COLOURS[kind], kind)];
   return [...cells, lost.time, writerOf(lost), kept.time, writerOf(kept), through];
 }
 

@@ -11,7 +11,7 @@
 import type { Limits } from "../config.js";
 import type { Actor, Stamp } from "../lattice/stamp.js";
 import type { Meter, NodeId } from "../ports.js";
-import { bucketOfRow, keyOfRow } from "../replica/rows.js";
+import { bucketOfRow, keyOfRow, sortOfRow } from "../replica/rows.js";
 
 /**
  * stale: the writer had seen less than what it replaced. blind: it did not say what it had seen.
@@ -28,6 +28,8 @@ interface Minted {
 export interface Overwrite {
   readonly bucket: string;
   readonly key: Uint8Array;
+  /** Of a cell of a row; empty for plain keys. */
+  readonly sort: Uint8Array;
   readonly kind: OverwriteKind;
   readonly lost: Minted;
   /** What stands in its place. */
@@ -70,7 +72,7 @@ export class Overwrites {
     const found = bucket === undefined ? all : all.filter(({ row }) => bucketOfRow(row) === bucket);
     found.sort((a, b) => b.atMs - a.atMs);
     return found.slice(0, itemsMax).map(({ row, lost, kept, ...noted }) => ({
-      ...{ bucket: bucketOfRow(row), key: keyOfRow(row), ...noted },
+      ...{ bucket: bucketOfRow(row), key: keyOfRow(row), sort: sortOfRow(row), ...noted },
       ...{ lost: this.minted(lost), kept: this.minted(kept) },
     }));
   }

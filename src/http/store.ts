@@ -51,6 +51,8 @@ export interface ConflictsReport {
   readonly conflicts: readonly {
     readonly bucket: string;
     readonly key: string;
+    /** Of a cell of a row. */
+    readonly sort?: string;
     readonly kind: OverwriteKind;
     /** When it was noticed, as in RFC 3339. */
     readonly at: string;
