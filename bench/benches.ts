@@ -12,6 +12,7 @@ export interface Bench {
 export const BENCHES: ReadonlyMap<string, () => Promise<Bench>> = new Map<string, () => Promise<Bench>>([
   ["layout", () => import("./layout.js")],
   ["detection", () => import("./detection.js")],
+  ["lattices", () => import("./lattices.js")],
   ["storage", () => import("./storage.js")],
   ["transport", () => import("./transport.js")],
   ["start", () => import("./start.js")],

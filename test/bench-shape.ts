@@ -10,7 +10,7 @@ const OPTIONS = { quick: true, tiny: true } as const;
 export const MEASURED = circumstances(OPTIONS);
 
 /** Those that start no processes are run with every test, the others in bench.long.ts. */
-export const ALONE: readonly string[] = ["layout", "detection", "storage", "transport"];
+export const ALONE: readonly string[] = ["layout", "detection", "lattices", "storage", "transport"];
 
 /** Runs a bench tiny and looks at what it says. */
 export async function assertRuns(name: string): Promise<void> {
