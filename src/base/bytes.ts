@@ -41,10 +41,6 @@ export function bytesToMapKey(bytes: Uint8Array): string {
   return asBuffer(bytes).latin1Slice(0, bytes.length);
 }
 
-export function mapKeyToBytes(key: string): Uint8Array {
-  return Buffer.from(key, "latin1");
-}
-
 export function utf8(text: string): Uint8Array {
   if (text.length > SHORT_TEXT_BYTES) return Bytes.from(text, "utf8");
   const bytes = Bytes.allocUnsafe(text.length);
@@ -220,14 +216,13 @@ export class Reader {
 
   /** What `varint` wrote: in as few bytes as hold it. */
   varint(): number {
-    let [value, unit] = [0, 1];
-    for (;;) {
+    let value = 0;
+    for (let unit = 1; ; unit *= 128) {
       const byte = this.u8();
       value += (byte & 0x7f) * unit;
       if (!Number.isSafeInteger(value)) throw new MalformedBytes("an integer beyond 2^53");
       if (byte <= 0x7f && (byte > 0 || unit === 1)) return value;
       if (byte === 0) throw new MalformedBytes("an integer in more bytes than it takes");
-      unit *= 128;
     }
   }
 
@@ -247,6 +242,11 @@ export class Reader {
   raw(length: number): Uint8Array {
     const start = this.take(length);
     return this.buffer.subarray(start, start + length);
+  }
+
+  mapKey(length: number): string {
+    const start = this.take(length);
+    return this.buffer.latin1Slice(start, start + length);
   }
 
   words(count: number): Uint32Array {

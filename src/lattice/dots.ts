@@ -55,6 +55,7 @@ export function joinKept<Kept extends Stamp>(
 ): readonly Kept[] {
   if (b.length === 0) return unseenOf(a, seenByB);
   if (a.length === 0) return b.every((one) => covers(seenByA, one)) ? a : unseenOf(b, seenByA);
+  if (isOne(a) && isOne(b) && compareStamps(a[0], b[0]) === 0 && pick(a[0], b[0]) === a[0]) return a;
   const joined: Kept[] = [];
   let [left, right, isOurs] = [0, 0, true];
   while (left < a.length || right < b.length) {
@@ -71,6 +72,11 @@ export function joinKept<Kept extends Stamp>(
     isOurs &&= kept === ours;
   }
   return isOurs ? a : joined;
+}
+
+/** As nearly all elements are that two states have in common. */
+function isOne<Kept>(kept: readonly Kept[]): kept is readonly [Kept] {
+  return kept.length === 1;
 }
 
 /** What of `kept` is not in `seen`; `kept` ITSELF when that is all. */

@@ -4,15 +4,23 @@
  * The order of such strings is the order of the bytes, which all platforms
  * agree on; they compare as fast as numbers, and go to bytes and back by copying.
  */
-import { bytesToMapKey, mapKeyToBytes, textOf, utf8 } from "../base/bytes.js";
+import { bytesToMapKey, textOf, utf8 } from "../base/bytes.js";
 
 export function nameOf(text: string): string {
   return isAscii(text) ? text : bytesToMapKey(utf8(text));
 }
 
-/** Undefined when the name is no UTF-8. */
-export function textOfName(name: string): string | undefined {
-  return isAscii(name) ? name : textOf(mapKeyToBytes(name));
+/** Whether it is the name of a text. */
+export function isName(name: string): boolean {
+  return isAscii(name) || textOf(bytesOfName(name)) !== undefined;
+}
+
+export function textOfName(name: string): string {
+  return isAscii(name) ? name : (textOf(bytesOfName(name)) as string);
+}
+
+export function bytesOfName(name: string): Uint8Array {
+  return Buffer.from(name, "latin1");
 }
 
 function isAscii(text: string): boolean {

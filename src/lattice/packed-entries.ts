@@ -2,10 +2,10 @@
  * Contexts, kept things and entries as bytes. Canonical: what is read is in order, nothing is empty that need not be
  * there, and what stands beside a context is what it has seen.
  */
-import { bytesToMapKey, MalformedBytes, mapKeyToBytes, type Reader, type Writer } from "../base/bytes.js";
+import { MalformedBytes, type Reader, type Writer } from "../base/bytes.js";
 import { type Context, covers, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
 import { beyond, type Entries, type Entry } from "./dots.js";
-import { textOfName } from "./name.js";
+import { bytesOfName, isName } from "./name.js";
 import type { StampPacker, StampUnpacker } from "./packed-stamps.js";
 import { compareStamps, type Stamp } from "./stamp.js";
 
@@ -37,7 +37,7 @@ export function writeEntries<Inner extends readonly unknown[]>(
   writer.varint(entries.length);
   for (const entry of entries) {
     const isPlain = isEmptyContext(entry.removed);
-    writer.varint(2 * entry.name.length + (isPlain ? 0 : HAS_REMOVED)).raw(mapKeyToBytes(entry.name));
+    writer.varint(2 * entry.name.length + (isPlain ? 0 : HAS_REMOVED)).raw(bytesOfName(entry.name));
     if (!isPlain) stamps.writeContext(writer, entry.removed);
     write(entry);
   }
@@ -54,9 +54,9 @@ export function readEntries<Inner extends readonly unknown[]>(
   let last = "";
   for (let left = reader.varint(); left > 0; left--) {
     const head = reader.varint();
-    const name = bytesToMapKey(reader.raw(Math.floor(head / 2)));
+    const name = reader.mapKey(Math.floor(head / 2));
     if (entries.length > 0 && last >= name) throw new MalformedBytes("names out of order");
-    if (textOfName(name) === undefined) throw new MalformedBytes("a name that is not UTF-8");
+    if (!isName(name)) throw new MalformedBytes("a name that is not UTF-8");
     const isPlain = head % 2 !== HAS_REMOVED;
     const removed = isPlain ? EMPTY_CONTEXT : readRemoved(stamps, place);
     const store = read(name, isPlain ? place : { ...place, removed: joinContexts(place.removed, removed) });

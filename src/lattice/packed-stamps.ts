@@ -15,9 +15,11 @@ const ACTOR_BYTES = 8;
 export class StampPacker {
   private readonly numbers = new Map<Actor, number>();
   private earliestUs = Number.MAX_SAFE_INTEGER;
+  private lastActor: Actor | undefined;
 
   note({ timeUs, actor }: Stamp): void {
-    this.numbers.set(actor, 0);
+    if (actor !== this.lastActor) this.numbers.set(actor, 0);
+    this.lastActor = actor;
     if (timeUs < this.earliestUs) this.earliestUs = timeUs;
   }
 

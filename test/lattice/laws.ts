@@ -8,7 +8,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { compareBytes, MalformedBytes } from "../../src/base/bytes.js";
+import { compareBytes, equalBytes, MalformedBytes } from "../../src/base/bytes.js";
+import { hash128 } from "../../src/base/hash.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
 import { type Context, covers, includes, joinContexts, lastStampOf } from "../../src/lattice/context.js";
 import type { Lattice } from "../../src/lattice/lattice.js";
@@ -87,6 +88,14 @@ export function joinLaws<State>(join: Join<State>, state: fc.Arbitrary<State>): 
     fc.property(state, state, (a, b) => {
       if (a !== bottom) assert.ok(same(decode(encode(a)), a));
       if (merge(a, b) === a && merge(b, a) === b) assert.ok(same(a, b));
+    }),
+  );
+  law(
+    "equal hashes are equal states",
+    fc.property(state, state, (a, b) => {
+      fc.pre(a !== bottom && b !== bottom);
+      const isSameState = merge(a, b) === a && merge(b, a) === b;
+      assert.equal(equalBytes(hash128(1, encode(a)), hash128(1, encode(b))), isSameState);
     }),
   );
   law(
