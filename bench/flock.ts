@@ -70,7 +70,7 @@ export class Flock {
       const others = this.ids.filter((other) => other !== id);
       const made: Peers = new Peers(turn.world, this.limits, id, others, {
         rpc,
-        present: () => ({ actor: this.lifeOf(id).actor, boundUs: 1, votes: [] }),
+        present: () => ({ actor: this.lifeOf(id).actor, boundUs: 1, foundBoundUs: 1, votes: [] }),
         onUp: () => {},
         onChanged: () => {},
         onRemembered: () => {},

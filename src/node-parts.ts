@@ -109,7 +109,8 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const carriers = new Carriers({ ...world, limits, nowMs, correctionMs: () => peers.skew.correctionMs });
   const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, merkle };
   const replica = new Replica(own);
-  const minting = new Minting({ ...own, replica, stampRefusal: () => peers.skew.stampRefusal });
+  const stampRefusal = () => peers.skew.stampRefusal;
+  const minting = new Minting({ ...own, replica, stampRefusal, isVouched: () => peers.areVouching });
   const pages = new Pages(own, (row) => replica.onDamaged(row));
   const ranges = new Ranges(own, (row) => replica.onDamaged(row));
   const lag = new Lag(world.clock);
@@ -122,13 +123,13 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   });
   const peers = new Peers(world, limits, self, others, {
     rpc,
-    present: () => ({ actor: mint.actor, boundUs: mint.boundUs, votes: votes.bitmaps() }),
+    present: () => ({ ...boundsOf(mint), votes: votes.bitmaps() }),
     onUp: (node) => {
       sync.wake(node);
       deliver.onUp(node);
     },
     onChanged: (node, change) => host.onChanged(node, change),
-    onRemembered: (boundUs) => mint.observeRemembered(boundUs),
+    onRemembered: (boundUs, isFirst) => mint.observeRemembered(boundUs, isFirst),
   });
   const isAlive = (node: NodeId) => peers.isAlive(node);
   const shared = { ...world, limits, ring, latticeOf, isAlive, rpc, mint, carriers };
@@ -160,7 +161,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const actorOf = (node: NodeId) => (node === self ? mint.actor : peers.actorOf(node));
   const nodeOf = (actor: Actor) => [self, ...others].find((node) => actorOf(node) === actor);
   const overwrites = new Overwrites({ ...world, limits, wallMs: nowMs, nodeOf });
-  const refusals = { refusal: () => peers.skew.refusal, stampRefusal: () => peers.skew.stampRefusal };
+  const refusals = { refusal: () => peers.skew.refusal, stampRefusal };
   const untimed = { ...shared, self, later, budget, owed, overwrites, ...refusals };
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, heal, scrub, repair, hints, deliver, flushes, pace, reaper, reaping };
@@ -188,6 +189,10 @@ function coordinators(
   const sharedReads = new SharedReads({ ...untimed, hotKeys, read: askOwners });
   const many = { batches: timed(coordinator.latencies), lists: timed(coordinator.latencies) };
   return { coordinator, hotKeys, sharedReads, ...many };
+}
+
+function boundsOf({ actor, boundUs, foundBoundUs }: Mint): Pick<Mint, "actor" | "boundUs" | "foundBoundUs"> {
+  return { actor, boundUs, foundBoundUs };
 }
 
 function latticesOf({ buckets, defaults }: ClusterConfig): (bucket: string) => AnyLattice {

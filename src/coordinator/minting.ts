@@ -106,10 +106,11 @@ export class Minting {
     const reasons = [...this.reasons.values()];
     if (reasons.includes("overloaded") || reasons.includes("expired")) return "overloaded";
     if (reasons.includes("disk-full")) return "disk-full";
-    if (reasons.every((reason) => reason === "not-voting" || reason === "clock-skew")) return "unavailable";
-    return "failed";
+    return reasons.every((reason) => MAY_PASS.has(reason)) ? "unavailable" : "failed";
   }
 }
+
+const MAY_PASS: ReadonlySet<Reason> = new Set(["not-voting", "clock-skew", "unvouched"]);
 
 /** As many as meet every acknowledged write at the level of this one. */
 function readLevelOf(level: Level): Level {

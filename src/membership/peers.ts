@@ -27,6 +27,8 @@ interface Peer {
   /** Its actor, and the highest bound of stamps it ever told us. */
   actor: Actor | undefined;
   boundUs: number;
+  /** It has answered since the start, and told what it remembers of this store. */
+  hasTold: boolean;
   /** Where it votes, as its last pong said. */
   bitmaps: readonly Uint8Array[];
   toldRebuilding: boolean;
@@ -39,13 +41,19 @@ export type MemberChange = "up" | "down" | "rebuilding" | "rebuilt";
 export interface PeersHost {
   readonly rpc: Pick<Rpc, "call">;
   /** What we say of ourselves: where we vote per placement, with no bitmaps when in all that we own. */
-  present(): { readonly actor: Actor; readonly boundUs: number; readonly votes: readonly Uint8Array[] };
+  present(): {
+    readonly actor: Actor;
+    readonly boundUs: number;
+    /** For who has not told yet what it remembers: see replica/mint.ts. */
+    readonly foundBoundUs: number;
+    readonly votes: readonly Uint8Array[];
+  };
   /** A peer that was down, or never heard, is up. */
   onUp(node: NodeId): void;
   /** For whoever watches the cluster; nothing depends on it. */
   onChanged(node: NodeId, change: MemberChange): void;
-  /** A peer remembers this bound of our present actor. */
-  onRemembered(boundUs: number): void;
+  /** A peer remembers this bound of our present actor; the first time, from before this process. */
+  onRemembered(boundUs: number, isFirst: boolean): void;
 }
 
 const TICKS_PER_INTERVAL = 5;
@@ -69,7 +77,7 @@ export class Peers {
   ) {
     this.tickMs = limits.pingIntervalMs / TICKS_PER_INTERVAL;
     this.lastTickMs = world.clock.nowMs();
-    const blank = { actor: undefined, boundUs: 0, bitmaps: [], toldRebuilding: false };
+    const blank = { actor: undefined, boundUs: 0, hasTold: false, bitmaps: [], toldRebuilding: false };
     this.peers = new Map(others.map((node) => [node, { node, ...blank }]));
     const isAlive = (node: NodeId) => this.isAlive(node);
     this.reach = new Reach(world, limits, this.tickMs, others, {
@@ -130,6 +138,11 @@ export class Peers {
     return this.peers.get(node)?.actor ?? (this.members.entryOf(node)?.actor || undefined);
   }
 
+  /** Whether anybody who could know has told since the start that this store is no old copy; nobody could, of a lone node. */
+  get areVouching(): boolean {
+    return this.peers.size === 0 || [...this.peers.values()].some(({ hasTold }) => hasTold);
+  }
+
   /** Where a peer votes, as far as it said; undefined while unknown, empty when in all it owns. */
   votesOf(node: NodeId): readonly Uint8Array[] | undefined {
     const entry = this.members.entryOf(node);
@@ -146,7 +159,8 @@ export class Peers {
     const rememberedBoundUs = peer !== undefined && peer.actor === ping.actor ? peer.boundUs : 0;
     if (peer !== undefined) remember(peer, ping.actor, ping.boundUs);
     const wallMs = this.world.clock.wallMs();
-    const { actor, boundUs, votes } = this.host.present();
+    const { actor, votes } = this.host.present();
+    const boundUs = this.boundFor(peer);
     const gossip = this.members.gossipFor(node, said);
     return { kind: "pong", actor, boundUs, wallMs, rememberedBoundUs, votes, gossip };
   }
@@ -174,7 +188,8 @@ export class Peers {
   private ping(to: NodeId, timeoutMs: number, onEnd: (isAnswered: boolean) => void): void {
     const nowMs = this.world.clock.nowMs();
     this.reach.onPing(to);
-    const { actor, boundUs } = this.host.present();
+    const { actor } = this.host.present();
+    const boundUs = this.boundFor(this.peers.get(to));
     const askedWallMs = this.world.clock.wallMs();
     const ping: Ping = { kind: "ping", actor, boundUs, gossip: this.members.gossipFor(to) };
     this.host.rpc.call(to, ping, timeoutMs, (reply) => {
@@ -191,7 +206,14 @@ export class Peers {
     peer.bitmaps = pong.votes;
     this.members.hear(from, pong.gossip);
     remember(peer, pong.actor, pong.boundUs);
-    if (askedAs === this.host.present().actor) this.host.onRemembered(pong.rememberedBoundUs);
+    const isFirst = !peer.hasTold;
+    peer.hasTold = true;
+    if (askedAs === this.host.present().actor) this.host.onRemembered(pong.rememberedBoundUs, isFirst);
+  }
+
+  private boundFor(peer: Peer | undefined): number {
+    const { boundUs, foundBoundUs } = this.host.present();
+    return peer?.hasTold === true ? boundUs : foundBoundUs;
   }
 
   private askHelper(helper: NodeId, target: NodeId, timeoutMs: number, onReply: (isReached: boolean) => void): void {

@@ -39,6 +39,8 @@ export class Mint {
   /** No stamp above this may be used yet; it is durable. Zero while the actor itself is not. */
   private durableBoundUs = 0;
   private askedBoundUs = 0;
+  /** The bound with which this process found its store; what was told of this actor before is not above it, unless the store is an old copy. */
+  private foundUs = Number.POSITIVE_INFINITY;
   private highestWallMs: number;
   /** The process before this one was killed, or lost its power: what it wrote last may be torn. */
   readonly wasKilled: boolean;
@@ -67,6 +69,7 @@ export class Mint {
     if (vouched) {
       this.durableBoundUs = record.boundUs;
       this.askedBoundUs = record.boundUs;
+      this.foundUs = record.boundUs;
     } else {
       world.log.info("a new life of this store", { actor: this.actorName(), known: record !== undefined });
     }
@@ -85,6 +88,11 @@ export class Mint {
   /** The bound of stamps that this actor may have minted: what peers remember of it. */
   get boundUs(): number {
     return this.durableBoundUs;
+  }
+
+  /** The same for a peer that has not told what it remembers: it is told no more than was found, or it would remember only that. */
+  get foundBoundUs(): number {
+    return Math.min(this.foundUs, this.durableBoundUs);
   }
 
   /**
@@ -145,9 +153,10 @@ export class Mint {
     if (boundUs > this.askedBoundUs) this.commitBound(boundUs);
   }
 
-  /** A peer remembers this bound of our present actor. */
-  observeRemembered(boundUs: number): void {
-    if (boundUs > this.askedBoundUs) this.renew("a peer remembers more of this store than it does itself");
+  /** A peer remembers this bound of our present actor; at first, from before this process. */
+  observeRemembered(boundUs: number, isFirst: boolean): void {
+    if (boundUs > (isFirst ? this.foundUs : this.askedBoundUs))
+      this.renew("a peer remembers more of this store than it does itself");
   }
 
   /** Begins a new life: stamps go on above all that were seen, under another actor; votes lapse with the old one. */
@@ -171,6 +180,7 @@ export class Mint {
     this.present = u64(this.world.random);
     this.durableBoundUs = 0;
     this.askedBoundUs = 0;
+    this.foundUs = Number.POSITIVE_INFINITY;
     this.world.log.warn(`the store begins a new life: ${reason}`, { former, actor: this.actorName() });
     this.world.meter.count("murmur_incarnations_total");
     this.commitBound(this.nextBoundUs(0));

@@ -33,6 +33,8 @@ export interface MintingParts {
   readonly replica: Pick<Replica, "counts" | "hasRoomFor" | "heldLatest" | "commit">;
   /** Why this node must not stamp now; undefined when it may. */
   readonly stampRefusal: () => string | undefined;
+  /** Whether somebody has told since the start that this store is no old copy of itself, as far as can be known. */
+  readonly isVouched: () => boolean;
 }
 
 type OnResult = (result: MintResult) => void;
@@ -71,9 +73,11 @@ export class Minting {
   }
 
   private begin(wish: Wish, onResult: OnResult): void {
-    const { replica, carriers, latticeOf, stampRefusal } = this.parts;
+    const { replica, carriers, latticeOf, stampRefusal, isVouched } = this.parts;
     if (!replica.counts(wish.row)) return onResult({ status: "not-voting" });
     if (stampRefusal() !== undefined) return onResult({ status: "clock-skew" });
+    // An old copy of a store would count on top of less than it had told others under the same name.
+    if (!isVouched()) return onResult({ status: "unvouched" });
     if (!replica.hasRoomFor(bytesOfWish(wish))) return onResult({ status: "overloaded" });
     if (wish.known !== undefined && carriers.refuses(wish.known.bornAtUs)) return onResult({ status: "stale" });
     const lattice = latticeOf(bucketOfRow(wish.row));

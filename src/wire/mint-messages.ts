@@ -44,11 +44,12 @@ export interface MintRefused extends OpRefusal {
 
 /**
  * Nothing was done: another owner may be asked. not-voting: it rebuilds, or does not own the row.
- * clock-skew: it must not stamp. stale: what the asker knew is too old. malformed: it could not read it.
+ * clock-skew: it must not stamp. unvouched: it has started, and nobody has told it yet what it may have forgotten. stale: what the asker knew is too old. malformed: it could not read it.
  */
 export const UNMINTED_STATUSES = [
   "not-voting",
   "clock-skew",
+  "unvouched",
   "overloaded",
   "disk-full",
   "damaged",

@@ -402,3 +402,29 @@ test("states too large for one answer are made and answered a few at a time, eac
     );
   }
 });
+
+for (const type of ["counter", "siblings"]) {
+  test(`an old copy of a store that is put back and alone makes no change of type ${type}, and what it had acknowledged stays`, () => {
+    const cluster = new SimCluster({ seed: "old copy", bucket: { type } });
+    cluster.startAll();
+    const changes = Array.from({ length: 11 }, (_, index) => (type === "counter" ? add(1) : put(`v${index}`)));
+    for (const op of changes.slice(0, 5)) okOf(cluster.write("n1", wish(op)));
+    cluster.run(1000);
+    cluster.disk("n1").copy();
+    for (const op of changes.slice(5, 10)) okOf(cluster.write("n1", wish(op)));
+    cluster.run(1000);
+    cluster.crash("n1");
+    cluster.disk("n1").restore();
+    cluster.network.partition([["n1"], ["n2", "n3"]]);
+    cluster.start("n1");
+    // Long enough that it has raised its bound above all that others remember.
+    cluster.run(20_000);
+    const { kind, detail } = failureOf(cluster.write("n1", wish(changes[10] as Op, "ONE")));
+    assert.deepEqual([kind, detail.includes("n1 unvouched")], ["unavailable", true]);
+    cluster.network.heal();
+    cluster.runUntil(() => cluster.write("n1", wish(changes[10] as Op, "ONE")).ok);
+    cluster.run(10_000);
+    const view = read(cluster, "n2", "ALL");
+    assert.equal(type === "counter" ? countIn(view) : view.contents.length, 11);
+  });
+}

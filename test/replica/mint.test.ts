@@ -134,7 +134,7 @@ test("a full disk at start ends no life: what is known is vouched for", () => {
   const { actor, boundUs } = lives.mint;
   lives.crash().disk.fail(1, "full");
   lives.start().settle();
-  lives.run(() => lives.mint.observeRemembered(boundUs));
+  lives.run(() => lives.mint.observeRemembered(boundUs, false));
   assert.equal(lives.mint.actor, actor);
 });
 
@@ -202,12 +202,28 @@ test("a peer that remembers more of this store than it does itself ends its life
   const { actor, boundUs } = lives.mint;
   let lapses = 0;
   lives.mint.onRenewed = () => lapses++;
-  lives.run(() => lives.mint.observeRemembered(boundUs));
+  lives.run(() => lives.mint.observeRemembered(boundUs, false));
   assert.equal(lives.mint.actor, actor);
-  lives.run(() => lives.mint.observeRemembered(boundUs + 1));
+  lives.run(() => lives.mint.observeRemembered(boundUs + 1, false));
   assert.notEqual(lives.mint.actor, actor);
   assert.equal(lapses, 1);
   assert.equal(lives.stamp()?.actor, lives.mint.actor);
+});
+
+test("what a peer remembers from before this process ends its life, though the bound is above that by now", () => {
+  const lives = new Lives().start().settle();
+  const { actor, boundUs } = lives.mint;
+  lives.crash().start().settle();
+  assert.equal(lives.mint.foundBoundUs, boundUs);
+  lives.run(() => lives.mint.observeRemembered(boundUs, true));
+  assert.equal(lives.mint.actor, actor);
+  lives.run(() => lives.mint.mint(boundUs, () => {}));
+  lives.settle();
+  assert.ok(lives.mint.boundUs > boundUs + 1);
+  lives.run(() => lives.mint.observeRemembered(boundUs + 1, false));
+  assert.equal(lives.mint.actor, actor);
+  lives.run(() => lives.mint.observeRemembered(boundUs + 1, true));
+  assert.notEqual(lives.mint.actor, actor);
 });
 
 test("a stamp of our own that we never minted ends this life; a peer's only raises the clock", () => {

@@ -22,7 +22,7 @@ const COUNTER = latticeNamed("counter") as AnyLattice;
 let held: Uint8Array | undefined;
 let stamps: { aboveUs: number; onStamp: (stamp: Stamp | undefined) => void }[];
 let commits: { state: Uint8Array | undefined; onCommitted: (error?: StorageError) => void }[];
-let [votes, isOff, isReadable] = [true, false, true];
+let [votes, isOff, isReadable, isKnown] = [true, false, true, true];
 let minting: Minting;
 let results: MintResult[];
 
@@ -53,6 +53,7 @@ beforeEach(() => {
         commits.push({ state, onCommitted });
       },
     },
+    isVouched: () => isKnown,
     stampRefusal: () => (isOff ? "the clock is off" : undefined),
   } as unknown as MintingParts;
   minting = new Minting(parts);
@@ -80,14 +81,16 @@ test("what must not or cannot be changed here is said before anything is stamped
   begin();
   [votes, isOff] = [true, true];
   begin();
-  isOff = false;
+  [isOff, isKnown] = [false, false];
+  begin();
+  isKnown = true;
   begin({ known: { state: counted(2n, 1, 1), bornAtUs: NOW_US - (DEFAULT_LIMITS.carrierAgeMaxMs + 1) * 1000 } });
   begin({ known: { state: utf8("garbage"), bornAtUs: NOW_US } });
   begin({ op: { kind: "put", contentType: "", value: new Uint8Array(1000), expiresAtMs: undefined } });
   isReadable = false;
   begin();
   const said = results.map(({ status }) => status);
-  assert.deepEqual(said, ["not-voting", "clock-skew", "stale", "malformed", "overloaded", "damaged"]);
+  assert.deepEqual(said, ["not-voting", "clock-skew", "unvouched", "stale", "malformed", "overloaded", "damaged"]);
   assert.deepEqual([stamps.length, commits.length], [0, 0]);
 });
 
