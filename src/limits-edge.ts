@@ -1,7 +1,7 @@
 /**
  * Limits of what clients may ask, and of the edge that serves them.
  */
-import { KIB, type Limit, limit, MIB, MINUTE_MS, SECOND_MS, YEAR_MS } from "./limit.js";
+import { HOUR_MS, KIB, type Limit, limit, MIB, MINUTE_MS, SECOND_MS, YEAR_MS } from "./limit.js";
 
 export const EDGE_LIMITS = {
   // What a client may send.
@@ -22,6 +22,19 @@ export const EDGE_LIMITS = {
     16 * MIB,
     "what one key may grow to, its siblings or elements in sum: it travels and is merged whole; concurrent growth adds up",
   ),
+  keptIdsMax: limit(
+    10_000,
+    5,
+    50_000,
+    "changes that a key remembers by their Idempotency-Key, of 35 bytes each; up to twice as many until owners agree which to forget",
+  ),
+  mintRepeatAfterMs: limit(
+    200,
+    1,
+    MINUTE_MS,
+    "a change with an Idempotency-Key is asked of the next owner too when one is silent so long: it counts once",
+  ),
+  idKeptMs: limit(24 * HOUR_MS, 10, 30 * 24 * HOUR_MS, "a client that asks again later than this is counted again"),
   requestDeadlineMs: limit(2 * SECOND_MS, 1, 5 * MINUTE_MS, "a client's patience, when it names no timeout"),
   requestDeadlineMsMax: limit(30 * SECOND_MS, 1, 10 * MINUTE_MS, "no request may occupy memory for longer"),
   requestsPendingMax: limit(4096, 1, 1_000_000, "requests a coordinator works on at once; one more is 503 overloaded"),

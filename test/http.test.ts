@@ -231,8 +231,8 @@ test("a wish that is not built is refused, not ignored", async () => {
     ["DELETE", { "if-match": "*" }, 501, "not-built"],
     ["PUT", { "if-none-match": "*" }, 501, "not-built"],
     ["PUT", { "if-unmodified-since": "now" }, 501, "not-built"],
-    ["PUT", { "idempotency-key": "1" }, 501, "not-built"],
-    ["DELETE", { "idempotency-key": "1" }, 501, "not-built"],
+    ["PUT", { "idempotency-key": "two words" }, 400, "bad-request"],
+    ["DELETE", { "idempotency-key": "x".repeat(256) }, 400, "bad-request"],
     ["PUT", { "content-encoding": "gzip" }, 415, "unsupported-media-type"],
     ["PUT", { "content-encoding": "Identity" }, 204, ""],
     ["PUT", { "content-range": "bytes 0-0/1" }, 400, "bad-request"],
@@ -251,4 +251,25 @@ test("a wish that is not built is refused, not ignored", async () => {
     assert.equal(got.headers.allow, status === 405 ? "GET, HEAD, PUT, DELETE, POST" : undefined);
   }
   assert.equal(edge.store.writes.length, written + 1);
+});
+
+test("an Idempotency-Key goes along as hashes of itself and of the operation, whenever it is sent", async () => {
+  const first = edge.store.writes.length;
+  const put = (key: string, body: string, query = "") =>
+    edge.ask("PUT", ADA + query, { headers: { "idempotency-key": key }, body });
+  for (const [key, body, query] of [
+    ["8e03978e-40d5-43dd", "a"],
+    ["8e03978e-40d5-43dd", "a", "?ttl=60s"],
+    ["8e03978e-40d5-43dd", "b"],
+    ["other", "a"],
+  ] as const) {
+    assert.equal((await put(key, body, query)).status, 204);
+  }
+  const [a, again, b, other] = edge.store.writes.slice(first).map(({ id }) => id);
+  assert.ok(a !== undefined && a.id.length === 16 && a.body.length === 8);
+  assert.deepEqual(again, a, "what expires later is the same value");
+  assert.deepEqual(b?.id, a.id);
+  assert.notDeepEqual(b?.body, a.body);
+  assert.deepEqual(other?.body, a.body);
+  assert.notDeepEqual(other?.id, a.id);
 });

@@ -8,7 +8,7 @@
 import { keyPath } from "../base/key-path.js";
 import { jsonOf, problemFailure } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
-import { contextHeader, target, traceHeader, type WriteOptions } from "./keys.js";
+import { changeHeaders, target, traceHeader, type WriteOptions } from "./keys.js";
 import { counted, print, printJson, say } from "./terminal.js";
 
 /** What a POST answers. */
@@ -86,7 +86,7 @@ async function change(
     method: "POST",
     path: keyPath(bucket, key),
     query: { w: options.consistency, timeout: options.timeout },
-    headers: { "Content-Type": "application/json", ...contextHeader(options.context) },
+    headers: { "Content-Type": "application/json", ...changeHeaders(options) },
     body: Buffer.from(JSON.stringify(op)),
   });
   if (options.trace) traceHeader(`change ${name}`, answer);

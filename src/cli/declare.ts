@@ -14,6 +14,8 @@ export const JSON_OUT = () => new Option("--json", "print JSON for programs");
 export const TIMEOUT = () =>
   new Option("--timeout <duration>", "how long to wait for the replicas, such as 500ms or 2s");
 export const TRACE = () => new Option("--trace", "draw who was asked, when, and who was behind");
+export const ID_KEY = () =>
+  new Option("--idempotency-key <name>", "what you call this change: asked for again within a day, it counts once");
 export const CONTEXT = () => new Option("--context <context>", "what you have read: the write supersedes it");
 export const LEVEL = () =>
   new Option(

@@ -2,7 +2,7 @@
  * The commands about one key, or many: their arguments, options and examples.
  */
 import type { Command } from "commander";
-import { CONFIG, CONTEXT, declare, JSON_OUT, LEVEL, NODE, type OnExit, TIMEOUT, TRACE } from "./declare.js";
+import { CONFIG, CONTEXT, declare, ID_KEY, JSON_OUT, LEVEL, NODE, type OnExit, TIMEOUT, TRACE } from "./declare.js";
 
 export function addKeyCommands(program: Command, onExit: OnExit): void {
   declare(program, "get", "print the value of a key, or of many", [
@@ -149,6 +149,7 @@ function withWriteOptions(command: Command): Command {
     .addOption(LEVEL())
     .addOption(TIMEOUT())
     .addOption(CONTEXT())
+    .addOption(ID_KEY())
     .addOption(TRACE())
     .addOption(CONFIG())
     .addOption(NODE())

@@ -24,9 +24,12 @@ export interface ReadOptions extends KeyOptions {
   readonly merge?: string;
 }
 
-export interface WriteOptions extends KeyOptions {
-  readonly context?: string;
+interface ChangeHeaders {
+  readonly context?: string | undefined;
+  readonly idempotencyKey?: string | undefined;
 }
+
+export interface WriteOptions extends KeyOptions, ChangeHeaders {}
 
 interface PutOptions extends WriteOptions {
   readonly file?: string;
@@ -126,7 +129,7 @@ export async function put(
     method: "PUT",
     path: keyPath(bucket, key),
     query: { w: options.consistency, timeout: options.timeout, ttl: options.ttl, stamp: options.stamp },
-    headers: { "Content-Type": headerValue("--content-type", contentType), ...contextHeader(options.context) },
+    headers: { "Content-Type": headerValue("--content-type", contentType), ...changeHeaders(options) },
     body,
   });
   return written(answer, `put ${name}`, `${name}: stored ${body.length} bytes of ${contentType}`, options);
@@ -138,7 +141,7 @@ export async function remove(bucket: string, key: string, options: WriteOptions)
     method: "DELETE",
     path: keyPath(bucket, key),
     query: { w: options.consistency, timeout: options.timeout },
-    headers: contextHeader(options.context),
+    headers: changeHeaders(options),
   });
   return written(answer, `delete ${name}`, `${name}: deleted`, options);
 }
@@ -222,8 +225,15 @@ export function contentTypeOf(body: Buffer): string {
   return "text/plain; charset=utf-8";
 }
 
-export function contextHeader(context: string | undefined): Record<string, string> {
+function contextHeader(context: string | undefined): Record<string, string> {
   return context === undefined ? {} : { "Murmur-Context": headerValue("--context", context) };
+}
+
+/** What is said of a change besides what it is. */
+export function changeHeaders({ context, idempotencyKey }: ChangeHeaders): Record<string, string> {
+  const headers = contextHeader(context);
+  if (idempotencyKey !== undefined) headers["Idempotency-Key"] = headerValue("--idempotency-key", idempotencyKey);
+  return headers;
 }
 
 export function headerValue(option: string, value: string): string {

@@ -10,8 +10,8 @@
 import { keyPath } from "../base/key-path.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
 import {
+  changeHeaders,
   contentTypeOf,
-  contextHeader,
   type Envelope,
   headerValue,
   readEnvelope,
@@ -52,7 +52,10 @@ export async function resolve(bucket: string, key: string, options: ResolveOptio
     method: "PUT",
     path: keyPath(bucket, key),
     query: { w: options.consistency, timeout: options.timeout },
-    headers: { "Content-Type": kept.contentType, ...contextHeader(options.context ?? envelope.context) },
+    headers: {
+      "Content-Type": kept.contentType,
+      ...changeHeaders({ ...options, context: options.context ?? envelope.context }),
+    },
     body: kept.value,
   });
   const sentence = `${name}: ${kept.what} is in the place of ${siblings.length} siblings; what was written meanwhile stays beside it`;

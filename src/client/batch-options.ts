@@ -15,17 +15,20 @@ export interface BatchPut extends BatchRead {
   readonly contentType?: string;
   readonly ttl?: string | number;
   readonly context?: string;
+  readonly idempotencyKey?: string | true;
 }
 
 export interface BatchDelete extends BatchRead {
   readonly delete: true;
   readonly context?: string;
+  readonly idempotencyKey?: string | true;
 }
 
 /** Changes a counter, a set or a map. */
 export interface BatchChange extends BatchRead {
   readonly op: { readonly add: number } | SetEdit | MapEdit;
   readonly context?: string;
+  readonly idempotencyKey?: string | true;
 }
 
 export interface BatchOptions {

@@ -19,6 +19,7 @@ import type {
 } from "./batch-options.js";
 import { innerValue } from "./change.js";
 import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
+import { idKeyOf } from "./idempotency.js";
 import type { Sibling } from "./options.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
@@ -63,11 +64,12 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
 function writeItem(shared: Shared, write: BatchPut | BatchDelete | BatchChange): object {
   const { bucket, key } = write;
   const context = shared.contexts.forWrite(bucket, key, write.context);
-  if ("delete" in write) return { bucket, key, delete: true, context };
-  if ("op" in write) return { bucket, key, op: write.op, context };
+  const idempotencyKey = idKeyOf(write.idempotencyKey, shared.world.random);
+  if ("delete" in write) return { bucket, key, delete: true, context, idempotencyKey };
+  if ("op" in write) return { bucket, key, op: write.op, context, idempotencyKey };
   const { bytes, contentType } = encodeValue(write.value, write.contentType);
   const ttl = typeof write.ttl === "number" ? `${write.ttl}ms` : write.ttl;
-  return { bucket, key, value: asBuffer(bytes).toString("base64"), contentType, ttl, context };
+  return { bucket, key, value: asBuffer(bytes).toString("base64"), contentType, ttl, context, idempotencyKey };
 }
 
 /** One item of the answer: as the answer about its key alone would have been. */

@@ -5,6 +5,7 @@ import { keyPath } from "../base/key-path.js";
 import { checkBucket, checkedTimeout, checkKey } from "./arguments.js";
 import { changeOf, checkedBy, encodeOp, listOf, readOf } from "./change.js";
 import { SiblingsError } from "./errors.js";
+import { idKeyOf } from "./idempotency.js";
 import { eachKey, listKeys } from "./listing.js";
 import { type KeyRequest, Operation, type Tell } from "./operation.js";
 import type {
@@ -142,6 +143,8 @@ export class ClientBucket implements Bucket {
   ): void {
     const context = this.shared.contexts.forWrite(this.name, key, options.context);
     if (context !== undefined) headers.push("Murmur-Context", context);
+    const idKey = idKeyOf(options.idempotencyKey, this.shared.world.random);
+    if (idKey !== undefined) headers.push("Idempotency-Key", idKey);
     this.start(method, key, query, headers, body, options, reject, (answer, node) => {
       this.remember(key, contextOf(answer));
       onWritten(answer, node);
@@ -181,7 +184,8 @@ export class ClientBucket implements Bucket {
     const mayHedge = method === "GET" && shared.mayHedge && hedge !== "never";
     const owners = shared.fleet.ownersOf(this.name, key);
     const path = keyPath(this.name, key);
-    const request = { method, path, query, headers, body, owners, timeoutMs, mayHedge, signal };
+    const countsOnce = headers.includes("Idempotency-Key");
+    const request = { method, path, query, headers, body, owners, timeoutMs, mayHedge, countsOnce, signal };
     const operation = new Operation(shared, request, tell);
     shared.underWay.add(operation);
     operation.begin();

@@ -40,6 +40,8 @@ export interface KeyRequest {
   readonly timeoutMs: number;
   /** Whether a second coordinator may be asked. */
   readonly mayHedge: boolean;
+  /** A write that has a name: what of it is unknown may be asked for again. */
+  readonly countsOnce: boolean;
   readonly signal: Abort | undefined;
 }
 
@@ -151,7 +153,7 @@ export class Operation {
     // The other one may still answer.
     if (this.underWay.size > 0) return;
     this.cancelHedge?.();
-    const verdict = verdictOn(failure, outcome.kind === "broken" && !outcome.wasSent);
+    const verdict = verdictOn(failure, outcome.kind === "broken" && !outcome.wasSent, this.request.countsOnce);
     if (verdict === "never" || this.tried.length >= limits.attemptsMax) return this.fail();
     if (verdict === "free" && this.parts.fleet.spare(this.request.owners, this.tried) !== undefined)
       return this.attempt();

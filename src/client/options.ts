@@ -45,6 +45,11 @@ export interface GetOptions extends CallOptions {
 export interface DeleteOptions extends CallOptions {
   /** What an earlier get or write answered: the write supersedes it. */
   readonly context?: string;
+  /**
+   * What you call this change of this key; true: a random name. Then it counts once, however often and of whichever node it
+   * is asked for, and is asked for again when its outcome is unknown. It costs a read of a quorum, and 35 bytes for a day.
+   */
+  readonly idempotencyKey?: string | true;
 }
 
 export interface PutOptions extends DeleteOptions {
@@ -62,6 +67,8 @@ export interface WriteResult {
 /** Of a counter, a set, a map: the context matters to what is removed alone. Without it, that is whatever a quorum holds. */
 export interface ChangeOptions extends CallOptions {
   readonly context?: string;
+  /** As for `put`. */
+  readonly idempotencyKey?: string | true;
 }
 
 export interface ChangeResult<Value> extends WriteResult {

@@ -5,7 +5,7 @@
  * that the first one was not and will not be applied: a second one would be
  * stamped anew, and could bury what somebody wrote in between, having seen the
  * first. So an unknown write is told to the caller, who alone knows whether
- * repeating is harmless.
+ * repeating is harmless. One that has an Idempotency-Key counts once, and is repeated.
  */
 import { fraction, type Random } from "../base/random.js";
 import type { ClientLimits } from "./limits.js";
@@ -27,9 +27,9 @@ const REFUSED_HERE = new Set(["unavailable", "clock-skew", "overloaded", "draini
 /** Harmless to repeat for reads, and for writes of which nothing is left. */
 const REPEATABLE = new Set(["failed", "timeout", "disk-full", "internal", "connection"]);
 
-export function verdictOn(failure: Failure, wasUnsent: boolean): Verdict {
+export function verdictOn(failure: Failure, wasUnsent: boolean, countsOnce = false): Verdict {
   if (wasUnsent || failure.code === "draining") return "free";
-  if (failure.mayHaveApplied) return "never";
+  if (failure.mayHaveApplied && !countsOnce) return "never";
   return REFUSED_HERE.has(failure.code) || REPEATABLE.has(failure.code) ? "budget" : "never";
 }
 

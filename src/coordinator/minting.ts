@@ -3,7 +3,8 @@
  *
  * Oneself, if one is an owner that votes, else the nearest that lives. An owner that says that it did nothing is
  * as good as none: the next one is asked. One that is silent may have done it: then nobody else is asked, for a
- * change that is made twice counts twice, and the client is told that nobody knows.
+ * change that is made twice counts twice, and the client is told that nobody knows. But a change with an id
+ * (lattice/with-ids.ts) counts once whoever makes it, so the next owner is asked as well.
  *
  * Some changes act on what others hold: a delete covers what was acknowledged, not what one owner
  * happens to know. For these a majority is read first (read.ts), and what it holds goes along.
@@ -31,8 +32,9 @@ export interface MintingHost {
 type Reason = Exclude<MintResult["status"], "minted" | "refused"> | Refused["reason"];
 
 export class Minting {
-  /** An owner may have made the change. */
-  mayHaveMinted = false;
+  /** Owners that were asked and have not said that they did nothing. */
+  private readonly undecided = new Set<NodeId>();
+  private isMinted = false;
   private readonly candidates: NodeId[];
   /** Why each owner that answered made nothing. */
   private readonly reasons = new Map<NodeId, Reason>();
@@ -49,11 +51,16 @@ export class Minting {
     this.candidates = ranked(owners, here).flatMap(({ node, alive }) => (alive ? [node] : []));
   }
 
+  /** An owner may have made the change. */
+  get mayHaveMinted(): boolean {
+    return this.undecided.size > 0;
+  }
+
   begin(): void {
-    const { op, context, bucket } = this.request;
-    const wish = { row: this.row, op, context, known: undefined };
+    const { op, context, bucket, id } = this.request;
+    const wish = { row: this.row, op, context, id, known: undefined };
     const lattice = this.parts.latticeOf(bucket);
-    if (lattice.readsFirst(op, context)) this.readFirst(lattice, wish);
+    if (id !== undefined || lattice.readsFirst(op, context)) this.readFirst(lattice, wish);
     else this.askNext(wish);
   }
 
@@ -73,16 +80,26 @@ export class Minting {
   private askNext(wish: Wish): void {
     const minter = this.candidates.shift();
     if (minter === undefined) return this.giveUp();
-    this.mayHaveMinted = true;
+    this.undecided.add(minter);
     this.ask.ask(minter, "first", { kind: "mint", wishes: [wish] }, (reply) => this.onReply(minter, wish, reply));
+    if (wish.id !== undefined) this.ask.after(this.parts.limits.mintRepeatAfterMs, () => this.onSilence(minter, wish));
+  }
+
+  private onSilence(minter: NodeId, wish: Wish): void {
+    if (this.isMinted || !this.undecided.has(minter) || this.candidates.length === 0) return;
+    this.parts.meter.count("murmur_mints_repeated_total");
+    this.askNext(wish);
   }
 
   private onReply(minter: NodeId, wish: Wish, reply: MintReply | Refused | undefined): void {
     // Whoever is silent to the end is told of by the deadline.
-    if (reply === undefined || this.ask.isFinished) return;
+    if (reply === undefined || this.ask.isFinished || this.isMinted) return;
     const result = reply.kind === "mint-reply" ? reply.results[0] : undefined;
-    if (result?.status === "minted") return this.host.onMinted(minter, result);
-    this.mayHaveMinted = false;
+    if (result?.status === "minted") {
+      this.isMinted = true;
+      return this.host.onMinted(minter, result);
+    }
+    this.undecided.delete(minter);
     this.ask.note(minter, "failed");
     if (result?.status === "refused") return this.host.onUnminted(result.kind, result.detail);
     const reason = result?.status ?? (reply.kind === "refused" ? reply.reason : "malformed");
@@ -95,6 +112,8 @@ export class Minting {
 
   /** Nobody made the change. What may pass soonest is what a client is told of. */
   private giveUp(): void {
+    // Another one is silent still, and may have made it.
+    if (this.undecided.size > 0) return;
     const told = [...this.reasons].map(([node, reason]) => `${node} ${reason}`).join(", ");
     const who = "a change of this bucket's type is made by an owner that votes";
     const detail =

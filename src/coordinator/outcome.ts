@@ -9,7 +9,7 @@ import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import type { Context } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
-import type { Op } from "../lattice/op.js";
+import type { ChangeId, Op } from "../lattice/op.js";
 import type { NodeId } from "../ports.js";
 
 export interface ReadRequest {
@@ -35,6 +35,8 @@ export interface WriteRequest {
   readonly context: Context;
   /** Of a register whose bucket allows it: the client's own, in microseconds since 1970. It is kept, whatever it meets. */
   readonly stampUs?: number | undefined;
+  /** Asked for again under the same id, it counts once. */
+  readonly id?: ChangeId | undefined;
   readonly level: Level;
   readonly deadlineMs: number;
 }
@@ -76,7 +78,11 @@ export type FailureKind =
   /** The key as it is, and this change, come to more than a state may. Or, of a batch: one value has no room beside the others. */
   | "too-large"
   /** A sum would leave the safe integers. */
-  | "out-of-range";
+  | "out-of-range"
+  /** Another operation was made under this Idempotency-Key. */
+  | "id-reused"
+  /** The key remembers as many Idempotency-Keys as it may. */
+  | "too-many-ids";
 
 export interface Failure {
   readonly kind: FailureKind;

@@ -17,7 +17,7 @@
  * A timeout is unknown. "Not applied" is said only if nothing was sent.
  */
 import { assert } from "../base/assert.js";
-import { type Context, contextUpTo, highestTimeUs } from "../lattice/context.js";
+import { type Context, contextUpTo, highestTimeUs, lastStampOf } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import { CLIENT, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
@@ -48,7 +48,8 @@ export function write(parts: CoordinatorParts, request: WriteRequest, done: (out
   const plan = planFor(level, owners, here);
   if (!plan.ok) return refuse(refusedUnsent(plan.kind, level, plan.detail, plan));
   const path = new WritePath(parts, request, row, owners, plan, done);
-  if (lattice.blind) path.mint(highestTimeUs(request.context));
+  // A change with an id is made where the ids of all others are.
+  if (lattice.blind && request.id === undefined) path.mint(highestTimeUs(request.context));
   else path.mintAtOwner();
 }
 
@@ -96,8 +97,7 @@ class WritePath {
       this.seen = contextUpTo(stamp);
       this.loss.begin(stamp);
       const state = lattice.encode(lattice.mutate(lattice.bottom, { ...this.request, stamp }));
-      const { seen } = this.loss;
-      this.askAll({ row: this.row, state, bornAtUs, ...(seen === undefined ? {} : { seen }) }, this.owners);
+      this.askAll({ row: this.row, state, bornAtUs, ...this.shown() }, this.owners);
     };
     const { stampUs } = this.request;
     if (stampUs === undefined) this.parts.mint.mint(aboveUs, onStamp);
@@ -119,7 +119,9 @@ class WritePath {
     if (votes) this.tally.onAcknowledged(minter);
     else this.onUncounted(minter, NO_VOTE, true);
     const others = this.owners.filter(({ node }) => node !== minter);
-    this.askAll({ row: this.row, state, bornAtUs }, others);
+    const stamp = lastStampOf(seen);
+    if (stamp !== undefined) this.loss.begin(stamp);
+    this.askAll({ row: this.row, state, bornAtUs, ...this.shown() }, others);
     this.judge();
   }
 
@@ -129,6 +131,12 @@ class WritePath {
     if (op.kind === "put" || op.kind === "delete") return undefined;
     const lattice = this.parts.latticeOf(bucket);
     return lattice.view(lattice.decode(state), this.parts.mint.nowMs());
+  }
+
+  /** What the client had seen, for owners to tell what it takes away unseen. */
+  private shown(): Pick<Entry, "seen"> {
+    const { seen } = this.loss;
+    return seen === undefined ? {} : { seen };
   }
 
   private askAll(entry: Entry, owners: readonly Owner[]): void {
@@ -195,8 +203,8 @@ class WritePath {
    * anew: whatever was acknowledged before this write began is among them.
    */
   private onEnough(): void {
-    // Whoever stamps by himself wants to lose to what is later.
-    const isFinal = this.round === 2 || this.request.stampUs !== undefined;
+    // Whoever stamps by himself wants to lose to what is later; what an owner stamped is above all that a quorum held.
+    const isFinal = this.round === 2 || this.request.stampUs !== undefined || this.minting !== undefined;
     if (this.beatenByUs === 0 || isFinal) return this.answer();
     this.round = 2;
     this.tally = new WriteTally(this.plan.groups, this.plan.takesHints);

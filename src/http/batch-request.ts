@@ -8,6 +8,7 @@
 import { asBuffer, bytesToMapKey, utf8 } from "../base/bytes.js";
 import type { BucketConfig } from "../cluster-config.js";
 import type { BatchRequest } from "../coordinator/batch.js";
+import { changeIdOf } from "../coordinator/change-id.js";
 import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
 import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
@@ -15,6 +16,7 @@ import { type Address, addressOf } from "./address.js";
 import { contextFrom, stampRefusal } from "./context.js";
 import { base64Decoded, base64urlDecoded } from "./decode.js";
 import type { Edge } from "./edge.js";
+import { idKeyFrom, stampedRefusal } from "./idempotency.js";
 import { checkNames, type Fields, fieldsOf, parsedJson, refusal, refused, refuseWith } from "./json-body.js";
 import { contentTypeToStore } from "./media.js";
 import { opOf, postKindOf, postRefusal, putRefusal } from "./op-request.js";
@@ -32,7 +34,19 @@ export interface ParsedBatch {
 /** The fields of each object, for misspellings. */
 const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend", "merge"];
 const READ_FIELDS = ["bucket", "key", "key64"];
-const WRITE_FIELDS = ["bucket", "key", "key64", "value", "contentType", "context", "stamp", "ttl", "delete", "op"];
+const WRITE_FIELDS = [
+  "bucket",
+  "key",
+  "key64",
+  "value",
+  "contentType",
+  "context",
+  "stamp",
+  "ttl",
+  "delete",
+  "op",
+  "idempotencyKey",
+];
 
 /** Wishes of the whole batch, by the operation that they are for. */
 const WISHES = { read: ["r", "hedge", "mend", "merge"], put: ["w"] } as const;
@@ -99,12 +113,15 @@ class BatchParser {
     const context = text === undefined ? EMPTY_CONTEXT : contextFrom(this.edge, text, `${place}.context`);
     if (context instanceof Problem) throw refuseWith(context);
     const stampUs = this.stampUs(fields, place, query, address.bucket);
-    const refusedStamp = stampRefusal(this.edge, stampUs, context, `${place}.stamp`);
+    const idKey = idKeyIn(fields, place);
+    const refusedStamp =
+      stampedRefusal(idKey, stampUs, `${place}: `) ?? stampRefusal(this.edge, stampUs, context, `${place}.stamp`);
     if (refusedStamp !== undefined) throw refuseWith(refusedStamp);
     const { level } = query;
     const { type } = this.edge.bucket(address.bucket);
     const op = fields.op === undefined ? this.putOrDelete(fields, place, query, type) : this.op(fields, place, type);
-    return { ...address, op, context, stampUs, level, deadlineMs: this.deadlineMs };
+    const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
+    return { ...address, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
   }
 
   private stampUs({ stamp }: Fields, place: string, query: KeyQuery, bucket: string): number | undefined {
@@ -212,6 +229,15 @@ class BatchParser {
     if (!isPossible) throw refusal("timeoutMs", `takes milliseconds, from 1 to ${requestDeadlineMsMax}`);
     return timeoutMs;
   }
+}
+
+/** What a header says of a single write, a batch says of each. */
+function idKeyIn({ idempotencyKey: text }: Fields, place: string): string | undefined {
+  if (text === undefined) return undefined;
+  if (typeof text !== "string") throw refusal(`${place}.idempotencyKey`, "takes a text");
+  const idKey = idKeyFrom(text, `${place}.idempotencyKey`);
+  if (idKey instanceof Problem) throw refuseWith(idKey);
+  return idKey;
 }
 
 /** Two writes of one key have no order among them: which one stays would be chance. */

@@ -40,6 +40,9 @@ function take(edge: Edge, request: IncomingMessage, response: ServerResponse): P
   const { headers, method, url } = request;
   if (method !== "POST") return methodNotAllowed(method, "POST");
   if (url !== PATH) return badRequest("a batch says all in its body; its path takes no query");
+  if (headers["idempotency-key"] !== undefined) {
+    return badRequest("Idempotency-Key: each write of a batch has its own, as its idempotencyKey");
+  }
   const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers, "a batch");
   if (unkept !== undefined) return unkept;
   const bytesMax = edge.limits.batchBytesMax;

@@ -25,6 +25,10 @@ export function headerParameter(name: string, description: string): Json {
 }
 
 export const CONTEXT_PARAMETER = headerParameter("Murmur-Context", "What was read: the write supersedes it.");
+export const ID_PARAMETER = headerParameter(
+  "Idempotency-Key",
+  "What the client calls this change of this key: repeated within its time, by whichever node, it counts once.",
+);
 
 export const ANSWER_HEADERS = {
   "Murmur-Context": { description: "The causal context, opaque.", schema: { type: "string" } },

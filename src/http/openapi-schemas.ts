@@ -92,6 +92,7 @@ export function batchSchema(r: object, w: object, limits: Limits): object {
     op: { ...opSchema(limits), description: "As the body of a POST to the key, in place of a value." },
     contentType: { type: "string" },
     context: { type: "string", description: "What was read: the write supersedes it." },
+    idempotencyKey: { type: "string", description: "What the client calls this change: repeated, it counts once." },
     ttl: { type: "string" },
     delete: { type: "boolean" },
   };

@@ -16,6 +16,7 @@ import {
   CONTEXT_PARAMETER,
   DURATION_SCHEMA,
   headerParameter,
+  ID_PARAMETER,
   type Json,
   json,
   jsonOf,
@@ -117,7 +118,7 @@ function read(summary: string): Json {
 function put(limits: Limits): Json {
   return {
     summary: "Stores a value.",
-    parameters: [...queryParameters("put"), CONTEXT_PARAMETER],
+    parameters: [...queryParameters("put"), CONTEXT_PARAMETER, ID_PARAMETER],
     requestBody: {
       required: true,
       description: `Any bytes, at most ${limits.valueBytesMax}. Content-Type is kept.`,
@@ -133,7 +134,7 @@ function put(limits: Limits): Json {
 function change(limits: Limits): Json {
   return {
     summary: "Changes a counter, a set or a map.",
-    parameters: [...queryParameters("post"), CONTEXT_PARAMETER],
+    parameters: [...queryParameters("post"), CONTEXT_PARAMETER, ID_PARAMETER],
     requestBody: {
       required: true,
       description: `At most ${limits.valueBytesMax} bytes. What a set removes is what the context saw, or what is there.`,
@@ -149,7 +150,7 @@ function change(limits: Limits): Json {
 function remove(): Json {
   return {
     summary: "Deletes a value.",
-    parameters: [...queryParameters("delete"), CONTEXT_PARAMETER],
+    parameters: [...queryParameters("delete"), CONTEXT_PARAMETER, ID_PARAMETER],
     responses: { 204: answer("Deleted by as many owners as the level asks."), ...problems(...WRITE_PROBLEMS) },
   };
 }
@@ -158,6 +159,8 @@ const WRITE_PROBLEMS: readonly ProblemCode[] = [
   "bad-request",
   "forbidden",
   "unknown-host",
+  "id-reused",
+  "too-many-ids",
   "not-built",
   "unavailable",
   "timeout",

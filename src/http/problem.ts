@@ -19,6 +19,8 @@ export const PROBLEMS = {
   "type-mismatch": { status: 409, title: "Not an operation of this bucket's type" },
   "too-many-siblings": { status: 409, title: "Too many concurrent values" },
   "out-of-range": { status: 409, title: "Beyond what a counter counts" },
+  "id-reused": { status: 422, title: "Another operation has this Idempotency-Key" },
+  "too-many-ids": { status: 429, title: "The key remembers too many Idempotency-Keys" },
   "too-large": { status: 413, title: "Too large" },
   "uri-too-long": { status: 414, title: "The address is too long" },
   "unsupported-media-type": { status: 415, title: "Unsupported media type" },
@@ -116,4 +118,6 @@ const CODE_OF: Readonly<Record<FailureKind, ProblemCode>> = {
   "too-many-siblings": "too-many-siblings",
   "too-large": "too-large",
   "out-of-range": "out-of-range",
+  "id-reused": "id-reused",
+  "too-many-ids": "too-many-ids",
 };

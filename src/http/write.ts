@@ -2,10 +2,10 @@
  * PUT, POST and DELETE of a key.
  *
  * A header that asks for more than is built is refused, not ignored: a client
- * that believes its write to be conditional, or counted once, must not be
- * left in that belief.
+ * that believes its write to be conditional must not be left in that belief.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { changeIdOf } from "../coordinator/change-id.js";
 import type { WriteOutcome } from "../coordinator/outcome.js";
 import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
@@ -14,6 +14,7 @@ import { keyHeaders } from "./answer.js";
 import { expectedBytes, readBody } from "./body.js";
 import { contextFrom, stampRefusal } from "./context.js";
 import type { Edge } from "./edge.js";
+import { idKeyOf, stampedRefusal } from "./idempotency.js";
 import { JSON_TYPE, parsedJson, refused, typeRefusal } from "./json-body.js";
 import { contentTypeToStore } from "./media.js";
 import { changedBody } from "./op-answer.js";
@@ -37,11 +38,11 @@ export function put(
   if (unkept !== undefined) return unkept;
   const contentType = contentTypeToStore(headers["content-type"], edge.limits.contentTypeBytesMax);
   if (contentType instanceof Problem) return contentType;
-  const context = contextOf(edge, headers);
-  if (context instanceof Problem) return context;
+  const said = saidIn(edge, headers);
+  if (said instanceof Problem) return said;
   const query = parseQuery("put", queryText, bucket, edge.limits);
   if (query instanceof Problem) return query;
-  const refusedStamp = stampRefusal(edge, query.stampUs, context);
+  const refusedStamp = stampedRefusal(said.idKey, query.stampUs) ?? stampRefusal(edge, query.stampUs, said.context);
   if (refusedStamp !== undefined) return refusedStamp;
   const bodyBytes = expectedBytes(headers, edge.limits.valueBytesMax);
   const refusal = edge.enter(bodyBytes);
@@ -49,7 +50,7 @@ export function put(
   readBody(edge, request, response, { what: "a value", bytesMax: edge.limits.valueBytesMax }, (value) => {
     if (value === undefined) return edge.leave(bodyBytes);
     const expiresAtMs = query.ttlMs === undefined ? undefined : edge.wallMs() + query.ttlMs;
-    write(edge, response, address, query, context, { kind: "put", contentType, value, expiresAtMs }, bodyBytes);
+    write(edge, response, address, query, said, { kind: "put", contentType, value, expiresAtMs }, bodyBytes);
   });
   return undefined;
 }
@@ -68,8 +69,8 @@ export function post(
   if (kind === undefined) return postRefusal(bucket.type);
   const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers, "an operation");
   if (unkept !== undefined) return unkept;
-  const context = contextOf(edge, headers);
-  if (context instanceof Problem) return context;
+  const said = saidIn(edge, headers);
+  if (said instanceof Problem) return said;
   const query = parseQuery("post", queryText, bucket, edge.limits);
   if (query instanceof Problem) return query;
   const bytesMax = edge.limits.valueBytesMax;
@@ -79,7 +80,7 @@ export function post(
   readBody(edge, request, response, { what: "an operation", bytesMax }, (body) => {
     if (body === undefined) return edge.leave(bodyBytes);
     const op = refused(() => opOf(kind, parsedJson(body), "", edge.limits));
-    if (!(op instanceof Problem)) return write(edge, response, address, query, context, op, bodyBytes);
+    if (!(op instanceof Problem)) return write(edge, response, address, query, said, op, bodyBytes);
     edge.leave(bodyBytes);
     sendProblem(edge, response, op);
   });
@@ -96,15 +97,15 @@ export function remove(
 ): Problem | undefined {
   const unkept = unkeptWish(request.headers);
   if (unkept !== undefined) return unkept;
-  const context = contextOf(edge, request.headers);
-  if (context instanceof Problem) return context;
+  const said = saidIn(edge, request.headers);
+  if (said instanceof Problem) return said;
   const query = parseQuery("delete", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
-  const refusedStamp = stampRefusal(edge, query.stampUs, context);
+  const refusedStamp = stampedRefusal(said.idKey, query.stampUs) ?? stampRefusal(edge, query.stampUs, said.context);
   if (refusedStamp !== undefined) return refusedStamp;
   const refusal = edge.enter(0);
   if (refusal !== undefined) return refusal;
-  write(edge, response, address, query, context, { kind: "delete" }, 0);
+  write(edge, response, address, query, said, { kind: "delete" }, 0);
   return undefined;
 }
 
@@ -113,13 +114,15 @@ function write(
   response: ServerResponse,
   address: Address,
   query: KeyQuery,
-  context: Context,
+  { context, idKey }: Said,
   op: Op,
   bodyBytes: number,
 ): void {
   const { level, deadlineMs, stampUs } = query;
   const startedMs = performance.now();
-  edge.store.write({ bucket: address.bucket, key: address.key, op, context, stampUs, level, deadlineMs }, (outcome) => {
+  const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
+  const { bucket, key } = address;
+  edge.store.write({ bucket, key, op, context, ...named, stampUs, level, deadlineMs }, (outcome) => {
     edge.leave(bodyBytes);
     edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
     if (!outcome.ok) sendFailure(edge, response, outcome.failure);
@@ -153,9 +156,6 @@ export function unkeptWish(headers: IncomingHttpHeaders): Problem | undefined {
   ) {
     return new Problem("not-built", "conditional writes need consensus, which is not built yet");
   }
-  if (headers["idempotency-key"] !== undefined) {
-    return new Problem("not-built", "Idempotency-Key is not built yet: a retry would count again");
-  }
   return undefined;
 }
 
@@ -177,8 +177,17 @@ export function unkeptBody(headers: IncomingHttpHeaders): Problem | undefined {
   return undefined;
 }
 
-/** What the client has seen, as its header says; or why that cannot be. */
-function contextOf(edge: Edge, headers: IncomingHttpHeaders): Context | Problem {
+/** What a client says of its change in headers. */
+interface Said {
+  /** What it has seen. */
+  readonly context: Context;
+  readonly idKey: string | undefined;
+}
+
+function saidIn(edge: Edge, headers: IncomingHttpHeaders): Said | Problem {
   const text = headers["murmur-context"];
-  return text === undefined ? EMPTY_CONTEXT : contextFrom(edge, String(text), "Murmur-Context");
+  const context = text === undefined ? EMPTY_CONTEXT : contextFrom(edge, String(text), "Murmur-Context");
+  if (context instanceof Problem) return context;
+  const idKey = idKeyOf(headers);
+  return idKey instanceof Problem ? idKey : { context, idKey };
 }

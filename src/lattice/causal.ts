@@ -8,7 +8,8 @@
  * the minter holds all that its actor minted before.
  */
 import { type Context, contextOfDot, contextUpTo, joinContexts } from "./context.js";
-import { type Sight, sightOf } from "./dots.js";
+import { renameSeen, type Sight, sightOf } from "./dots.js";
+import type { Renaming } from "./ids.js";
 import type { Change } from "./op.js";
 import type { Stamp } from "./stamp.js";
 
@@ -22,6 +23,8 @@ export interface Stores<Store> {
   readonly empty: Store;
   /** Returns `a` ITSELF when `b` changes nothing. */
   join(a: Store, b: Store, sight: Sight): Store;
+  /** What is kept, once it is known that one change was minted under several stamps; `store` ITSELF when that changes nothing. */
+  rename(store: Store, seen: Context, renaming: Renaming): Store;
   /** Whether nothing is kept: only what was removed may be remembered. */
   isNone(store: Store): boolean;
 }
@@ -32,6 +35,13 @@ export function mergeCausal<Store>(stores: Stores<Store>, a: Causal<Store>, b: C
   const sight = sightOf(a.context, b.context);
   const store = stores.join(a.store, b.store, sight);
   return sight.both === a.context && store === a.store ? a : { context: sight.both, store };
+}
+
+/** See `rename` of a lattice. */
+export function renameCausal<Store>(stores: Stores<Store>, state: Causal<Store>, renaming: Renaming): Causal<Store> {
+  const context = renameSeen(state.context, renaming);
+  const store = stores.rename(state.store, state.context, renaming);
+  return context === state.context && store === state.store ? state : { context, store };
 }
 
 /** With a change that takes away what is in `taken`, and brings `brought` under the dot `stamp`. */

@@ -12,7 +12,8 @@
  * removal. The entry then carries by itself what was seen of it (`removed`),
  * until the context has caught up; and nothing is said of other entries.
  */
-import { type Context, covers, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
+import { type Context, contextOfDot, covers, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
+import type { Renaming } from "./ids.js";
 import { compareStamps, type Stamp } from "./stamp.js";
 
 /** What either side of a join has seen, and what is seen once they are one. */
@@ -162,4 +163,47 @@ export function removedFrom(entries: Entries<Store>): Context {
     (seen, { removed }) => (isEmptyContext(removed) ? seen : joinContexts(seen, removed)),
     EMPTY_CONTEXT,
   );
+}
+
+/** With what lies under one stamp of a change under another; `kept` ITSELF when nothing is there. */
+export function renameKept<Kept extends Stamp>(
+  kept: readonly Kept[],
+  seen: Context,
+  { from, to, learnt }: Renaming,
+): readonly Kept[] {
+  const at = from === undefined ? -1 : kept.findIndex((one) => compareStamps(one, from) === 0);
+  if (at < 0) return kept;
+  // Whoever replaced it here has seen it under a stamp that nobody here knew.
+  if (learnt.some((dot) => covers(seen, dot))) return kept.toSpliced(at, 1);
+  if (from === to) return kept;
+  const { timeUs, actor } = to;
+  return kept.with(at, { ...(kept[at] as Kept), timeUs, actor }).toSorted(compareStamps);
+}
+
+/** The same for entries, store by store. */
+export function renameEntries<Inner extends Store>(
+  entries: Entries<Inner>,
+  seen: Context,
+  rename: (name: string, store: Inner, seen: Context) => Inner,
+  renaming: Renaming,
+): Entries<Inner> {
+  let isSame = true;
+  const seenAfter = renameSeen(seen, renaming);
+  const renamed = entries.map((entry) => {
+    const isPlain = isEmptyContext(entry.removed);
+    const store = rename(entry.name, entry.store, isPlain ? seen : joinContexts(seen, entry.removed));
+    const removed = isPlain
+      ? entry.removed
+      : beyond(renameSeen(entry.removed, { ...renaming, from: undefined }), seenAfter);
+    if (store === entry.store && removed === entry.removed) return entry;
+    isSame = false;
+    return { name: entry.name, store, removed };
+  });
+  return isSame ? entries : renamed.filter(({ store, removed }) => store.length > 0 || !isEmptyContext(removed));
+}
+
+/** Who has seen a change, under whatever stamp, has seen it under that under which it is to lie. */
+export function renameSeen(seen: Context, { from, to, learnt }: Renaming): Context {
+  const hasSeen = from !== undefined || learnt.some((dot) => covers(seen, dot));
+  return hasSeen ? joinContexts(seen, contextOfDot(to)) : seen;
 }

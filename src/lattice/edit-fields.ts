@@ -4,9 +4,11 @@
  * All that one edit changes has one dot, so it takes effect at once.
  */
 import { utf8 } from "../base/bytes.js";
+import { type Apart, NONE_APART, sumApart, withAddition } from "./apart.js";
 import { type Context, EMPTY_CONTEXT } from "./context.js";
 import { bytesOfElements, type Elements, editOfElements, refusalOfEdit } from "./elements.js";
 import {
+  APART,
   COUNTER,
   type Field,
   type FieldStore,
@@ -30,16 +32,19 @@ export interface Editing {
   readonly dot: Stamp;
   readonly held: Context;
   readonly seen: Context;
+  /** Whether its client may ask for it again: then additions are kept apart. */
+  readonly hasId: boolean;
 }
 
 export function editOfFields(edit: EditMap, fields: Fields, editing: Editing): Fields {
-  const { dot, held, seen } = editing;
+  const { dot, held, seen, hasId } = editing;
   const brought: Field[] = [];
   const bring = (kind: string, text: string, store: FieldStore, removed = EMPTY_CONTEXT) =>
     brought.push({ name: kind + nameOf(text), store, removed });
   for (const [text, json] of edit.set) bring(REGISTER, text, [{ ...dot, json }], held);
   for (const [text, { by }] of edit.counters) {
-    bring(COUNTER, text, addToShards(storeAt<Shards>(fields, COUNTER, text), dot, by));
+    if (hasId) bring(APART, text, withAddition(NONE_APART, dot, by));
+    else bring(COUNTER, text, addToShards(storeAt<Shards>(fields, COUNTER, text), dot, by));
   }
   for (const [text, elements] of edit.sets) bring(SET, text, editOfElements(elements, dot, held, seen));
   for (const [text, inner] of edit.maps) {
@@ -73,11 +78,14 @@ export function refusalOfFields(
     return { kind: "too-large", detail: `maps within maps: more than ${MAP_DEPTH_MAX} deep` };
   }
   const wishes = kindsWished(edit);
-  const shown = new Map(shownFields(fields).map(({ name }) => [name.slice(1), name.charAt(0)]));
+  const shown = new Map(shownFields(fields).map(({ name, kind }) => [name, kind]));
   return (
     first(wishes, ([text]) => refusalOfName(text, limits)) ??
     first(wishes, ([text, kind]) => refusalOfKind(text, kind, shown)) ??
-    first(edit.counters, ([text, { by }]) => refusalOfAdd(storeAt<Shards>(fields, COUNTER, text), dot, by)) ??
+    first(edit.counters, ([text, { by }]) => {
+      const apart = sumApart(storeAt<Apart>(fields, APART, text));
+      return refusalOfAdd(storeAt<Shards>(fields, COUNTER, text), dot, by, apart);
+    }) ??
     first(edit.sets, ([text, inner]) => {
       return refusalOfEdit(inner, bytesOfElements(storeAt<Elements>(fields, SET, text)), limits);
     }) ??

@@ -8,7 +8,8 @@
  */
 import { type Reader, utf8, type Writer } from "../base/bytes.js";
 import type { Context } from "./context.js";
-import { type Entries, type Entry, joinEntries, joinKept, type Sight } from "./dots.js";
+import { type Entries, type Entry, joinEntries, joinKept, renameEntries, renameKept, type Sight } from "./dots.js";
+import type { Renaming } from "./ids.js";
 import type { GrowthLimits } from "./lattice.js";
 import { nameOf, textOfName } from "./name.js";
 import type { EditSet, OpRefusal } from "./op.js";
@@ -26,6 +27,10 @@ const joinDots = (_name: string, a: Dots, b: Dots, sight: Sight) => joinKept(a, 
 
 export function joinElements(a: Elements, b: Elements, sight: Sight): Elements {
   return joinEntries(a, b, sight, joinDots);
+}
+
+export function renameElements(elements: Elements, seen: Context, renaming: Renaming): Elements {
+  return renameEntries(elements, seen, (_name, dots, within) => renameKept(dots, within, renaming), renaming);
 }
 
 /** An edit as elements to be joined: an add takes away what the owner `held`, a remove what the client has `seen`. */

@@ -12,8 +12,9 @@
  * of the values that were set concurrently.
  */
 import { compareBytes, MalformedBytes, Reader, textOf, Writer } from "../base/bytes.js";
+import { type Apart, apartUpTo, foldApart, joinApart, sumApart } from "./apart.js";
 import { type Context, EMPTY_CONTEXT, joinContexts } from "./context.js";
-import { type Entry, joinEntries, joinKept, removedFrom, type Sight } from "./dots.js";
+import { type Entry, joinEntries, joinKept, removedFrom, renameEntries, renameKept, type Sight } from "./dots.js";
 import {
   areNone,
   bytesOfElements,
@@ -22,8 +23,10 @@ import {
   jsonOfElements,
   noteElements,
   readElements,
+  renameElements,
   writeElements,
 } from "./elements.js";
+import type { Renaming } from "./ids.js";
 import { textOfName } from "./name.js";
 import { noteEntries, type Place, readEntries, readKept, writeEntries, writeKept } from "./packed-entries.js";
 import type { StampPacker, StampUnpacker } from "./packed-stamps.js";
@@ -46,7 +49,7 @@ export interface Assigned extends Stamp {
   readonly json: Uint8Array;
 }
 
-export type FieldStore = readonly Assigned[] | Shards | Elements | Fields;
+export type FieldStore = readonly Assigned[] | Shards | Apart | Elements | Fields;
 export interface Field extends Entry<FieldStore> {}
 
 /** The first letter of a field's name says its kind, and the rest is what clients call it. */
@@ -56,8 +59,10 @@ export const REGISTER = "r";
 export const COUNTER = "c";
 export const SET = "s";
 export const MAP = "m";
+/** Additions to a counter that are kept apart (apart.ts): a part of the counter of the same name. */
+export const APART = "d";
 /** All whose removal can be said of what nobody here has met. */
-export const KINDS_OF_DOTS = [MAP, REGISTER, SET];
+export const KINDS_OF_DOTS = [APART, MAP, REGISTER, SET];
 
 /** Maps within maps: clients' and nodes' parsers need not go deeper. */
 export const MAP_DEPTH_MAX = 32;
@@ -67,6 +72,8 @@ const FIELD_OVERHEAD_BYTES = 10;
 /** What there is to do with one kind of store. */
 interface Kind<Store> {
   join(a: Store, b: Store, sight: Sight): Store;
+  /** See `rename` of a lattice; `store` ITSELF when that changes nothing. */
+  rename(store: Store, seen: Context, renaming: Renaming): Store;
   /** Whether nothing is there to be shown. */
   isNone(store: Store): boolean;
   /** What a removal by whoever sees `store` brings, besides what it takes away of dots. */
@@ -83,6 +90,7 @@ interface Kind<Store> {
 const registers: Kind<readonly Assigned[]> = {
   join: (a, b, sight) =>
     joinKept(a, b, sight, (ours, theirs) => (compareBytes(ours.json, theirs.json) >= 0 ? ours : theirs)),
+  rename: renameKept,
   isNone: (store) => store.length === 0,
   emptied: () => [],
   lastStamp: (store) => store.at(-1),
@@ -104,6 +112,8 @@ const registers: Kind<readonly Assigned[]> = {
 
 const counters: Kind<Shards> = {
   join: mergeShards,
+  // What counts in a sum was asked for without an id.
+  rename: (store) => store,
   isNone: areReset,
   emptied: resetShards,
   lastStamp: (store) => lastOf(contextOfShards(store.filter((shard) => !isReset(shard))).vector),
@@ -119,8 +129,27 @@ const counters: Kind<Shards> = {
   read: (reader) => readShards(new Reader(reader.raw(reader.varint()))),
 };
 
+const additions: Kind<Apart> = {
+  join: joinApart,
+  rename: renameKept,
+  isNone: (store) => store.length === 0,
+  emptied: () => [],
+  lastStamp: (store) => store.at(-1),
+  json: (store) => String(sumApart(store)),
+  bytes: (store) => FIELD_OVERHEAD_BYTES * store.length,
+  note(stamps, store) {
+    for (const addition of store) stamps.note(addition);
+  },
+  write(writer, stamps, store) {
+    writeKept(writer, stamps, store, ({ by }) => writer.u64(BigInt.asUintN(64, by)));
+  },
+  read: (reader, stamps, place) =>
+    readKept(reader, stamps, place, (dot) => ({ ...dot, by: BigInt.asIntN(64, reader.u64()) })),
+};
+
 const sets: Kind<Elements> = {
   join: joinElements,
+  rename: renameElements,
   isNone: areNone,
   emptied: () => [],
   lastStamp: (store) => lastOf(store.flatMap((element) => element.store)),
@@ -134,16 +163,21 @@ const sets: Kind<Elements> = {
 export const maps: Kind<Fields> = {
   join: (a, b, sight) =>
     joinEntries<FieldStore>(a, b, sight, (name, ours, theirs, within) => kindOf(name).join(ours, theirs, within)),
+  rename: (store, seen, renaming) =>
+    renameEntries<FieldStore>(
+      store,
+      seen,
+      (name, inner, within) => kindOf(name).rename(inner, within, renaming),
+      renaming,
+    ),
   isNone: (store) => store.every((field) => kindOf(field.name).isNone(field.store)),
   emptied: (store) =>
     store
       .map(({ name, store }) => ({ name, store: kindOf(name).emptied(store), removed: EMPTY_CONTEXT }))
       .filter((field) => field.store.length > 0),
-  lastStamp: (store) => lastOf(shownFields(store).map(lastStampOf)),
+  lastStamp: (store) => lastOf(shownFields(store).map(({ last }) => last)),
   json(store) {
-    const shown = shownFields(store).map((field) => {
-      return `${JSON.stringify(textOfName(bareName(field)))}:${kindOf(field.name).json(field.store)}`;
-    });
+    const shown = shownFields(store).map((field) => `${JSON.stringify(textOfName(field.name))}:${jsonOf(field)}`);
     return `{${shown.join(",")}}`;
   },
   bytes: (store) =>
@@ -167,19 +201,72 @@ export const maps: Kind<Fields> = {
 const KINDS: Readonly<Record<string, Kind<FieldStore>>> = {
   [REGISTER]: registers,
   [COUNTER]: counters,
+  [APART]: additions,
   [SET]: sets,
   [MAP]: maps,
 };
 
+/** What clients see under a name. */
+export interface ShownField {
+  readonly name: string;
+  readonly kind: string;
+  /** When it was changed last. */
+  readonly last: Stamp;
+  /** More than one of a counter with additions apart. */
+  readonly parts: readonly Field[];
+}
+
 /** The field of each name that is shown: of several kinds the one changed last. In the order of their names' bytes. */
-export function shownFields(fields: Fields): readonly Field[] {
-  const shown = new Map<string, Field>();
+export function shownFields(fields: Fields): readonly ShownField[] {
+  const shown = new Map<string, ShownField>();
+  for (const field of presentFields(fields)) {
+    const other = shown.get(field.name);
+    if (other === undefined || compareStamps(field.last, other.last) > 0) shown.set(field.name, field);
+  }
+  return [...shown.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Of every kind. */
+function presentFields(fields: Fields): Iterable<ShownField> {
+  const present = new Map<string, ShownField>();
   for (const field of fields) {
     if (kindOf(field.name).isNone(field.store)) continue;
-    const other = shown.get(bareName(field));
-    if (other === undefined || isLater(field, other)) shown.set(bareName(field), field);
+    const letter = field.name.charAt(0);
+    const [kind, name] = [letter === APART ? COUNTER : letter, field.name.slice(1)];
+    const other = present.get(kind + name);
+    const last = lastOf([...(other === undefined ? [] : [other.last]), lastStampOf(field)]) as Stamp;
+    present.set(kind + name, { name, kind, last, parts: [...(other?.parts ?? []), field] });
   }
-  return [...shown.values()].sort((a, b) => (bareName(a) < bareName(b) ? -1 : 1));
+  return present.values();
+}
+
+function jsonOf({ kind, parts }: ShownField): string {
+  const [only] = parts as [Field];
+  if (kind !== COUNTER) return kindOf(only.name).json(only.store);
+  return String(parts.reduce((sum, { name, store }) => sum + BigInt(kindOf(name).json(store)), 0n));
+}
+
+/** The fields in which additions up to then are kept apart, and those alone. */
+export function apartFields(fields: Fields, upToUs: number): Fields {
+  return mapped(fields, (kind, store) =>
+    kind === APART ? apartUpTo(store as Apart, upToUs) : kind === MAP ? apartFields(store as Fields, upToUs) : [],
+  ).filter(({ store }) => store.length > 0);
+}
+
+/** With these put together. */
+export function foldFields(fields: Fields, upToUs: number): Fields {
+  return mapped(fields, (kind, store) =>
+    kind === APART ? foldApart(store as Apart, upToUs) : kind === MAP ? foldFields(store as Fields, upToUs) : store,
+  );
+}
+
+/** Returns `fields` ITSELF when no store is another. */
+function mapped(fields: Fields, storeOf: (kind: string, store: FieldStore) => FieldStore): Fields {
+  const after = fields.map((field) => {
+    const store = storeOf(field.name.charAt(0), field.store);
+    return store === field.store ? field : { ...field, store };
+  });
+  return after.every((field, index) => field === fields[index]) ? fields : after;
 }
 
 /** All that the fields remember of removals, at any depth. */
@@ -194,16 +281,8 @@ function kindOf(name: string): Kind<FieldStore> {
   return KINDS[name.charAt(0)] as Kind<FieldStore>;
 }
 
-function bareName({ name }: Field): string {
-  return name.slice(1);
-}
-
 function lastStampOf({ name, store }: Field): Stamp {
   return kindOf(name).lastStamp(store) as Stamp;
-}
-
-function isLater(a: Field, b: Field): boolean {
-  return compareStamps(lastStampOf(a), lastStampOf(b)) > 0;
 }
 
 function lastOf(stamps: readonly Stamp[]): Stamp | undefined {

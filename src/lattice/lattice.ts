@@ -12,6 +12,7 @@
  */
 import type { Limits } from "../config.js";
 import type { Context } from "./context.js";
+import type { Renaming } from "./ids.js";
 import type { Change, Op, OpRefusal } from "./op.js";
 import type { Stamp } from "./stamp.js";
 
@@ -29,7 +30,7 @@ export interface View {
 }
 
 /** What a client may make of a key. */
-export type GrowthLimits = Pick<Limits, "siblingsMax" | "elementBytesMax" | "stateBytesMax">;
+export type GrowthLimits = Pick<Limits, "siblingsMax" | "elementBytesMax" | "stateBytesMax" | "keptIdsMax">;
 
 export interface Lattice<State> {
   /** As in cluster.yaml. */
@@ -62,4 +63,13 @@ export interface Lattice<State> {
   encode(state: State): Uint8Array;
   /** Throws MalformedBytes on what `encode` cannot have written. */
   decode(bytes: Uint8Array): State;
+  /**
+   * The same state, had it known that one change was minted under several stamps. Absent where nobody can tell a change
+   * from what it replaced: there a change that is minted twice is made twice.
+   */
+  rename?(state: State, renaming: Renaming): State;
+  /** What of the changes up to `upToUs` is kept apart by their stamps for `rename` alone, as bytes; none: nothing. */
+  apartUpTo?(state: State, upToUs: number): Uint8Array;
+  /** The same state, with that put together under the last of these stamps. */
+  fold?(state: State, upToUs: number): State;
 }

@@ -6,11 +6,11 @@
  * counters in shards.ts holds of those within maps: they cannot go back to what
  * a client's context saw, so whatever takes something away reads first.
  */
-import { MalformedBytes, Reader, utf8, Writer } from "../base/bytes.js";
-import { type Causal, changeCausal, mergeCausal, type Stores, seenUnshown } from "./causal.js";
+import { MalformedBytes, NO_BYTES, Reader, utf8, Writer } from "../base/bytes.js";
+import { type Causal, changeCausal, mergeCausal, renameCausal, type Stores, seenUnshown } from "./causal.js";
 import { EMPTY_CONTEXT, isEmptyContext, joinContexts, lastStampOf } from "./context.js";
 import { editOfFields, refusalOfFields, takesAway } from "./edit-fields.js";
-import { type Fields, maps, removedFromFields } from "./fields.js";
+import { apartFields, type Fields, foldFields, maps, removedFromFields } from "./fields.js";
 import type { GrowthLimits, Lattice, View } from "./lattice.js";
 import type { Change, OpRefusal } from "./op.js";
 import { StampPacker, StampUnpacker } from "./packed-stamps.js";
@@ -19,13 +19,13 @@ export type FieldMap = Causal<Fields>;
 
 const TAG = 5;
 const BOTTOM: FieldMap = { context: EMPTY_CONTEXT, store: [] };
-const FIELDS: Stores<Fields> = { empty: BOTTOM.store, join: maps.join, isNone: maps.isNone };
+const FIELDS: Stores<Fields> = { empty: BOTTOM.store, join: maps.join, rename: maps.rename, isNone: maps.isNone };
 
-function mutate(state: FieldMap, { op, stamp, context }: Change): FieldMap {
+function mutate(state: FieldMap, { op, stamp, context, id }: Change): FieldMap {
   // Without a context, a change takes away what its minter holds.
   const seen = isEmptyContext(context) ? state.context : context;
   if (op.kind !== "edit-map") return changeCausal(FIELDS, state, stamp, seen, maps.emptied(state.store));
-  const edit = editOfFields(op, state.store, { dot: stamp, held: state.context, seen });
+  const edit = editOfFields(op, state.store, { dot: stamp, held: state.context, seen, hasId: id !== undefined });
   return changeCausal(FIELDS, state, stamp, EMPTY_CONTEXT, edit);
 }
 
@@ -42,6 +42,21 @@ function refusal(state: FieldMap, change: Change, limits: GrowthLimits): OpRefus
 function view({ context, store }: FieldMap): View {
   if (maps.isNone(store)) return { contents: [], context };
   return { contents: [{ contentType: "application/json", value: utf8(`{"value":${maps.json(store)}}`) }], context };
+}
+
+function apartUpTo({ store }: FieldMap, upToUs: number): Uint8Array {
+  const apart = apartFields(store, upToUs);
+  if (apart.length === 0) return NO_BYTES;
+  const [stamps, writer] = [new StampPacker(), new Writer()];
+  maps.note(stamps, apart);
+  stamps.writeTable(writer);
+  maps.write(writer, stamps, apart);
+  return writer.finish();
+}
+
+function fold(state: FieldMap, upToUs: number): FieldMap {
+  const store = foldFields(state.store, upToUs);
+  return store === state.store ? state : { ...state, store };
 }
 
 function encode({ context, store }: FieldMap): Uint8Array {
@@ -84,4 +99,7 @@ export const map: Lattice<FieldMap> = {
   lastStamp: ({ context, store }) => lastStampOf(joinContexts(context, removedFromFields(store))),
   encode,
   decode,
+  rename: (state, renaming) => renameCausal(FIELDS, state, renaming),
+  apartUpTo,
+  fold,
 };

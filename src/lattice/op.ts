@@ -44,6 +44,17 @@ export interface EditMap {
 /** A client's change to one key, whatever the lattice; each lattice accepts its own kinds. */
 export type Op = Put | Delete | Add | EditSet | EditMap;
 
+/** How a client named a change, so that a retry of it does not count again. */
+export interface ChangeId {
+  /** A hash of what the client called it. */
+  readonly id: Uint8Array;
+  /** A hash of the operation: another one under the same id is a mistake. */
+  readonly body: Uint8Array;
+}
+
+export const ID_BYTES = 16;
+export const BODY_BYTES = 8;
+
 /** An operation with all that its effect depends on. */
 export interface Change {
   readonly op: Op;
@@ -51,10 +62,12 @@ export interface Change {
   readonly stamp: Stamp;
   /** What the client had seen; empty when it did not say. */
   readonly context: Context;
+  /** Undefined: each time that it is asked for, it is another change. */
+  readonly id?: ChangeId | undefined;
 }
 
 /** Why a key does not take an operation as its state is. */
 export interface OpRefusal {
-  readonly kind: "type-mismatch" | "too-many-siblings" | "too-large" | "out-of-range";
+  readonly kind: "type-mismatch" | "too-many-siblings" | "too-large" | "out-of-range" | "id-reused" | "too-many-ids";
   readonly detail: string;
 }

@@ -93,6 +93,11 @@ export class StampUnpacker {
   /** Fails unless all was read, and all of the table was needed. */
   end(): void {
     this.reader.end();
+    this.endOfStamps();
+  }
+
+  /** Fails unless all of the table was needed. */
+  endOfStamps(): void {
     if (!this.isEarliestUsed || this.isUsed.includes(false))
       throw new MalformedBytes("a table of stamps that never come");
   }

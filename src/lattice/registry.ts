@@ -8,17 +8,14 @@ import { map } from "./map.js";
 import { register } from "./register.js";
 import { set } from "./set.js";
 import { siblings } from "./siblings.js";
+import { type LatticeWithIds, withIds } from "./with-ids.js";
 
 /** A lattice whose state only it understands. */
-export type AnyLattice = Lattice<unknown>;
+export type AnyLattice = LatticeWithIds<unknown>;
 
-const BUILT: readonly AnyLattice[] = [
-  register as AnyLattice,
-  siblings as AnyLattice,
-  counter as AnyLattice,
-  set as AnyLattice,
-  map as AnyLattice,
-];
+const BUILT: readonly AnyLattice[] = [register, siblings, counter, set, map].map((each) =>
+  withIds(each as Lattice<unknown>),
+);
 
 /** The types of DESIGN that are still to come: refused by name, not as a misspelling. */
 export const PLANNED_TYPES = ["row"] as const;

@@ -6,7 +6,7 @@
  * elements is absent.
  */
 import { MalformedBytes, Reader, utf8, Writer } from "../base/bytes.js";
-import { type Causal, changeCausal, mergeCausal, type Stores, seenUnshown } from "./causal.js";
+import { type Causal, changeCausal, mergeCausal, renameCausal, type Stores, seenUnshown } from "./causal.js";
 import { type Context, EMPTY_CONTEXT, isEmptyContext, joinContexts, lastStampOf } from "./context.js";
 import { removedFrom } from "./dots.js";
 import {
@@ -19,6 +19,7 @@ import {
   noteElements,
   readElements,
   refusalOfEdit,
+  renameElements,
   writeElements,
 } from "./elements.js";
 import type { GrowthLimits, Lattice, View } from "./lattice.js";
@@ -29,7 +30,7 @@ export type TextSet = Causal<Elements>;
 
 const TAG = 4;
 const BOTTOM: TextSet = { context: EMPTY_CONTEXT, store: [] };
-const ELEMENTS: Stores<Elements> = { empty: BOTTOM.store, join: joinElements, isNone: areNone };
+const ELEMENTS: Stores<Elements> = { empty: BOTTOM.store, join: joinElements, rename: renameElements, isNone: areNone };
 
 function mutate(state: TextSet, { op, stamp, context }: Change): TextSet {
   // Without a context, a change takes away what its minter holds.
@@ -92,6 +93,7 @@ export const set: Lattice<TextSet> = {
   lastStamp: ({ context, store }) => lastStampOf(joinContexts(context, removedFrom(store))),
   encode,
   decode,
+  rename: (state, renaming) => renameCausal(ELEMENTS, state, renaming),
 };
 
 /** What is to be removed must have been seen: by the client, or else by a quorum. */

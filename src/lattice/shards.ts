@@ -67,9 +67,9 @@ export function addToShards(shards: Shards, { actor, timeUs }: Stamp, by: number
   return mergeShards(shards, [{ actor, total, base: before?.base }]);
 }
 
-/** Why `by` is not counted: nobody could be told the value, or this actor's sum has no room for it. */
-export function refusalOfAdd(shards: Shards, { actor }: Stamp, by: number): OpRefusal | undefined {
-  const before = valueOfShards(shards);
+/** Why `by` is not counted, where so much is counted `elsewhere`: nobody could be told the value, or this actor's sum has no room for it. */
+export function refusalOfAdd(shards: Shards, { actor }: Stamp, by: number, elsewhere = 0n): OpRefusal | undefined {
+  const before = valueOfShards(shards) + elsewhere;
   const after = before + BigInt(by);
   const sum = (shards.find((shard) => shard.actor === actor)?.total.sum ?? 0n) + BigInt(by);
   // Concurrent additions may have led beyond the bound: back from there is always open.

@@ -12,9 +12,9 @@
  * superseded like any other.
  */
 import { compareBytes, MalformedBytes, Reader, textOf, utf8, Writer } from "../base/bytes.js";
-import { type Causal, changeCausal, mergeCausal, type Stores, seenUnshown } from "./causal.js";
+import { type Causal, changeCausal, mergeCausal, renameCausal, type Stores, seenUnshown } from "./causal.js";
 import { type Context, EMPTY_CONTEXT, isEmptyContext, lastStampOf } from "./context.js";
-import { joinKept, unseenOf } from "./dots.js";
+import { joinKept, renameKept, unseenOf } from "./dots.js";
 import type { GrowthLimits, Lattice, View } from "./lattice.js";
 import type { Change, OpRefusal, Put } from "./op.js";
 import { readKept, writeKept } from "./packed-entries.js";
@@ -40,6 +40,7 @@ const BOTTOM: Siblings = { context: EMPTY_CONTEXT, store: [] };
 const VALUES: Stores<readonly Sibling[]> = {
   empty: BOTTOM.store,
   join: (a, b, sight) => joinKept(a, b, sight, pick),
+  rename: renameKept,
   isNone: (values) => values.length === 0,
 };
 
@@ -142,4 +143,5 @@ export const siblings: Lattice<Siblings> = {
   lastStamp: ({ context }) => lastStampOf(context),
   encode,
   decode,
+  rename: (state, renaming) => renameCausal(VALUES, state, renaming),
 };

@@ -139,7 +139,7 @@ class Changing {
     const ground = this.look();
     if (ground === undefined) return this.end("damaged");
     if (stamp.timeUs <= (lattice.lastStamp(ground.state)?.timeUs ?? 0)) return this.stamp();
-    const change = { op: wish.op, stamp, context: wish.context };
+    const change = { op: wish.op, stamp, context: wish.context, id: wish.id };
     const refusal = lattice.accepts(wish.op.kind) ? lattice.refusal(ground.state, change, limits) : MISMATCH;
     if (refusal !== undefined) return this.onResult({ status: "refused", ...refusal });
     const after = lattice.mutate(ground.state, change);

@@ -27,27 +27,43 @@
  * Expiry is judged by a clock that does not go back, and as late as the slowest
  * believed one. An owner whose own clock is off judges nothing.
  */
-import { equalBytes, MalformedBytes } from "../base/bytes.js";
-import { DIGEST_BYTES } from "../base/hash.js";
+import { equalBytes, MalformedBytes, Writer } from "../base/bytes.js";
+import { DIGEST_BYTES, hash128 } from "../base/hash.js";
+import { copyOf } from "../base/short-bytes.js";
+import type { AnyLattice } from "../lattice/registry.js";
 import type { Actor } from "../lattice/stamp.js";
+import { mayHaveIds } from "../lattice/with-ids.js";
 import { StorageDamage } from "../ports.js";
-import type { DeadRow, ReapReply } from "../wire/messages.js";
+import type { ReapReply, ToForget } from "../wire/messages.js";
 import { skewMsMax } from "./carriers.js";
 import type { ReplicaParts } from "./replica.js";
-import { bucketOfRow, digestOfRecord, isRow, partitionOfRow, placementOfRow, stateOfRecord } from "./rows.js";
+import {
+  bucketOfRow,
+  digestOfRecord,
+  encodeRecord,
+  isRow,
+  partitionOfRow,
+  placementOfRow,
+  stateOfRecord,
+} from "./rows.js";
 import { ownsAt } from "./votes.js";
+
+/** Of a row: all, or its ids up to a time. */
+type RowOrIds = Pick<ToForget, "row" | "upToUs">;
+
+const IDS_SEED = 0x69647320;
 
 export class Reaper {
   constructor(private readonly parts: ReplicaParts) {}
 
   /** Steps 1 and 2: which of these this owner holds just so. */
-  vote(rows: readonly DeadRow[]): ReapReply {
-    const agreed = rows.map(({ row, digest }) => this.recordToForget(row, digest) !== undefined);
+  vote(rows: readonly ToForget[]): ReapReply {
+    const agreed = rows.map((each) => this.recordThatHolds(each) !== undefined);
     return { kind: "reap-reply", actor: this.parts.mint.actor, agreed };
   }
 
   /** Step 3. `onDone` comes when what could be forgotten is forgotten durably. */
-  reap(votedAs: Actor, rows: readonly DeadRow[], onDone: (reply: ReapReply) => void): void {
+  reap(votedAs: Actor, rows: readonly ToForget[], onDone: (reply: ReapReply) => void): void {
     const { actor } = this.parts.mint;
     this.parts.mint.advance();
     const agreed = rows.map(() => false);
@@ -56,11 +72,11 @@ export class Reaper {
       left--;
       if (left === 0) onDone({ kind: "reap-reply", actor, agreed });
     };
-    for (const [index, { row, digest }] of rows.entries()) {
-      const record = actor === votedAs ? this.recordToForget(row, digest) : undefined;
+    for (const [index, each] of rows.entries()) {
+      const record = actor === votedAs ? this.recordThatHolds(each) : undefined;
       if (record === undefined) continue;
       left++;
-      this.forget(row, record, (isForgotten) => {
+      this.forget(each, record, (isForgotten) => {
         agreed[index] = isForgotten;
         onOne();
       });
@@ -68,12 +84,18 @@ export class Reaper {
     onOne();
   }
 
-  private forget(row: Uint8Array, record: Uint8Array, onForgotten: (isForgotten: boolean) => void): void {
+  private forget({ row, upToUs }: RowOrIds, record: Uint8Array, onForgotten: (isForgotten: boolean) => void): void {
     const { world, merkle } = this.parts;
-    merkle.commit(row, record, undefined, (error) => {
-      if (error === undefined) world.meter.count("murmur_reaped_rows_total");
+    const left = upToUs === 0 ? undefined : this.recordWithoutIds(row, record, upToUs);
+    merkle.commit(row, record, left, (error) => {
+      if (error === undefined) world.meter.count(upToUs === 0 ? "murmur_reaped_rows_total" : "murmur_folded_ids_total");
       onForgotten(error === undefined);
     });
+  }
+
+  private recordWithoutIds(row: Uint8Array, record: Uint8Array, upToUs: number): Uint8Array {
+    const lattice = this.parts.latticeOf(bucketOfRow(row));
+    return encodeRecord(row, lattice.encode(lattice.forget(lattice.decode(stateOfRecord(row, record)), upToUs)));
   }
 
   /** Drops a row that no voting owner takes from this one for its age, and no other owner holds: see upkeep/doubt.ts. */
@@ -81,7 +103,7 @@ export class Reaper {
     const record = this.soleRecord(row, () => !this.votesFor(row));
     if (record === undefined) return onDone();
     this.parts.world.meter.count("murmur_dropped_rows_total");
-    this.forget(row, record, onDone);
+    this.forget({ row, upToUs: 0 }, record, onDone);
   }
 
   /** Whether a stored record holds nothing but what may be forgotten, as far as this node can tell. Throws StorageDamage. */
@@ -92,12 +114,39 @@ export class Reaper {
     return true;
   }
 
+  /**
+   * What its owners may vote on to forget of a stored row; undefined: nothing. Ids are voted on up to `votedUpToUs`, if
+   * they were before: meanwhile more have come of age. Throws StorageDamage.
+   */
+  toForget(row: Uint8Array, record: Uint8Array, votedUpToUs: number | undefined): ToForget | undefined {
+    if (this.isDead(row, record)) return { row, upToUs: 0, digest: copyOf(digestOfRecord(record)) };
+    if (!mayHaveIds(record.subarray(DIGEST_BYTES))) return undefined;
+    const lattice = this.parts.latticeOf(bucketOfRow(row));
+    const state = lattice.decode(stateOfRecord(row, record));
+    const upToUs = lattice.forgettableUs(
+      state,
+      votedUpToUs || this.idsUpToUs(lattice, state),
+      Number.POSITIVE_INFINITY,
+    );
+    return upToUs === 0 ? undefined : { row, upToUs, digest: digestOfIds(lattice, row, state, upToUs) };
+  }
+
+  private idsUpToUs(lattice: AnyLattice, state: unknown): number {
+    const { idKeptMs, keptIdsMax } = this.parts.limits;
+    const latestUs = this.latestDeadMs() * 1000;
+    return Math.min(latestUs, lattice.forgettableUs(state, latestUs - idKeptMs * 1000, keptIdsMax));
+  }
+
+  /** Every clock that is believed has passed it. */
+  private latestDeadMs(): number {
+    return this.parts.mint.nowMs() - skewMsMax(this.parts.limits);
+  }
+
   private seemsDead(row: Uint8Array, record: Uint8Array): boolean {
-    const { latticeOf, mint, limits } = this.parts;
-    const lattice = latticeOf(bucketOfRow(row));
+    const lattice = this.parts.latticeOf(bucketOfRow(row));
     try {
       const state = lattice.decode(record.subarray(DIGEST_BYTES));
-      const latestMs = mint.nowMs() - skewMsMax(limits);
+      const latestMs = this.latestDeadMs();
       const stampedUs = lattice.lastStamp(state)?.timeUs ?? 0;
       return lattice.isDead(state, latestMs) && stampedUs <= latestMs * 1000;
     } catch (error) {
@@ -107,10 +156,29 @@ export class Reaper {
     }
   }
 
-  /** The record of this digest, when it is all there is of the row and may be forgotten. */
-  private recordToForget(row: Uint8Array, digest: Uint8Array): Uint8Array | undefined {
+  /** The latest record of a row, when it holds what is to be forgotten just so, and that may be. */
+  private recordThatHolds(toForget: ToForget): Uint8Array | undefined {
+    const { row, digest, upToUs } = toForget;
     if (!this.votesFor(row) || this.parts.carriers.isClockOff) return undefined;
+    if (upToUs > 0) return this.recordWithIds(toForget);
     return this.soleRecord(row, (record) => equalBytes(digestOfRecord(record), digest) && this.isDead(row, record));
+  }
+
+  /** Of ids it is enough that they themselves are as they are on the disk: a row in use is never at rest. */
+  private recordWithIds({ row, digest, upToUs }: ToForget): Uint8Array | undefined {
+    const { world, latticeOf } = this.parts;
+    if (upToUs > this.latestDeadMs() * 1000) return undefined;
+    const lattice = latticeOf(bucketOfRow(row));
+    const holds = (record: Uint8Array | undefined) =>
+      record !== undefined &&
+      equalBytes(digestOfIds(lattice, row, lattice.decode(stateOfRecord(row, record)), upToUs), digest);
+    try {
+      const latest = world.storage.latest(row);
+      return holds(world.storage.durable(row)) && holds(latest) ? latest : undefined;
+    } catch (error) {
+      if (error instanceof StorageDamage || error instanceof MalformedBytes) return undefined;
+      throw error;
+    }
   }
 
   /** The durable record of a row, if it is so, and nothing newer is on its way to the disk. */
@@ -133,4 +201,9 @@ export class Reaper {
     if (!isRow(row) || !ownsAt(owners, row)) return false;
     return votes.has(placementOfRow(row), partitionOfRow(row, owners.partitions));
   }
+}
+
+function digestOfIds(lattice: AnyLattice, row: Uint8Array, state: unknown, upToUs: number): Uint8Array {
+  const ids = lattice.forgettable(state, upToUs);
+  return hash128(IDS_SEED, new Writer(4 + row.length + ids.length).long(row).raw(ids).finish());
 }

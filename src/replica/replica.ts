@@ -10,7 +10,7 @@
 import { MalformedBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import type { AnyLattice } from "../lattice/registry.js";
-import type { Stamp } from "../lattice/stamp.js";
+import { compareStamps, type Stamp } from "../lattice/stamp.js";
 import { StorageDamage, type StorageError, type World } from "../ports.js";
 import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/messages.js";
 import type { Carriers } from "./carriers.js";
@@ -195,8 +195,9 @@ export class Replica {
     mint.observe(lattice.lastStamp(incoming));
     const merged = lattice.merge(present, incoming);
     const isClients = lattice.blind && cause === "write";
-    const beaten = isClients && lattice.merge(incoming, present) !== incoming;
-    const replaces = isClients && merged === incoming;
+    // What else the row holds, such as ids of other changes, beats nothing.
+    const beaten = isClients && isLater(lattice.lastStamp(present), lattice.lastStamp(incoming));
+    const replaces = isClients && !beaten && merged !== present;
     const lost = replaces ? lostUnseen(lattice, present, incoming, entry.seen, mint.nowMs()) : undefined;
     const onCommitted = (error?: StorageError) => {
       if (error !== undefined) onResult(error.kind === "full" ? "disk-full" : "damaged");
@@ -226,4 +227,8 @@ export class Replica {
       "a stored row is damaged; it is an error until it was fetched anew from the other owners",
     );
   }
+}
+
+function isLater(a: Stamp | undefined, b: Stamp | undefined): boolean {
+  return a !== undefined && b !== undefined && compareStamps(a, b) > 0;
 }

@@ -9,12 +9,11 @@
  */
 
 import { jitter } from "../base/random.js";
-import { copyOf } from "../base/short-bytes.js";
 import { type Cancel, type NodeId, type Row, StorageDamage } from "../ports.js";
 import { carriersGoneAfterMs } from "../replica/carriers.js";
 import type { Reaper } from "../replica/reaper.js";
-import { ALL_ROWS, digestOfRecord, partitionOfRow, placementOfRow, positionAfter } from "../replica/rows.js";
-import type { DeadRow, Reap, ReapVote } from "../wire/messages.js";
+import { ALL_ROWS, partitionOfRow, placementOfRow, positionAfter } from "../replica/rows.js";
+import type { Reap, ReapVote, ToForget } from "../wire/messages.js";
 import { FirstVotes, type Voters } from "./first-votes.js";
 import type { SyncParts } from "./parts.js";
 
@@ -23,7 +22,7 @@ type ReapingParts = Pick<SyncParts, "rpc" | "ring" | "limits" | "meter" | "clock
   readonly reaper: Reaper;
 };
 
-interface Candidate extends DeadRow {
+interface Candidate extends ToForget {
   readonly owners: readonly NodeId[];
 }
 
@@ -55,7 +54,7 @@ export class Reaping {
     const candidates = this.slice();
     if (candidates.length === 0) return this.comeBack();
     const nowMs = this.parts.clock.nowMs();
-    const stageOf = ({ digest }: Candidate) => this.firstVotes.stageOf(digest, nowMs);
+    const stageOf = (candidate: Candidate) => this.firstVotes.stageOf(candidate, nowMs);
     const due = candidates.filter((candidate) => stageOf(candidate) === "due");
     const unknown = candidates.filter((candidate) => stageOf(candidate) === "unknown");
     this.secondVote(due, () => this.firstVote(this.firstVotes.isFull ? [] : unknown, () => this.comeBack()));
@@ -70,15 +69,16 @@ export class Reaping {
     this.cancelTick?.();
   }
 
-  /** The dead rows of the next slice that this node leads and whose owners are all there. */
+  /** What may be forgotten of the rows of the next slice that this node leads and whose owners are all there. */
   private slice(): Candidate[] {
     const { ring, isAlive } = this.parts;
     const candidates: Candidate[] = [];
     for (const { key: row, value: record } of this.nextRows()) {
       const owners = ring.ownersOf(placementOfRow(row), partitionOfRow(row, ring.partitions));
-      if (owners[0] !== ring.self || !this.isDead(row, record)) continue;
-      this.deadRows++;
-      if (owners.every(isAlive)) candidates.push({ row, digest: copyOf(digestOfRecord(record)), owners });
+      const toForget = owners[0] === ring.self ? this.toForget(row, record) : undefined;
+      if (toForget === undefined) continue;
+      if (toForget.upToUs === 0) this.deadRows++;
+      if (owners.every(isAlive)) candidates.push({ ...toForget, owners });
     }
     return candidates;
   }
@@ -108,19 +108,19 @@ export class Reaping {
     this.deadRows = 0;
   }
 
-  private isDead(row: Uint8Array, record: Uint8Array): boolean {
+  private toForget(row: Uint8Array, record: Uint8Array): ToForget | undefined {
     try {
-      return this.parts.reaper.isDead(row, record);
+      return this.parts.reaper.toForget(row, record, this.firstVotes.upToUs(row));
     } catch (error) {
       if (!(error instanceof StorageDamage)) throw error;
-      return false;
+      return undefined;
     }
   }
 
   private firstVote(unknown: readonly Candidate[], onDone: () => void): void {
     this.poll(unknown, askVote, (agreed) => {
       const nowMs = this.parts.clock.nowMs();
-      for (const { candidate, voters } of agreed) this.firstVotes.note(candidate.digest, nowMs, voters);
+      for (const { candidate, voters } of agreed) this.firstVotes.note(candidate, nowMs, voters);
       onDone();
     });
   }
@@ -128,7 +128,7 @@ export class Reaping {
   private secondVote(due: readonly Candidate[], onDone: () => void): void {
     this.poll(due, askVote, (agreed) => {
       const voters = new Map(agreed.map((each) => [each.candidate, each.voters]));
-      const doomed = due.filter((candidate) => this.firstVotes.settle(candidate.digest, voters.get(candidate)));
+      const doomed = due.filter((candidate) => this.firstVotes.settle(candidate, voters.get(candidate)));
       const broken = due.length - doomed.length;
       if (broken > 0) this.parts.meter.count("murmur_reap_votes_broken_total", {}, broken);
       const lives = new Map(doomed.flatMap((candidate) => [...(voters.get(candidate) as Voters)]));
@@ -138,11 +138,11 @@ export class Reaping {
 
   private reap(doomed: readonly Candidate[], lives: Voters, onDone: () => void): void {
     const { self } = this.parts.ring;
-    const ask = (node: NodeId, rows: readonly DeadRow[]): Reap => ({
+    const ask = (node: NodeId, rows: readonly ToForget[]): Reap => ({
       ...{ kind: "reap", actor: lives.get(node) as bigint, rows },
     });
-    const elsewhere = doomed.map(({ row, digest, owners }) => {
-      return { row, digest, owners: owners.filter((owner) => owner !== self) };
+    const elsewhere = doomed.map((candidate) => {
+      return { ...candidate, owners: candidate.owners.filter((owner) => owner !== self) };
     });
     this.poll(elsewhere, ask, (agreed) => {
       const here = agreed.map(({ candidate }) => ({ ...candidate, owners: [self] }));
@@ -153,7 +153,7 @@ export class Reaping {
   /** Asks every owner about its rows; `onDone` is given those on which all of their owners agreed. */
   private poll(
     candidates: readonly Candidate[],
-    ask: (node: NodeId, rows: readonly DeadRow[]) => ReapVote | Reap,
+    ask: (node: NodeId, rows: readonly ToForget[]) => ReapVote | Reap,
     onDone: (agreed: Agreed[]) => void,
   ): void {
     const { rpc, limits } = this.parts;
@@ -167,7 +167,7 @@ export class Reaping {
       const asked = polled.filter(({ candidate }) => candidate.owners.includes(node));
       const request = ask(
         node,
-        asked.map(({ candidate: { row, digest } }) => ({ row, digest })),
+        asked.map(({ candidate: { row, upToUs, digest } }) => ({ row, upToUs, digest })),
       );
       // A vote costs no work: one that is lost must not hold up the others for long.
       const timeoutMs = request.kind === "reap-vote" ? limits.peerSilenceMsMax : limits.syncDeadlineMs;
@@ -182,6 +182,6 @@ export class Reaping {
   }
 }
 
-function askVote(_node: NodeId, rows: readonly DeadRow[]): ReapVote {
+function askVote(_node: NodeId, rows: readonly ToForget[]): ReapVote {
   return { kind: "reap-vote", rows };
 }

@@ -13,15 +13,15 @@ import {
   readBlock,
   readBlockAnswer,
   readBoolean,
-  readDeadRow,
   readList,
   readRowAnswer,
+  readToForget,
   writeBlock,
   writeBlockAnswer,
   writeBoolean,
-  writeDeadRow,
   writeList,
   writeRowAnswer,
+  writeToForget,
 } from "./fields.js";
 import { readLiveness, writeLiveness } from "./liveness.js";
 import { type Message, REFUSALS } from "./messages.js";
@@ -124,10 +124,10 @@ export function writeMessage(writer: Writer, message: Message): void {
       return;
     case "reap":
       writer.u64(message.actor);
-      writeList(writer, message.rows, (dead) => writeDeadRow(writer, dead));
+      writeList(writer, message.rows, (each) => writeToForget(writer, each));
       return;
     case "reap-vote":
-      writeList(writer, message.rows, (dead) => writeDeadRow(writer, dead));
+      writeList(writer, message.rows, (each) => writeToForget(writer, each));
       return;
     case "reap-reply":
       writer.u64(message.actor);
@@ -181,9 +181,9 @@ export function readMessage(reader: Reader): Message {
     case "range-reply":
       return readPaging(kind, reader);
     case "reap":
-      return { kind, actor: reader.u64(), rows: readList(reader, () => readDeadRow(reader)) };
+      return { kind, actor: reader.u64(), rows: readList(reader, () => readToForget(reader)) };
     case "reap-vote":
-      return { kind, rows: readList(reader, () => readDeadRow(reader)) };
+      return { kind, rows: readList(reader, () => readToForget(reader)) };
     case "reap-reply":
       return { kind, actor: reader.u64(), agreed: readList(reader, () => readBoolean(reader)) };
     default:

@@ -7,7 +7,6 @@ import { MalformedBytes, NO_BYTES, type Reader, type Writer } from "../base/byte
 import { DIGEST_BYTES } from "../base/hash.js";
 import { readStamp, writeStamp } from "../lattice/stamp.js";
 import {
-  type DeadRow,
   type Entry,
   type Further,
   MERGE_STATUSES,
@@ -15,6 +14,7 @@ import {
   type RowAnswer,
   type ScannedKey,
   type ScanPage,
+  type ToForget,
 } from "./messages.js";
 import {
   type BlockAnswer,
@@ -57,12 +57,12 @@ export function readFurther(reader: Reader): Further {
   return { node: reader.text(), id: reader.u32() };
 }
 
-export function writeDeadRow(writer: Writer, { row, digest }: DeadRow): void {
-  writer.long(row).raw(digest);
+export function writeToForget(writer: Writer, { row, upToUs, digest }: ToForget): void {
+  writer.long(row).u53(upToUs).raw(digest);
 }
 
-export function readDeadRow(reader: Reader): DeadRow {
-  return { row: reader.long(), digest: reader.raw(DIGEST_BYTES) };
+export function readToForget(reader: Reader): ToForget {
+  return { row: reader.long(), upToUs: reader.u53(), digest: reader.raw(DIGEST_BYTES) };
 }
 
 export function writeMergeResult(writer: Writer, result: MergeResult): void {

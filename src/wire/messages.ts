@@ -186,23 +186,26 @@ export interface ScanReply {
   readonly pages: readonly ScanPage[];
 }
 
-/** A row, and the digest of the dead state that all its owners may forget. */
-export interface DeadRow {
+/** What all owners of a row may forget: a dead state, or the ids of changes (lattice/with-ids.ts). */
+export interface ToForget {
   readonly row: Uint8Array;
+  /** Ids of changes first made up to this time, in microseconds since 1970; 0: the row. */
+  readonly upToUs: number;
+  /** Of just that, and the row. */
   readonly digest: Uint8Array;
 }
 
 /** Do you hold exactly these, durably, with nothing under way? See replica/reaper.ts. */
 export interface ReapVote {
   readonly kind: "reap-vote";
-  readonly rows: readonly DeadRow[];
+  readonly rows: readonly ToForget[];
 }
 
 /** All owners have voted twice: forget these, if you are still who voted. */
 export interface Reap {
   readonly kind: "reap";
   readonly actor: Actor;
-  readonly rows: readonly DeadRow[];
+  readonly rows: readonly ToForget[];
 }
 
 export interface ReapReply {

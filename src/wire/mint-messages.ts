@@ -6,7 +6,7 @@
  * owner unless the first has said that it did nothing.
  */
 import type { Context } from "../lattice/context.js";
-import type { Op, OpRefusal } from "../lattice/op.js";
+import type { ChangeId, Op, OpRefusal } from "../lattice/op.js";
 import type { Entry } from "./messages.js";
 
 /** A change of one row that somebody wishes. */
@@ -15,6 +15,8 @@ export interface Wish {
   readonly op: Op;
   /** What the client has seen. */
   readonly context: Context;
+  /** See Change. */
+  readonly id: ChangeId | undefined;
   /** What the asker has read of other owners, to be merged before the change is made; undefined when it did not, or found nothing. */
   readonly known: Omit<Entry, "row"> | undefined;
 }

@@ -7,7 +7,7 @@
 import { unreachable } from "../base/assert.js";
 import { MalformedBytes, NO_BYTES, Reader, textOf, utf8, type Writer } from "../base/bytes.js";
 import { type Context, encodeContext, readContext } from "../lattice/context.js";
-import type { Add, EditMap, EditSet, Op, OpRefusal } from "../lattice/op.js";
+import { type Add, BODY_BYTES, type EditMap, type EditSet, ID_BYTES, type Op, type OpRefusal } from "../lattice/op.js";
 import { oneOf, readBoolean, readList, writeBoolean, writeList } from "./fields.js";
 import {
   type Mint,
@@ -27,6 +27,8 @@ const REFUSALS = [
   "too-many-siblings",
   "too-large",
   "out-of-range",
+  "id-reused",
+  "too-many-ids",
 ] as const satisfies readonly OpRefusal["kind"][];
 const STATUSES = ["minted", "refused", ...UNMINTED_STATUSES] as const satisfies readonly MintResult["status"][];
 
@@ -67,18 +69,22 @@ function readMint(reader: Reader): Mint {
   return { kind: "mint", wishes: readList(reader, () => readWish(reader)) };
 }
 
-function writeWish(writer: Writer, { row, op, context, known }: Wish): void {
+function writeWish(writer: Writer, { row, op, context, id, known }: Wish): void {
   writer.long(row);
   writeOp(writer, op);
   writer.long(encodeContext(context));
+  writeBoolean(writer, id !== undefined);
+  if (id !== undefined) writer.raw(id.id).raw(id.body);
   // No state is empty.
   writer.long(known?.state ?? NO_BYTES);
   if (known !== undefined) writer.u53(known.bornAtUs);
 }
 
 function readWish(reader: Reader): Wish {
-  const [row, op, context, state] = [reader.long(), readOp(reader), readSeen(reader), reader.long()];
-  return { row, op, context, known: state.length === 0 ? undefined : { state, bornAtUs: reader.u53() } };
+  const [row, op, context] = [reader.long(), readOp(reader), readSeen(reader)];
+  const id = readBoolean(reader) ? { id: reader.raw(ID_BYTES), body: reader.raw(BODY_BYTES) } : undefined;
+  const state = reader.long();
+  return { row, op, context, id, known: state.length === 0 ? undefined : { state, bornAtUs: reader.u53() } };
 }
 
 function writeMintResult(writer: Writer, result: MintResult): void {
@@ -138,7 +144,7 @@ function readSeen(reader: Reader): Context {
   return readContext(new Reader(reader.long()));
 }
 
-function writeOp(writer: Writer, op: Op): void {
+export function writeOp(writer: Writer, op: Op): void {
   writer.u8(OP_KINDS.indexOf(op.kind));
   switch (op.kind) {
     case "put":

@@ -36,6 +36,16 @@ test("a failed request is repeated only when that is safe, and a free refusal co
   }
 });
 
+test("a write of which nobody knows is repeated when it has a name, as a read is", () => {
+  for (const [code, verdict] of [
+    ["timeout", "budget"],
+    ["connection", "budget"],
+    ["id-reused", "never"],
+  ] as const) {
+    assert.equal(verdictOn({ code, mayHaveApplied: true, retryAfterMs: undefined }, false, true), verdict, code);
+  }
+});
+
 test("waits are random below a bound that doubles up to its own bound", () => {
   const limits = { backoffMs: 10, backoffMsMax: 100 };
   const bounds = [0, 1, 2, 3, 4, 20].map((retries) => Math.round(backoffMs(retries, limits, HIGHEST)));

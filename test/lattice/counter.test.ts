@@ -4,9 +4,8 @@ import fc from "fast-check";
 import { MalformedBytes, textOf } from "../../src/base/bytes.js";
 import { between, happens } from "../../src/base/random.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
-import { counter } from "../../src/lattice/counter.js";
+import { type Counter, counter } from "../../src/lattice/counter.js";
 import type { Op } from "../../src/lattice/op.js";
-import { NO_SHARDS, type Shards } from "../../src/lattice/shards.js";
 import { at, changeOf, context, stamp } from "./arbitraries.js";
 import { testHistories } from "./histories.js";
 import { latticeLaws } from "./laws.js";
@@ -21,22 +20,22 @@ const op: fc.Arbitrary<Op> = fc.oneof(
 );
 
 /** Changes of several replicas that know of each other by chance; equal times of one actor among them. */
-const state: fc.Arbitrary<Shards> = fc
+const state: fc.Arbitrary<Counter> = fc
   .array(fc.tuple(op, stamp, fc.nat({ max: 2 }), fc.boolean()), { maxLength: 5 })
   .map((changes) => {
-    const replicas: Shards[] = [NO_SHARDS, NO_SHARDS, NO_SHARDS];
+    const replicas: Counter[] = [counter.bottom, counter.bottom, counter.bottom];
     for (const [change, when, replica, isSent] of changes) {
-      const after = counter.mutate(replicas[replica] as Shards, changeOf(change, when));
+      const after = counter.mutate(replicas[replica] as Counter, changeOf(change, when));
       replicas[replica] = after;
-      if (isSent) replicas[0] = counter.merge(replicas[0] as Shards, after);
+      if (isSent) replicas[0] = counter.merge(replicas[0] as Counter, after);
     }
-    return replicas[0] as Shards;
+    return replicas[0] as Counter;
   });
 
 latticeLaws(counter, { state, op, stamp, context });
 
-function shown(shards: Shards): bigint | undefined {
-  const [content] = counter.view(shards, 0).contents;
+function shown(counted: Counter): bigint | undefined {
+  const [content] = counter.view(counted, 0).contents;
   return content === undefined
     ? undefined
     : BigInt(/^\{"value":(-?\d+)\}$/.exec(textOf(content.value) ?? "")?.[1] ?? "");
@@ -48,7 +47,7 @@ interface Facts {
   readonly gone: ReadonlySet<string>;
 }
 
-testHistories<Shards, Facts>(counter, {
+testHistories<Counter, Facts>(counter, {
   op: (random) => (happens(random, 0.2) ? DELETE : add(between(random, -3, 5))),
   oracle: {
     nothing: { added: new Map(), gone: new Set() },
@@ -58,27 +57,27 @@ testHistories<Shards, Facts>(counter, {
       return { added: new Map([...added, [`${timeUs} ${actor}`, BigInt(change.by)]]), gone };
     },
     told: (after) => after,
-    check(shards, { added, gone }) {
+    check(counted, { added, gone }) {
       const left = [...added].filter(([event]) => !gone.has(event));
       const value = left.length === 0 ? undefined : left.reduce((sum, [, by]) => sum + by, 0n);
-      assert.equal(shown(shards), value);
-      assert.equal(counter.isDead(shards, 0), value === undefined && shards !== counter.bottom);
+      assert.equal(shown(counted), value);
+      assert.equal(counter.isDead(counted, 0), value === undefined && counted !== counter.bottom);
     },
   },
 });
 
-const grow = (shards: Shards, change: Op, timeUs: number, actor = 1n) =>
-  counter.mutate(shards, changeOf(change, at(timeUs, actor)));
+const grow = (counted: Counter, change: Op, timeUs: number, actor = 1n) =>
+  counter.mutate(counted, changeOf(change, at(timeUs, actor)));
 
 test("additions of all owners count once each", () => {
-  const one = grow(NO_SHARDS, add(5), 1, 1n);
-  const both = counter.merge(one, grow(NO_SHARDS, add(-7), 1, 2n));
+  const one = grow(counter.bottom, add(5), 1, 1n);
+  const both = counter.merge(one, grow(counter.bottom, add(-7), 1, 2n));
   assert.equal(shown(both), -2n);
   assert.equal(counter.merge(both, one), both);
 });
 
 test("additions that cancel out are 0, and a deleted counter is absent", () => {
-  const zero = grow(grow(NO_SHARDS, add(5), 1), add(-5), 2);
+  const zero = grow(grow(counter.bottom, add(5), 1), add(-5), 2);
   assert.equal(shown(zero), 0n);
   const deleted = grow(zero, DELETE, 3);
   assert.equal(shown(deleted), undefined);
@@ -87,7 +86,7 @@ test("additions that cancel out are 0, and a deleted counter is absent", () => {
 });
 
 test("a delete takes away what it saw, and a concurrent addition by the same owner stays", () => {
-  const first = grow(NO_SHARDS, add(10), 1, 1n);
+  const first = grow(counter.bottom, add(10), 1, 1n);
   const deletedElsewhere = grow(first, DELETE, 2, 2n);
   const countedOn = grow(first, add(3), 2, 1n);
   assert.equal(shown(counter.merge(deletedElsewhere, countedOn)), 3n);
@@ -95,41 +94,41 @@ test("a delete takes away what it saw, and a concurrent addition by the same own
 });
 
 test("no client counts beyond what a double tells exactly, and a merge may", () => {
-  const full = grow(NO_SHARDS, add(LAST), 1, 1n);
-  const refusal = (shards: Shards, by: number, actor = 1n) =>
-    counter.refusal(shards, changeOf(add(by), at(9, actor)), DEFAULT_LIMITS);
+  const full = grow(counter.bottom, add(LAST), 1, 1n);
+  const refusal = (counted: Counter, by: number, actor = 1n) =>
+    counter.refusal(counted, changeOf(add(by), at(9, actor)), DEFAULT_LIMITS);
   assert.equal(refusal(full, 0), undefined);
   assert.equal(refusal(full, -1), undefined);
   assert.equal(refusal(full, 1)?.kind, "out-of-range");
   assert.equal(refusal(full, 1, 2n)?.kind, "out-of-range");
-  assert.equal(refusal(grow(NO_SHARDS, add(-LAST), 1), -1)?.kind, "out-of-range");
+  assert.equal(refusal(grow(counter.bottom, add(-LAST), 1), -1)?.kind, "out-of-range");
   assert.equal(counter.refusal(full, changeOf(DELETE, at(9)), DEFAULT_LIMITS), undefined);
-  const beyond = counter.merge(full, grow(NO_SHARDS, add(LAST), 1, 2n));
+  const beyond = counter.merge(full, grow(counter.bottom, add(LAST), 1, 2n));
   assert.equal(shown(beyond), 2n * BigInt(LAST));
   assert.equal(refusal(beyond, 1)?.kind, "out-of-range");
   assert.equal(refusal(beyond, -1), undefined);
 });
 
 test("one actor's sum ends at 64 bits, though others count against it", () => {
-  let shards: Shards = NO_SHARDS;
+  let counted: Counter = counter.bottom;
   let timeUs = 0;
   const counts = (by: number, actor: bigint) => {
     const change = changeOf(add(by), at(++timeUs, actor));
-    if (counter.refusal(shards, change, DEFAULT_LIMITS) !== undefined) return false;
-    shards = counter.mutate(shards, change);
+    if (counter.refusal(counted, change, DEFAULT_LIMITS) !== undefined) return false;
+    counted = counter.mutate(counted, change);
     return true;
   };
   while (counts(LAST, 1n)) assert.ok(counts(-LAST, 2n));
-  assert.equal(shown(shards), 0n);
-  assert.deepEqual(counter.decode(counter.encode(shards)), shards);
+  assert.equal(shown(counted), 0n);
+  assert.deepEqual(counter.decode(counter.encode(counted)), counted);
   assert.ok(counts(LAST, 3n));
 });
 
 test("an encoding is frozen for ever under its tag", () => {
-  const counted = grow(grow(NO_SHARDS, add(300), 2 ** 40 + 5, 0x0102030405060708n), add(-2), 7, 9n);
+  const counted = grow(grow(counter.bottom, add(300), 2 ** 40 + 5, 0x0102030405060708n), add(-2), 7, 9n);
   const part = counter.merge(grow(counted, DELETE, 8, 9n), grow(counted, add(1), 9, 9n));
   const actor9 = "0000000000000009";
-  const hex = (shards: Shards) => Buffer.from(counter.encode(shards)).toString("hex");
+  const hex = (counted: Counter) => Buffer.from(counter.encode(counted)).toString("hex");
   assert.equal(
     hex(counted),
     `03${actor9}0000000000000007fffffffffffffffe0001020304050607080000010000000005000000000000012c00`,

@@ -15,7 +15,7 @@ import { SeededRandom } from "../../src/base/seeded.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
 import { type Context, EMPTY_CONTEXT, highestTimeUs } from "../../src/lattice/context.js";
 import type { Lattice } from "../../src/lattice/lattice.js";
-import type { Change, Op } from "../../src/lattice/op.js";
+import type { Change, ChangeId, Op } from "../../src/lattice/op.js";
 import type { Actor, Stamp } from "../../src/lattice/stamp.js";
 
 /** The model of a lattice: what a replica knows is a set of facts, and knowing more is their union. */
@@ -33,6 +33,8 @@ export interface Oracle<State, Facts> {
 export interface Histories<State, Facts> {
   readonly oracle: Oracle<State, Facts>;
   op(random: Random): Op;
+  /** Under what id a client asks for it; undefined: under none. */
+  id?(random: Random, op: Op): ChangeId | undefined;
 }
 
 interface Known<State, Facts> {
@@ -49,10 +51,14 @@ const REPLICAS = 3;
 const STEPS_MAX = 30;
 const HISTORIES = 10_000;
 
-export function testHistories<State, Facts>(lattice: Lattice<State>, histories: Histories<State, Facts>): void {
+export function testHistories<State, Facts>(
+  lattice: Lattice<State>,
+  histories: Histories<State, Facts>,
+  count = HISTORIES,
+): void {
   const seed = fc.integer({ min: 0, max: 2 ** 32 - 1 });
   const steps = fc.integer({ min: 1, max: STEPS_MAX });
-  test(`${lattice.name}: ${HISTORIES} histories end as a slow model of them does`, () => {
+  test(`${lattice.name}: ${count} histories end as a slow model of them does`, () => {
     fc.assert(
       fc.property(seed, steps, (seed, steps) => new History(lattice, histories, new SeededRandom(seed)).run(steps)),
       { numRuns: HISTORIES, includeErrorInReport: true },
@@ -120,10 +126,12 @@ class History<State, Facts> {
 
   private change(replica: number, known: Known<State, Facts>): void {
     const { lattice, random } = this;
-    const { oracle, op } = this.histories;
+    const { oracle } = this.histories;
     const seen = this.seen.length > 0 && happens(random, 0.5) ? pick(random, this.seen) : undefined;
     const context = seen?.context ?? EMPTY_CONTEXT;
-    const change = { op: op(random), stamp: this.mint(replica, known.state, context), context };
+    const op = this.histories.op(random);
+    const id = this.histories.id?.(random, op);
+    const change = { op, stamp: this.mint(replica, known.state, context), context, id };
     if (lattice.refusal(known.state, change, DEFAULT_LIMITS) !== undefined) return;
     const state = lattice.mutate(known.state, change);
     const facts = oracle.change(known.facts, change, seen?.facts);

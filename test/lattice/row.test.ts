@@ -3,10 +3,9 @@ import { test } from "node:test";
 import { MalformedBytes, utf8 } from "../../src/base/bytes.js";
 import { below } from "../../src/base/random.js";
 import { SeededRandom } from "../../src/base/seeded.js";
-import { counter } from "../../src/lattice/counter.js";
+import { type Counter, counter } from "../../src/lattice/counter.js";
 import { register } from "../../src/lattice/register.js";
 import { type Row, rowOf } from "../../src/lattice/row.js";
-import { addToShards, NO_SHARDS, type Shards } from "../../src/lattice/shards.js";
 import { at, changeOf } from "./arbitraries.js";
 
 const counters = rowOf(counter);
@@ -15,18 +14,19 @@ test("a row is its cells: merged in any order, each is what its own lattice make
   const HISTORIES = 10_000;
   for (let seed = 0; seed < HISTORIES; seed++) {
     const random = new SeededRandom(seed);
-    const replicas: Row<Shards>[] = [counters.bottom, counters.bottom, counters.bottom];
-    const cells = new Map<string, Shards>();
+    const replicas: Row<Counter>[] = [counters.bottom, counters.bottom, counters.bottom];
+    const cells = new Map<string, Counter>();
     for (let step = 1; step <= 12; step++) {
       const replica = below(random, replicas.length);
       const sort = String.fromCharCode(97 + below(random, 4));
-      const row = replicas[replica] as Row<Shards>;
-      const held = row.find((cell) => cell.sort[0] === sort.charCodeAt(0))?.state ?? NO_SHARDS;
-      const state = addToShards(held, at(step, BigInt(replica)), 1 + below(random, 9));
-      cells.set(sort, counter.merge(cells.get(sort) ?? NO_SHARDS, state));
+      const row = replicas[replica] as Row<Counter>;
+      const held = row.find((cell) => cell.sort[0] === sort.charCodeAt(0))?.state ?? counter.bottom;
+      const by = 1 + below(random, 9);
+      const state = counter.mutate(held, changeOf({ kind: "add", by }, at(step, BigInt(replica))));
+      cells.set(sort, counter.merge(cells.get(sort) ?? counter.bottom, state));
       const other = below(random, replicas.length);
       replicas[replica] = counters.merge(row, [{ sort: utf8(sort), state }]);
-      replicas[other] = counters.merge(replicas[other] as Row<Shards>, replicas[replica] as Row<Shards>);
+      replicas[other] = counters.merge(replicas[other] as Row<Counter>, replicas[replica] as Row<Counter>);
     }
     const all = replicas.reduce(counters.merge);
     const expected = [...cells].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -48,7 +48,10 @@ test("an encoding is frozen for ever under its tag", () => {
 });
 
 test("cells out of order, twice, or none are malformed", () => {
-  const cell = (sort: string) => ({ sort: utf8(sort), state: addToShards(NO_SHARDS, at(1), 1) });
+  const cell = (sort: string) => ({
+    sort: utf8(sort),
+    state: counter.mutate(counter.bottom, changeOf({ kind: "add", by: 1 }, at(1))),
+  });
   const encoded = (...sorts: string[]) => counters.encode(sorts.map(cell));
   assert.equal(counters.decode(encoded("a", "b")).length, 2);
   for (const bytes of [encoded("b", "a"), encoded("a", "a"), Uint8Array.of(6)]) {

@@ -39,9 +39,9 @@ export const REAPER_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: REAPING,
-        find: "this.firstVotes.note(candidate.digest, nowMs, voters);\n            onDone();",
+        find: "this.firstVotes.note(candidate, nowMs, voters);\n            onDone();",
         replace:
-          "this.firstVotes.note(candidate.digest, nowMs, voters);\n            const lives = new Map(agreed.flatMap(({ voters }) => [...voters]));\n            this.reap(agreed.map(({ candidate }) => candidate), lives, onDone);",
+          "this.firstVotes.note(candidate, nowMs, voters);\n            const lives = new Map(agreed.flatMap(({ voters }) => [...voters]));\n            this.reap(agreed.map(({ candidate }) => candidate), lives, onDone);",
       },
     ],
   },

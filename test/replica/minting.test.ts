@@ -61,7 +61,9 @@ beforeEach(() => {
 
 function begin(wish: Partial<Wish> = {}): void {
   const op = { kind: "add", by: 1 } as const;
-  minting.mint([{ row: ROW, op, context: EMPTY_CONTEXT, known: undefined, ...wish }], (made) => results.push(...made));
+  minting.mint([{ row: ROW, op, context: EMPTY_CONTEXT, id: undefined, known: undefined, ...wish }], (made) =>
+    results.push(...made),
+  );
 }
 
 /** The encoded state in which an actor has counted up to `sum`. */

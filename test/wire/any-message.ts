@@ -1,7 +1,7 @@
 /** Any message at all, as an arbitrary of fast-check: for the codec's own tests, and to make garbage of. */
 import fc from "fast-check";
 import { type Context, joinContexts } from "../../src/lattice/context.js";
-import type { EditMap, Op } from "../../src/lattice/op.js";
+import { BODY_BYTES, type EditMap, ID_BYTES, type Op } from "../../src/lattice/op.js";
 import { CAUSES, MERGE_STATUSES, type Message, REFUSALS } from "../../src/wire/messages.js";
 import { UNMINTED_STATUSES } from "../../src/wire/mint-messages.js";
 
@@ -61,7 +61,7 @@ const rangePage = fc
     plain,
   )
   .filter(({ votes, state, next }) => !votes || state !== undefined || next === undefined);
-const deadRow = fc.record({ row: anyBytes, digest }, plain);
+const toForget = fc.record({ row: anyBytes, upToUs: u53, digest }, plain);
 const further = fc.record({ node: fc.string(), id: fc.nat() }, plain);
 
 const text = fc.string({ unit: "grapheme", maxLength: 8 });
@@ -93,11 +93,27 @@ const anyContext: fc.Arbitrary<Context> = fc
       .reduce<Context>(joinContexts, { vector: [], dots: [] }),
   );
 const known = fc.record({ state: bytes, bornAtUs: u53 }, plain);
+const exactly = (length: number) =>
+  fc.uint8Array({ minLength: length, maxLength: length }).map((each) => Buffer.from(each));
+const changeId = fc.record({ id: exactly(ID_BYTES), body: exactly(BODY_BYTES) }, plain);
 const wish = fc.record(
-  { row: anyBytes, op: anyOp, context: anyContext, known: fc.option(known, { nil: undefined }) },
+  {
+    row: anyBytes,
+    op: anyOp,
+    context: anyContext,
+    id: fc.option(changeId, { nil: undefined }),
+    known: fc.option(known, { nil: undefined }),
+  },
   plain,
 );
-const opRefusal = fc.constantFrom("type-mismatch", "too-many-siblings", "too-large", "out-of-range" as const);
+const opRefusal = fc.constantFrom(
+  "type-mismatch",
+  "too-many-siblings",
+  "too-large",
+  "out-of-range",
+  "id-reused",
+  "too-many-ids" as const,
+);
 const mintResult = fc.oneof(
   fc.record({ status: kind("minted"), votes: fc.boolean(), state: anyBytes, bornAtUs: u53, seen: anyContext }, plain),
   fc.record({ status: kind("refused"), kind: opRefusal, detail: text }, plain),
@@ -136,8 +152,8 @@ export const anyMessage: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: kind("scan-reply"), pages: list(scanPage) }, plain),
   fc.record({ kind: kind("range"), cellsMax: fc.nat(), spans: list(span) }, plain),
   fc.record({ kind: kind("range-reply"), pages: list(rangePage) }, plain),
-  fc.record({ kind: kind("reap-vote"), rows: list(deadRow) }, plain),
-  fc.record({ kind: kind("reap"), actor: u64, rows: list(deadRow) }, plain),
+  fc.record({ kind: kind("reap-vote"), rows: list(toForget) }, plain),
+  fc.record({ kind: kind("reap"), actor: u64, rows: list(toForget) }, plain),
   fc.record({ kind: kind("reap-reply"), actor: u64, agreed: list(fc.boolean()) }, plain),
   mint,
   fc.record({ kind: kind("mint-reply"), results: list(mintResult) }, plain),
