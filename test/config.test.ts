@@ -88,6 +88,10 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     "6:74: buckets.b.clientStamps: expected true or false, found 1",
   ],
   [
+    "buckets: { a: { type: counter, ttl: 5m }, b: { type: siblings, ttl: 5m } }",
+    "6:33: buckets.a.ttl: expected a bucket of type register or siblings, found counter; remove the line",
+  ],
+  [
     "buckets: { a: { merge: ./none.js }, b: { type: siblings, merge: ./none.js }, c: { merge: 5 } }",
     "6:24: buckets.a.merge: expected a bucket of type siblings, found register; remove the line",
     "6:24: buckets.a.merge: expected a readable file, found none of that name",

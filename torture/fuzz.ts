@@ -18,7 +18,7 @@ import { loadClusterFile } from "../src/real/cluster-file.js";
 import { FrameParser, packFrames } from "../src/real/frames.js";
 import { Handshake, newInstance, type Party } from "../src/real/handshake.js";
 import { factsOf } from "../src/start-node.js";
-import { eachOf, ProcessCluster, until } from "../test/process-cluster.js";
+import { eachOf, ProcessCluster, TYPED_BUCKETS, until } from "../test/process-cluster.js";
 import { FrameGarbage } from "./garbage-frames.js";
 import { HttpGarbage, verdictOn } from "./garbage-http.js";
 import { GoodClient } from "./good-client.js";
@@ -73,7 +73,7 @@ const GIVEN_BACK_MS_MAX = 40_000;
 export async function fuzz(options: FuzzOptions): Promise<FuzzReport> {
   const secretFile = join(tmpdir(), `murmur-fuzz-${process.pid}.secret`);
   writeFileSync(secretFile, "known to friend and foe alike", { mode: 0o600 });
-  const lines = [`security: { secretFile: ${JSON.stringify(secretFile)} }`];
+  const lines = [`security: { secretFile: ${JSON.stringify(secretFile)} }`, ...TYPED_BUCKETS];
   const weightFile = join(tmpdir(), `murmur-fuzz-${process.pid}.weight`);
   const cluster = await ProcessCluster.create({ nodes: 3, lines, env: Scale.envFor(weightFile) });
   try {

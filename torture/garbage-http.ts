@@ -10,6 +10,12 @@ const PIECES = {
   path: [
     "/v1/buckets/users/keys/ada",
     "/v1/buckets/users/keys64/YWRh",
+    ...[
+      "/v1/buckets/visits/keys/a",
+      "/v1/buckets/tags/keys/a",
+      "/v1/buckets/profiles/keys/a",
+      "/v1/buckets/carts/keys/a",
+    ],
     "/v1/buckets/../keys/..",
     "/v1/buckets/users/keys/%00%zz",
     "/v1/buckets/users/keys/%F0%9F",
@@ -87,6 +93,17 @@ const PIECES = {
   body: [
     ...["{}", '{"reads":[]}', '{"reads":[{"bucket":"users","key":"ada"}],"r":"ALL"}', '{"writes":[{"key64":""}]}'],
     '{"writes":[{"bucket":"users","key":"\\ud800","value":"AA=="}],"__proto__":1}',
+    ...[
+      '{"add":1}',
+      '{"add":9007199254740993}',
+      '{"add":["a"],"remove":["a"]}',
+      '{"add":["\\ud800"]}',
+      '{"remove":["a"]}',
+    ],
+    '{"set":{"a":1},"counters":{"b":-1},"sets":{"c":{"add":[""]}},"maps":{"d":{"set":{"__proto__":{}}}}}',
+    `${'{"maps":{"m":'.repeat(60)}{}${"}}".repeat(60)}`,
+    `{"set":{"a":${"[".repeat(400)}${"]".repeat(400)}}}`,
+    '{"writes":[{"bucket":"visits","key":"a","op":{"add":1}},{"bucket":"tags","key":"a","op":{"add":1}}]}',
     `{"reads":${"[".repeat(5000)}`,
     `{"writes":${'{"a":'.repeat(200)}1${"}".repeat(200)}}`,
     `{"reads":[${'{"bucket":"users","key":"ada"},'.repeat(300)}{"bucket":"users","key":"ada"}],"timeoutMs":1e400}`,
@@ -100,6 +117,7 @@ const TARGETS = [
   "/v1/buckets/users/keys?limit=10&timeout=200ms",
   "/v1/batch",
   "/v1/owners/users/ada",
+  ...["visits", "tags", "profiles", "carts"].map((bucket) => `/v1/buckets/${bucket}/keys/a?timeout=200ms`),
 ];
 
 /** Refusals of the contract that are a 5xx: not built, too few owners, too late, a full disk. */

@@ -7,6 +7,7 @@
  */
 import type { Replication } from "../cluster-config.js";
 import { LIMITS } from "../config.js";
+import { latticeNamed } from "../lattice/registry.js";
 import {
   type BucketShape,
   type ClusterShape,
@@ -171,11 +172,13 @@ function checkLevels(cluster: ClusterDraft, bucket: BucketDraft | undefined, pat
 }
 
 /** Stamps of clients decide among values of which one is kept, and a merge function where several are. */
-function checkUse({ type = "register", clientStamps, merge }: BucketDraft, path: Path, refuse: Refuse): void {
+function checkUse({ type = "register", clientStamps, merge, ttl }: BucketDraft, path: Path, refuse: Refuse): void {
   const expect = (key: string, needed: string) =>
     refuse([...path, key], `expected a bucket of type ${needed}, found ${type}; remove the line`);
   if (clientStamps === true && type !== "register") expect("clientStamps", "register");
   if (merge !== undefined && type !== "siblings") expect("merge", "siblings");
+  // What is not put as a whole has no age.
+  if (ttl !== undefined && latticeNamed(type)?.accepts("put") === false) expect("ttl", "register or siblings");
 }
 
 /** All replicas, over all datacenters. */
