@@ -89,7 +89,7 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
   ],
   [
     "buckets: { a: { type: counter, ttl: 5m }, b: { type: siblings, ttl: 5m } }",
-    "6:33: buckets.a.ttl: expected a bucket of type register or siblings, found counter; remove the line",
+    "6:37: buckets.a.ttl: expected a bucket of type register or siblings, found counter; remove the line",
   ],
   [
     "buckets: { a: { merge: ./none.js }, b: { type: siblings, merge: ./none.js }, c: { merge: 5 } }",
