@@ -5,6 +5,7 @@ import { utf8 } from "../src/base/bytes.js";
 import type { Level } from "../src/config.js";
 import { contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
 import { Checker } from "../src/sim/checker.js";
+import { Owners } from "../src/sim/owners.js";
 
 const OWNERS = new Map([
   ["dc1", 3],
@@ -14,7 +15,7 @@ const KEY = 1;
 
 /** Whether a read that sees nothing of a write before it is found to be wrong. */
 function isWrong(wrote: readonly [Level, string], reads: readonly [Level, string]): boolean {
-  const checker = new Checker({ dc1: 3, dc2: 3 }, false, false, () => OWNERS);
+  const checker = new Checker(new Owners({ dc1: 3, dc2: 3 }, false, () => OWNERS), false);
   const stale = { timeUs: 1, actor: 1n };
   const written = { timeUs: 2, actor: 1n };
   for (const [value, stamp, level, at] of [

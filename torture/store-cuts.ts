@@ -9,6 +9,7 @@ import { below, happens } from "../src/base/random.js";
 import { SeededRandom } from "../src/base/seeded.js";
 import { EMPTY_CONTEXT } from "../src/lattice/context.js";
 import { Checker } from "../src/sim/checker.js";
+import { Owners } from "../src/sim/owners.js";
 import { TorturedCluster } from "./cluster.js";
 import { plainDoor, type Wish } from "./doors.js";
 import { losePower } from "./power-loss.js";
@@ -33,7 +34,7 @@ export async function cutStore(cuts: number, seed: number): Promise<StoreCuts> {
   const cluster = await TorturedCluster.create({ nodes: 1, replication: 1, durability: "group" });
   const { violations } = cluster;
   const member = cluster.member(ID);
-  const checker = new Checker(1, false, false);
+  const checker = new Checker(new Owners(1, false), false);
   let [withTail, bytesCut, acknowledged, number] = [0, 0, 0, 0];
   const ask = async (kind: Wish["kind"], key: number) => {
     const door = doors[key % doors.length] as ReturnType<typeof plainDoor>;

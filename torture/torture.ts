@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { happens } from "../src/base/random.js";
 import { SeededRandom } from "../src/base/seeded.js";
 import { Checker } from "../src/sim/checker.js";
+import { Owners } from "../src/sim/owners.js";
 import { Availability } from "./availability.js";
 import { TorturedCluster } from "./cluster.js";
 import { Load } from "./load.js";
@@ -35,7 +36,7 @@ export async function torture({ minutes, seed, nodes, say }: TortureOptions): Pr
   const durability = happens(random.fork("durability"), OS_SHARE) ? "os" : "group";
   const cluster = await TorturedCluster.create({ nodes, replication: Math.min(REPLICATION, nodes), durability });
   const { violations } = cluster;
-  const checker = new Checker(cluster.shape.replication, true, false);
+  const checker = new Checker(new Owners(cluster.shape.replication, true), false);
   const availability = new Availability();
   let fault: string | undefined;
   const load = new Load({ cluster, checker, availability, fault: () => fault });

@@ -222,9 +222,9 @@ export class Torturer {
         this.say(flipBit(random, member.dataDir));
         this.did("flips");
       }
-      this.checker.blindOwners = 1;
+      this.checker.owners.blind = 1;
       const damage = await this.unhealed(member);
-      this.checker.blindOwners = 0;
+      this.checker.owners.blind = 0;
       if (damage === undefined) continue;
       this.say(damage);
       this.did("stores beyond repair");

@@ -9,15 +9,13 @@
  * same way, for who writes after an acknowledged write must win over it, and over all
  * that its context names. One stamp belongs to one write of one key, and a value
  * was written by somebody.
- *
- * It counts for itself: arithmetic shared with what it checks would err with it.
  */
 
-import type { Replication } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import { type Context, lastStampOf } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import { compareStamps, type Stamp } from "../lattice/stamp.js";
+import { ALL, type Owners, type Part } from "./owners.js";
 
 /** What an operation must see, taken when it begins. */
 export interface Ticket {
@@ -28,21 +26,9 @@ export interface Ticket {
   readonly floor: Stamp | undefined;
 }
 
-/** So many of the owners in a datacenter, or of all. */
-interface Part {
-  readonly among: string;
-  readonly count: number;
-}
-
-interface Owners {
-  readonly number: number;
-  /** By count: the highest stamp that so many of them are known to hold. */
-  readonly held: (Stamp | undefined)[];
-}
-
 interface KeyHistory {
-  /** All owners, and those of each datacenter by its name. */
-  readonly owners: ReadonlyMap<string, Owners>;
+  /** Among whom, and by count: the highest stamp that so many of them are known to hold. */
+  readonly held: ReadonlyMap<string, (Stamp | undefined)[]>;
   readonly values: Map<string, string>;
   readonly attempted: Set<string>;
   /** Values that may be gone by themselves. */
@@ -57,36 +43,23 @@ interface KeyHistory {
 const ATTEMPT_MS_MAX = 3000;
 
 const GONE = "-";
-const ALL = "";
-const NO_DATACENTERS: ReadonlyMap<string, number> = new Map();
 
 export class Checker {
   readonly violations: string[] = [];
-  /** Owners that may have lost rows and not know it, as when a bit of a key is flipped: what begins now may meet them. */
-  blindOwners = 0;
-  private readonly owners: number;
   private readonly keys = new Map<number, KeyHistory>();
   /** Whose each stamp is, and which of them were given to a write that was acknowledged. */
   private readonly stamped = new Map<string, number>();
   private readonly acknowledged = new Set<string>();
 
-  /**
-   * `losesCopies`: disks are wiped or rot, so that only what a majority held must survive. `forgets`: the
-   * run is longer than its tombstones last. Nothing older than they may come back all the same.
-   */
+  /** `forgets`: the run is longer than its tombstones last. Nothing older than they may come back all the same. */
   constructor(
-    private readonly replication: Replication,
-    private readonly losesCopies: boolean,
+    readonly owners: Owners,
     private readonly forgets: boolean,
-    /** How many owners a key has in each datacenter; nothing is expected of them while it is unknown. */
-    private readonly datacentersOf: (key: number) => ReadonlyMap<string, number> = () => NO_DATACENTERS,
-  ) {
-    this.owners = ownersOf(replication);
-  }
+  ) {}
 
   /** An operation begins, at a node of this datacenter. */
   begin(key: number, name: string, level: Level, datacenter?: string): Ticket {
-    const parts = this.partsOf(key, level, datacenter);
+    const parts = this.owners.partsOf(key, level, datacenter);
     return { key, name, parts, floor: this.floorOf(key, parts) };
   }
 
@@ -134,14 +107,15 @@ export class Checker {
   /** All hints have arrived and all replicas are equal: what hints alone had to keep is held by every owner now. */
   onHintsDelivered(): void {
     for (const key of this.keys.keys()) {
-      const { held } = this.ownersAmong(key, ALL);
-      held[this.owners] = later(held[this.owners], held[0]);
+      const held = this.heldAmong(key, ALL);
+      const { number } = this.owners;
+      held[number] = later(held[number], held[0]);
     }
   }
 
   /** What a client that saw everything would send along. */
   lastSeen(key: number): Stamp | undefined {
-    return this.floorOf(key, [{ among: ALL, count: this.owners }]);
+    return this.floorOf(key, [{ among: ALL, count: this.owners.number }]);
   }
 
   /** Whether a delete, or a value that was to expire, may be above all that a read had to see. */
@@ -150,50 +124,27 @@ export class Checker {
     return this.historyOf(key).vanishedMs + ATTEMPT_MS_MAX >= (floor?.timeUs ?? 0) / 1000;
   }
 
-  /** Of whom a level means how many. */
-  private partsOf(key: number, level: Level, datacenter: string | undefined): Part[] {
-    const local = this.localPartsOf(key, level, datacenter);
-    // Whoever holds it in some datacenter holds it among all.
-    const inAll = local.reduce((sum, { count }) => sum + count, 0);
-    return [{ among: ALL, count: Math.max(inAll, countOf(level, this.replication)) }, ...local];
-  }
-
-  private localPartsOf(key: number, level: Level, datacenter: string | undefined): Part[] {
-    const parts: Part[] = [];
-    for (const [name, { number }] of this.historyOf(key).owners) {
-      const isHome = name === datacenter;
-      if (name === ALL) continue;
-      if (level === "ALL") parts.push({ among: name, count: number });
-      if (level === "EACH_QUORUM" || (level === "LOCAL_QUORUM" && isHome))
-        parts.push({ among: name, count: majorityOf(number) });
-      if (level === "LOCAL_ONE" && isHome) parts.push({ among: name, count: 1 });
-    }
-    return parts;
-  }
-
   /** The highest stamp that some of any so many must hold. */
   private floorOf(key: number, parts: readonly Part[]): Stamp | undefined {
     let floor: Stamp | undefined;
-    for (const { among, count } of parts) {
-      const { held, number } = this.ownersAmong(key, among);
-      // The only owner in a datacenter takes with it what nobody else was asked to hold.
-      if (this.losesCopies && number === 1 && among !== ALL) continue;
-      const least = number - count + 1 + this.blindOwners;
-      const surviving = this.losesCopies ? Math.max(least, majorityOf(number)) : least;
-      for (let holders = surviving; holders <= number; holders++) floor = later(floor, held[holders]);
+    for (const part of parts) {
+      const held = this.heldAmong(key, part.among);
+      const least = this.owners.leastHolders(key, part);
+      if (least === undefined) continue;
+      for (let holders = least; holders < held.length; holders++) floor = later(floor, held[holders]);
     }
     return floor;
   }
 
   private onHeld({ key, parts }: Ticket, stamp: Stamp): void {
     for (const { among, count } of parts) {
-      const { held } = this.ownersAmong(key, among);
+      const held = this.heldAmong(key, among);
       held[count] = later(held[count], stamp);
     }
   }
 
-  private ownersAmong(key: number, among: string): Owners {
-    return this.historyOf(key).owners.get(among) as Owners;
+  private heldAmong(key: number, among: string): (Stamp | undefined)[] {
+    return this.historyOf(key).held.get(among) as (Stamp | undefined)[];
   }
 
   private onValue(ticket: Ticket, stamp: Stamp, id: string, value: string): void {
@@ -223,44 +174,11 @@ export class Checker {
   private historyOf(key: number): KeyHistory {
     const known = this.keys.get(key);
     if (known !== undefined) return known;
-    const groups: readonly [string, number][] = [[ALL, this.owners], ...this.datacentersOf(key)];
-    const owners = new Map(groups.map(([among, number]): [string, Owners] => [among, { number, held: [] }]));
+    const held = new Map([...this.owners.groupsOf(key).keys()].map((among) => [among, []]));
     const sets = { values: new Map(), attempted: new Set<string>(), expiring: new Set<string>() };
-    const history = { owners, ...sets, expired: new Set<string>(), vanishedMs: Number.NEGATIVE_INFINITY };
+    const history = { held, ...sets, expired: new Set<string>(), vanishedMs: Number.NEGATIVE_INFINITY };
     this.keys.set(key, history);
     return history;
-  }
-}
-
-function ownersOf(replication: Replication): number {
-  return typeof replication === "number" ? replication : Object.values(replication).reduce((sum, count) => sum + count);
-}
-
-/** More than half. */
-function majorityOf(owners: number): number {
-  return (owners >> 1) + 1;
-}
-
-/** How many owners a level means at the least, wherever they are. */
-function countOf(level: Level, replication: Replication): number {
-  const owners = ownersOf(replication);
-  if (typeof level === "number") return Math.min(level, owners);
-  switch (level) {
-    case "ALL":
-      return owners;
-    case "THREE":
-      return Math.min(3, owners);
-    case "TWO":
-      return Math.min(2, owners);
-    // The sum of the majorities is never less than the majority of the sum.
-    case "QUORUM":
-    case "EACH_QUORUM":
-      return majorityOf(owners);
-    // A hint is held by no owner, until it is delivered.
-    case "ANY":
-      return 0;
-    default:
-      return 1;
   }
 }
 

@@ -36,6 +36,8 @@ export interface SimClusterOptions {
   /** How long a packet takes from one datacenter to another, in milliseconds. 0 by default. */
   readonly distanceMs?: number;
   readonly bucket?: Partial<BucketConfig>;
+  /** Further buckets, each with the name of its type. */
+  readonly types?: readonly string[];
   readonly limits?: Partial<Limits>;
   readonly durability?: ClusterConfig["durability"];
   /** How long a group commit takes. */
@@ -267,7 +269,7 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     data: "",
     durability: options.durability ?? "group",
     nodes,
-    buckets: new Map(),
+    buckets: new Map((options.types ?? []).map((type) => [type, { ...defaults, type }])),
     defaults,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     security: { secret: undefined, allowedHosts: [], allowedOrigins: [] },

@@ -7,9 +7,10 @@
 import { pick, type Random } from "../base/random.js";
 import type { Limits } from "../config.js";
 import { register } from "../lattice/register.js";
+import { type AnyLattice, latticeNamed } from "../lattice/registry.js";
 import type { NodeId, Row } from "../ports.js";
 import { carriersGoneAfterMs } from "../replica/carriers.js";
-import { stateOfRecord } from "../replica/rows.js";
+import { bucketOfRow, stateOfRecord } from "../replica/rows.js";
 import { REAP_INTERVAL_SPREAD } from "../upkeep/reaping.js";
 import type { Shape } from "./script.js";
 
@@ -47,6 +48,9 @@ export function forgetMsMax(limits: Limits, { commitMs, distanceMs }: Shape, row
 
 /** A stored row that holds nothing but a tombstone or an expired value, for people; undefined when there is none. */
 export function deadRow(node: NodeId, stored: readonly Row[], wallMs: number): string | undefined {
-  const dead = stored.find(({ key, value }) => register.isDead(register.decode(stateOfRecord(key, value)), wallMs));
+  const dead = stored.find(({ key, value }) => {
+    const lattice = latticeNamed(bucketOfRow(key)) ?? (register as AnyLattice);
+    return lattice.isDead(lattice.decode(stateOfRecord(key, value)), wallMs);
+  });
   return dead && `${node} has not forgotten row ${Buffer.from(dead.key).toString("hex")}`;
 }

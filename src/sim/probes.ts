@@ -7,7 +7,9 @@
  */
 import type { Failure } from "../coordinator/outcome.js";
 import type { SimCluster } from "./cluster.js";
+import { BESIDE_DELETE } from "./model-counter.js";
 import { FAULT_KINDS } from "./swarm-faults.js";
+import { MINTER_SILENT, READ_FIRST } from "./workload.js";
 
 /** What was metered, in sum over all nodes. */
 type Metered = (name: string, labels?: Record<string, string>) => number;
@@ -49,15 +51,27 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["a hint was delivered", (metered) => metered("murmur_hints_delivered_total") > 0],
   ["a hint was refused at a bound", (metered) => metered("murmur_hints_refused_total") > 0],
   ["less important work was shed", (metered) => metered("murmur_shed_total") > 0],
+  ["an owner that does not vote was to mint", (metered) => metered("murmur_mints_total", { status: "not-voting" }) > 0],
   ["a hint expired", (metered) => metered("murmur_hints_expired_total") > 0],
 ];
 
-const FAILURES: readonly Failure["kind"][] = ["unavailable", "timeout", "failed", "disk-full", "clock-skew"];
+const FAILURES: readonly Failure["kind"][] = [
+  "unavailable",
+  "timeout",
+  "failed",
+  "disk-full",
+  "clock-skew",
+  "too-many-siblings",
+];
+
+/** What the clients and their models noted. */
+const NOTED: readonly string[] = [MINTER_SILENT, BESIDE_DELETE, READ_FIRST];
 
 /** Every probe there is. */
 export const PROBES: readonly string[] = [
   ...METERED.map(([probe]) => probe),
   ...FAILURES.map(failureProbe),
+  ...NOTED,
   ...FAULT_KINDS.map(faultProbe),
 ];
 
@@ -66,12 +80,18 @@ export function probesOf(
   cluster: SimCluster,
   failures: ReadonlyMap<Failure["kind"], number>,
   faults: ReadonlyMap<string, number>,
+  noted: ReadonlySet<string>,
 ): string[] {
   const metered: Metered = (name, labels) =>
     cluster.ids.reduce((sum, node) => sum + cluster.meter(node).sum(name, labels), 0);
   const hit = METERED.filter(([, isHit]) => isHit(metered)).map(([probe]) => probe);
   const failed = FAILURES.filter((kind) => failures.has(kind)).map(failureProbe);
-  return [...hit, ...failed, ...FAULT_KINDS.filter((kind) => faults.has(kind)).map(faultProbe)];
+  return [
+    ...hit,
+    ...failed,
+    ...NOTED.filter((probe) => noted.has(probe)),
+    ...FAULT_KINDS.filter((kind) => faults.has(kind)).map(faultProbe),
+  ];
 }
 
 function faultProbe(kind: string): string {

@@ -64,9 +64,8 @@ export type Fault =
   | { readonly kind: "unreadable"; readonly node: number; readonly pick: number }
   | { readonly kind: "flip"; readonly node: number; readonly pick: number };
 
-/** What a client does. */
-export interface Operation {
-  readonly kind: "read" | "put" | "delete";
+/** Whatever a client asks for. */
+interface Request {
   /** Who: it sees its own writes, and sends along what it saw. */
   readonly client: number;
   /** Whom it asks, and after a failure the next, so many times. */
@@ -79,14 +78,37 @@ export interface Operation {
   readonly isAware: boolean;
   /** Whether a read mends who is behind. */
   readonly mend: boolean;
+}
+
+/** What a client does with a register. */
+export interface Operation extends Request {
+  readonly kind: "read" | "put" | "delete";
   /** Of a put: after how long the value is gone. */
   readonly ttlMs: number | undefined;
+}
+
+/** Types whose changes an owner mints. A bucket has the name of its type. */
+export const MINTED_TYPES = ["siblings", "counter", "set"] as const;
+export type MintedType = (typeof MINTED_TYPES)[number];
+
+/** What a client does with a key of another type. */
+export interface Change extends Request {
+  readonly type: MintedType;
+  readonly kind: "read" | "put" | "delete" | "add" | "edit-set";
+  /** Of an addition. */
+  readonly by?: number;
+  /** Of a set's edit. */
+  readonly add?: readonly string[];
+  readonly remove?: readonly string[];
 }
 
 /** Something done at a time, in milliseconds since the cluster was ready. A fault names the kind that the swarm drew it for. */
 export interface Step {
   readonly atMs: number;
-  readonly deed: { readonly operation: Operation } | { readonly fault: Fault; readonly drawnFor: string };
+  readonly deed:
+    | { readonly operation: Operation }
+    | { readonly change: Change }
+    | { readonly fault: Fault; readonly drawnFor: string };
 }
 
 export interface Script {

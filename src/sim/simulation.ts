@@ -17,9 +17,11 @@ import { Checker } from "./checker.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
 import { forgetMsMax, isForgetful } from "./forgetting.js";
+import { MintedKeys, modelsOf } from "./minted-keys.js";
+import { Owners } from "./owners.js";
 import { probesOf } from "./probes.js";
 import { apart, deadRowOf, overBound } from "./proof.js";
-import type { Fault, Script, Step } from "./script.js";
+import { type Fault, MINTED_TYPES, type Script, type Step } from "./script.js";
 import { LOSING_KINDS } from "./swarm-faults.js";
 import { Trace } from "./trace.js";
 import { keyOf, type Tally, Workload } from "./workload.js";
@@ -60,12 +62,15 @@ export function simulate(script: Script, say?: (line: string) => void): RunResul
 class Simulation {
   private readonly trace: Trace;
   private readonly cluster: SimCluster;
+  private readonly owners: Owners;
   private readonly checker: Checker;
+  private readonly noted = new Set<string>();
   private readonly faults: Faults;
   private readonly workload: Workload;
   /** Clocks jump so far that to go back is right. */
   private readonly goesBack: boolean;
   private readonly keys: ReadonlySet<number>;
+  private readonly mintedKeys: MintedKeys;
 
   constructor(
     private readonly script: Script,
@@ -76,12 +81,15 @@ class Simulation {
     this.trace = new Trace(say);
     this.cluster = clusterOf(script, (node, sentence) => this.say(`${node} says: ${sentence}`));
     const losesCopies = script.swarm.some((kind) => LOSING_KINDS.includes(kind));
-    this.checker = new Checker(shape.replication, losesCopies, isForgetful(shape), (key) =>
-      datacentersOf(this.cluster, key),
-    );
+    this.owners = new Owners(shape.replication, losesCopies, (key) => datacentersOf(this.cluster, key));
+    this.checker = new Checker(this.owners, isForgetful(shape));
+    const world = { owners: this.owners, violations: this.checker.violations, noted: this.noted };
+    const models = modelsOf(world);
+    this.mintedKeys = new MintedKeys(script, this.cluster, this.owners, models, LAST_DEADLINE_MS);
     this.goesBack = jumpsMs(script) >= this.cluster.config.limits.clockSkewMsMax;
     this.workload = new Workload({
       ...{ cluster: this.cluster, checker: this.checker },
+      ...{ owners: this.owners, models, noted: this.noted },
       hedge: { after: script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT },
       serves: (node) => this.faults.serves(node),
       judgeAt: (node) => (this.goesBack ? undefined : `${node}/${this.cluster.startsOf(node)}`),
@@ -104,7 +112,7 @@ class Simulation {
       simulatedMs: Math.round(this.cluster.clock.nowMs()),
       operations: this.workload.tally,
       faults: Object.fromEntries([...this.faults.counts].sort()),
-      probes: probesOf(this.cluster, this.workload.failures, this.faults.counts),
+      probes: probesOf(this.cluster, this.workload.failures, this.faults.counts, this.noted),
       ...(failure === undefined ? {} : { failure }),
     };
   }
@@ -133,6 +141,7 @@ class Simulation {
 
   private take({ deed }: Step): void {
     if ("operation" in deed) this.workload.run(deed.operation);
+    else if ("change" in deed) this.workload.run(deed.change);
     else if (this.faults.strike(deed.fault, deed.drawnFor)) this.say(faultText(deed.fault));
   }
 
@@ -142,7 +151,9 @@ class Simulation {
     this.say("all faults end");
     this.faults.heal();
     const fromMs = cluster.clock.nowMs();
-    const forgetMs = isForgetful(script.shape) ? forgetMsMax(cluster.config.limits, script.shape, this.keys.size) : 0;
+    const forgetMs = isForgetful(script.shape)
+      ? forgetMsMax(cluster.config.limits, script.shape, this.keys.size + this.mintedKeys.size)
+      : 0;
     const wrong =
       this.within(fromMs, CONVERGE_MS_MAX, () => this.unsettled()) ??
       this.within(fromMs, CONVERGE_MS_MAX + forgetMs, () => this.unsettled() ?? this.remembered() ?? this.disproof());
@@ -177,7 +188,10 @@ class Simulation {
 
   /** What is not as it must be of what clients are told, or undefined. */
   private disproof(): string | undefined {
-    if (this.keptAllHints()) this.checker.onHintsDelivered();
+    if (this.keptAllHints()) {
+      this.checker.onHintsDelivered();
+      this.owners.areHintsDelivered = true;
+    }
     return this.readAll() ?? this.writeAll() ?? this.readAll();
   }
 
@@ -202,7 +216,7 @@ class Simulation {
       if (outcome.ok) this.checker.onRead(ticket, outcome.view, true);
       else failure ??= `${ticket.name}: ${outcome.failure.kind}: ${outcome.failure.detail}`;
     }
-    return failure;
+    return this.mintedKeys.readAll({ after: this.script.hedge, budgetPercent: HEDGE_BUDGET_PERCENT }) ?? failure;
   }
 
   /** Whatever stamps a key has seen, it can still be written; and a new key is stamped with the time that it is. */
@@ -222,7 +236,7 @@ class Simulation {
       if (key === NEW_KEY && aheadMs > cluster.config.limits.clockSkewMsMax)
         return `${ticket.name}: stamped ${Math.round(aheadMs)} ms ahead of the time`;
     }
-    return undefined;
+    return this.mintedKeys.changeAll();
   }
 
   private nodeOf(key: number): NodeId {
@@ -234,7 +248,7 @@ class Simulation {
   }
 }
 
-function clusterOf({ seed, shape }: Script, onSaid: (node: NodeId, sentence: string) => void): SimCluster {
+function clusterOf({ seed, shape, steps }: Script, onSaid: (node: NodeId, sentence: string) => void): SimCluster {
   return new SimCluster({
     ...{ seed, onSaid, nodes: shape.nodes, partitions: shape.partitions, limits: shape.limits },
     ...{
@@ -243,6 +257,7 @@ function clusterOf({ seed, shape }: Script, onSaid: (node: NodeId, sentence: str
       commitMs: shape.commitMs,
       durability: shape.durability,
     },
+    types: steps.some(({ deed }) => "change" in deed) ? MINTED_TYPES : [],
     place: (index) => ({ datacenter: `dc${1 + (index % shape.datacenters)}`, rack: `r${index + 1}` }),
     clock: (index) => shape.clocks[index] ?? {},
   });

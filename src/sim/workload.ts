@@ -6,12 +6,15 @@ import type { Hedge } from "../cluster-config.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
 import { type Context, contextUpTo, EMPTY_CONTEXT, lastStampOf } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
+import { latticeNamed } from "../lattice/registry.js";
 import { compareStamps, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
 import type { Checker, Ticket } from "./checker.js";
 import { SIM_EPOCH_MS } from "./clock.js";
 import type { SimCluster } from "./cluster.js";
-import type { Operation } from "./script.js";
+import type { Asked, Model } from "./model.js";
+import type { Owners } from "./owners.js";
+import type { Change, MintedType, Operation } from "./script.js";
 
 export interface Tally {
   acknowledged: number;
@@ -24,6 +27,10 @@ export interface Tally {
 export interface WorkloadHost {
   readonly cluster: SimCluster;
   readonly checker: Checker;
+  readonly owners: Owners;
+  readonly models: Readonly<Record<MintedType, Model>>;
+  /** Rare meetings that the store itself does not count. */
+  readonly noted: Set<string>;
   readonly hedge: Hedge;
   serves(node: NodeId): boolean;
   /** The process that judges expiry at a node, if its clock never goes back by more than it may. */
@@ -40,6 +47,10 @@ interface Pending {
   readonly isWrite: boolean;
   readonly onGone: () => void;
 }
+
+/** The meeting of a change with an owner that never answered whether it made it. */
+export const MINTER_SILENT = "a minter was silent";
+export const READ_FIRST = "a change read first what it acted on";
 
 const BUCKET = "b";
 const RETRY_AFTER_MS = 50;
@@ -71,7 +82,7 @@ export class Workload {
     return this.retrying === 0 ? waiting : [...waiting, `${this.retrying} retries`];
   }
 
-  run(operation: Operation): void {
+  run(operation: Operation | Change): void {
     this.attempt(operation, `${operation.kind} ${++this.operations} key ${operation.key} ${operation.level}`, 0);
   }
 
@@ -80,13 +91,14 @@ export class Workload {
     for (const pending of [...this.pending]) if (pending.node === node) pending.onGone();
   }
 
-  private attempt(operation: Operation, name: string, time: number): void {
+  private attempt(operation: Operation | Change, name: string, time: number): void {
     const node = this.nodeFor(operation.node + time);
     if (node === undefined) {
       this.tally.refused++;
       return;
     }
-    if (operation.kind === "read") this.read(operation, name, node, time);
+    if ("type" in operation) this.attemptMinted(operation, name, node, time);
+    else if (operation.kind === "read") this.read(operation, name, node, time);
     else this.write(operation, name, node, time);
   }
 
@@ -95,7 +107,7 @@ export class Workload {
     const ticket = this.begin(operation, name, node);
     const { level, deadlineMs } = operation;
     const request = { bucket: BUCKET, key: keyOf(operation), level, deadlineMs, hedge, mend: operation.mend };
-    const done = this.expect(operation, ticket, node, time);
+    const done = this.expect(operation, ticket.name, node, time);
     cluster.member(node).read(request, (outcome) => {
       if (outcome.ok) {
         checker.onRead(ticket, outcome.view, operation.mend, this.host.judgeAt(node));
@@ -117,7 +129,7 @@ export class Workload {
     const { level, deadlineMs } = operation;
     const op = this.opOf(operation, value);
     const request = { bucket: BUCKET, key: keyOf(operation), op, context, level, deadlineMs };
-    const done = this.expect(operation, ticket, node, time);
+    const done = this.expect(operation, ticket.name, node, time);
     cluster.member(node).write(request, (outcome) => {
       if (outcome.ok) {
         checker.onWritten(ticket, value, outcome.context, context);
@@ -125,6 +137,48 @@ export class Workload {
       }
       done(outcome);
     });
+  }
+
+  private attemptMinted(change: Change, name: string, node: NodeId, time: number): void {
+    const { key, client } = change;
+    const asked: Asked = { name: `${name} time ${time} at ${node}`, key, client, ...this.partsOf(change, node) };
+    if (change.kind === "read") this.readMinted(change, asked, node, time);
+    else this.change(change, asked, node, time);
+  }
+
+  private readMinted(change: Change, asked: Asked, node: NodeId, time: number): void {
+    const { cluster, models, hedge } = this.host;
+    const { type, level, deadlineMs, mend } = change;
+    const onView = models[type].read(asked, mend);
+    const done = this.expect(change, asked.name, node, time);
+    cluster.member(node).read({ bucket: type, key: keyOf(change), level, deadlineMs, hedge, mend }, (outcome) => {
+      if (outcome.ok) onView(outcome.view);
+      done(outcome);
+    });
+  }
+
+  private change(change: Change, asked: Asked, node: NodeId, time: number): void {
+    const { cluster, models, noted } = this.host;
+    const { type, level, deadlineMs } = change;
+    const attempt = models[type].change(asked, change);
+    const { op, context } = attempt;
+    const done = this.expect(change, asked.name, node, time);
+    cluster.member(node).write({ bucket: type, key: keyOf(change), op, context, level, deadlineMs }, (outcome) => {
+      if (outcome.ok) {
+        if (latticeNamed(type)?.readsFirst(op, context)) noted.add(READ_FIRST);
+        attempt.onAcknowledged(outcome.context, outcome.view);
+      } else if (!outcome.failure.mayHaveApplied) attempt.onRefused();
+      else if (outcome.failure.received === 0) noted.add(MINTER_SILENT);
+      done(outcome);
+    });
+  }
+
+  /** Of whom the level means how many, and whom a change reads first, if it does. */
+  private partsOf({ key, level }: Change, node: NodeId): Pick<Asked, "parts" | "firstParts"> {
+    const { cluster, owners } = this.host;
+    const datacenter = cluster.member(node).ring.datacenterOf(node);
+    const first = level === "LOCAL_ONE" || level === "LOCAL_QUORUM" ? "LOCAL_QUORUM" : "QUORUM";
+    return { parts: owners.partsOf(key, level, datacenter), firstParts: owners.partsOf(key, first, datacenter) };
   }
 
   private begin({ key, level }: Operation, name: string, node: NodeId): Ticket {
@@ -149,8 +203,8 @@ export class Workload {
 
   /** What to do with the outcome. It must come exactly once, unless its node dies first. */
   private expect(
-    operation: Operation,
-    { name }: Ticket,
+    operation: Operation | Change,
+    name: string,
     node: NodeId,
     time: number,
   ): (outcome: ReadOutcome | WriteOutcome) => void {
@@ -171,11 +225,11 @@ export class Workload {
       const { kind, mayHaveApplied } = outcome.failure;
       this.failures.set(kind, (this.failures.get(kind) ?? 0) + 1);
       settle(kind, mayHaveApplied ? "unknown" : "refused");
-      if (time < operation.retries) this.retry(operation, name.replace(/ at .*/, ""), time + 1);
+      if (time < operation.retries) this.retry(operation, name.replace(/( time \d+)? at .*/, ""), time + 1);
     };
   }
 
-  private retry(operation: Operation, name: string, time: number): void {
+  private retry(operation: Operation | Change, name: string, time: number): void {
     this.retrying++;
     this.host.cluster.clock.after(RETRY_AFTER_MS, () => {
       this.retrying--;

@@ -1,0 +1,142 @@
+/**
+ * The model of siblings: a value is there until a write that had read it replaces it, and then never again.
+ *
+ * Values are told apart by their text. What a context covers is what the model
+ * saw its client being shown. A delete without a context replaces whatever its owner
+ * holds: from then on every value of that time may be gone, and none must be.
+ */
+import { utf8 } from "../base/bytes.js";
+import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
+import type { View } from "../lattice/lattice.js";
+import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
+import { Turns } from "./model.js";
+import { heldByMore, type Part } from "./owners.js";
+import type { Change } from "./script.js";
+
+interface Value {
+  readonly text: string;
+  /** Who acknowledged it, or showed it once it was mended. */
+  held: readonly Part[] | undefined;
+  /** Writes that had seen it, and may have happened. */
+  successors: number;
+  /** Those of them that did. */
+  readonly replaced: Fact[];
+}
+
+interface Session {
+  readonly context: Context;
+  readonly seen: readonly Value[];
+}
+
+interface KeyModel {
+  readonly values: Map<string, Value>;
+  /** Those without successors. */
+  readonly live: Set<Value>;
+  /** Deletes without a context that may not have happened yet, and what each may replace. */
+  readonly blindDeletes: Set<Value[]>;
+  readonly sessions: Map<number, Session>;
+}
+
+export class SiblingsModel implements Model {
+  private readonly keys = new Map<number, KeyModel>();
+  private readonly turns = new Turns();
+
+  constructor(private readonly world: ModelWorld) {}
+
+  read(asked: Asked, isMended: boolean): (view: View) => void {
+    const { owners } = this.world;
+    const model = this.modelOf(asked.key);
+    const turn = this.turns.next();
+    const musts = [...model.live].filter(({ held }) => held && owners.mustMeet(asked.key, held, asked.parts));
+    return (view) => {
+      const shown = this.shownTo(asked, model, view, turn);
+      for (const value of musts)
+        if (value.successors === 0 && !shown.has(value)) this.violate(asked, `lost a sibling: ${value.text}`);
+      if (isMended) for (const value of shown) value.held = heldByMore(value.held ?? [], asked.parts);
+      model.sessions.set(asked.client, { context: view.context, seen: [...shown] });
+    };
+  }
+
+  change(asked: Asked, change: Change): Attempt {
+    const model = this.modelOf(asked.key);
+    const session = change.isAware ? model.sessions.get(asked.client) : undefined;
+    const { context, seen } = session ?? { context: EMPTY_CONTEXT, seen: [] };
+    const isBlindDelete = change.kind === "delete" && session === undefined;
+    const value = change.kind === "put" ? this.newValue(model, `value ${asked.name}`) : undefined;
+    const replaces = isBlindDelete ? [...model.live] : [...seen];
+    for (const old of replaces) succeed(model, old);
+    if (isBlindDelete) model.blindDeletes.add(replaces);
+    return {
+      op:
+        value === undefined
+          ? { kind: "delete" }
+          : { kind: "put", contentType: "text/plain", value: utf8(value.text), expiresAtMs: undefined },
+      context,
+      onAcknowledged: (answered) => {
+        model.blindDeletes.delete(replaces);
+        const fact = { turn: this.turns.next(), parts: asked.parts };
+        // Which of them its owner held, only that owner knows.
+        if (!isBlindDelete) for (const old of replaces) old.replaced.push(fact);
+        if (value !== undefined) value.held = heldByMore(value.held ?? [], asked.parts);
+        model.sessions.set(asked.client, { context: answered, seen: value === undefined ? seen : [...seen, value] });
+      },
+      onRefused: () => {
+        model.blindDeletes.delete(replaces);
+        for (const old of replaces) if (--old.successors === 0 && model.values.has(old.text)) model.live.add(old);
+        if (value === undefined) return;
+        model.values.delete(value.text);
+        model.live.delete(value);
+      },
+    };
+  }
+
+  private shownTo(asked: Asked, model: KeyModel, { contents }: View, turn: number): Set<Value> {
+    const shown = new Set<Value>();
+    for (const content of contents) {
+      const text = Buffer.from(content.value).toString();
+      const value = model.values.get(text);
+      if (value === undefined) {
+        this.violate(asked, `read what nobody wrote: ${text}`);
+        continue;
+      }
+      if (shown.has(value)) this.violate(asked, `read one value twice: ${text}`);
+      shown.add(value);
+      if (this.isReplaced(asked, value, turn)) this.violate(asked, `read what had been replaced: ${text}`);
+    }
+    return shown;
+  }
+
+  private isReplaced({ key, parts }: Asked, { replaced }: Value, turn: number): boolean {
+    return replaced.some((fact) => fact.turn < turn && this.world.owners.mustMeet(key, fact.parts, parts));
+  }
+
+  private newValue(model: KeyModel, text: string): Value {
+    const value = { text, held: undefined, successors: 0, replaced: [] };
+    model.values.set(text, value);
+    model.live.add(value);
+    for (const replaces of model.blindDeletes) {
+      succeed(model, value);
+      replaces.push(value);
+    }
+    return value;
+  }
+
+  private violate({ name }: Asked, what: string): void {
+    this.world.violations.push(`${name}: ${what}`);
+  }
+
+  private modelOf(key: number): KeyModel {
+    let model = this.keys.get(key);
+    if (model === undefined) {
+      model = { values: new Map(), live: new Set(), blindDeletes: new Set(), sessions: new Map() };
+      this.keys.set(key, model);
+    }
+    return model;
+  }
+}
+
+/** A write that replaces it is on its way. */
+function succeed({ live }: KeyModel, value: Value): void {
+  value.successors++;
+  live.delete(value);
+}

@@ -1,0 +1,109 @@
+/**
+ * What clients do with siblings, counters and sets. Only some runs have them: a change that an owner mints costs more.
+ *
+ * They ask at the levels of the run's registers. They are drawn apart from these, so that a seed's other steps are
+ * the same with and without them.
+ */
+import { below, fraction, happens, pick, type Random } from "../base/random.js";
+import type { Level } from "../config.js";
+import { type Change, MINTED_TYPES, type MintedType, type Shape, type Step } from "./script.js";
+
+const CHANCE = 0.4;
+const CLIENTS = 4;
+const CHANGES_MAX = 400;
+const ELEMENTS = ["a", "b", "c", "d", "e", "f"];
+/** Keys are numbered through all types, and registers come first. */
+const FIRST_KEY: Readonly<Record<MintedType, number>> = { siblings: 1000, counter: 2000, set: 3000 };
+
+interface Mix {
+  readonly types: readonly MintedType[];
+  readonly levels: readonly Level[];
+  readonly keys: number;
+  readonly readShare: number;
+  readonly deleteShare: number;
+  /** Of the clients: those whose changes carry contexts and whose reads mend. */
+  readonly carefulShare: number;
+  readonly retries: number;
+}
+
+export interface DrawnChanges {
+  readonly steps: readonly Step[];
+  readonly shape: Shape;
+}
+
+export function drawChanges(
+  random: Random,
+  shape: Shape,
+  operations: readonly Step[],
+  durationMs: number,
+): DrawnChanges {
+  if (!happens(random, CHANCE)) return { steps: [], shape };
+  const types = happens(random, 0.5) ? MINTED_TYPES : [pick(random, MINTED_TYPES)];
+  const mix: Mix = {
+    types,
+    levels: levelsOf(operations),
+    keys: pick(random, [1, 3, 12]),
+    readShare: pick(random, [0.2, 0.5]),
+    deleteShare: pick(random, [0, 0.05, 0.2]),
+    carefulShare: pick(random, [0, 0.5, 0.9, 1]),
+    retries: pick(random, [0, 0, 2]),
+  };
+  const gapMs = Math.max(pick(random, [40, 100]), durationMs / CHANGES_MAX);
+  const steps: Step[] = [];
+  for (let atMs = 0; atMs < durationMs; atMs += 2 * gapMs * fraction(random)) {
+    // Several at once are what sees half of one another.
+    for (let count = happens(random, 0.1) ? 4 : 1; count > 0; count--)
+      steps.push({ atMs, deed: { change: drawChange(random, shape, mix) } });
+  }
+  const siblingsMax = pick(random, [100, 100, 6]);
+  return { steps, shape: { ...shape, limits: { ...shape.limits, siblingsMax } } };
+}
+
+/** Those that the run's registers are written at. */
+function levelsOf(operations: readonly Step[]): readonly Level[] {
+  const levels = new Set<Level>();
+  for (const { deed } of operations) if ("operation" in deed) levels.add(deed.operation.level);
+  return levels.size === 0 ? ["QUORUM"] : [...levels];
+}
+
+function drawChange(random: Random, { nodes }: Shape, mix: Mix): Change {
+  const type = pick(random, mix.types);
+  const isRead = happens(random, mix.readShare);
+  const number = below(random, mix.keys);
+  const isDelete = happens(random, mix.deleteShare) && isDeleted(type, number);
+  const level = pick(random, mix.levels);
+  const isCareful = happens(random, mix.carefulShare);
+  const request = {
+    type,
+    client: below(random, CLIENTS),
+    node: below(random, nodes),
+    retries: mix.retries,
+    key: FIRST_KEY[type] + number,
+    // A read has no use for ANY.
+    level: isRead && level === "ANY" ? "ONE" : level,
+    deadlineMs: pick(random, [100, 1000, 2000, 2000]),
+    isAware: isCareful,
+    mend: isCareful,
+  } as const;
+  if (isRead) return { ...request, kind: "read" };
+  return isDelete ? { ...request, kind: "delete" } : { ...request, ...drawWish(random, type, number) };
+}
+
+/** Most counters are never deleted: what they count is known more exactly. */
+function isDeleted(type: MintedType, number: number): boolean {
+  return type !== "counter" || number % 3 === 2;
+}
+
+function drawWish(random: Random, type: MintedType, number: number): Pick<Change, "kind" | "by" | "add" | "remove"> {
+  if (type === "siblings") return { kind: "put" };
+  if (type === "counter") {
+    const by = 1 + below(random, 9);
+    return { kind: "add", by: number % 3 === 1 && happens(random, 0.5) ? -by : by };
+  }
+  const element = pick(random, ELEMENTS);
+  const other = pick(random, ELEMENTS);
+  const isRemove = happens(random, 0.4);
+  const add = isRemove ? [] : [element];
+  const remove = isRemove ? [element] : happens(random, 0.2) && other !== element ? [other] : [];
+  return { kind: "edit-set", add, remove };
+}
