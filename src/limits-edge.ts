@@ -26,7 +26,7 @@ export const EDGE_LIMITS = {
     10_000,
     5,
     50_000,
-    "changes that a key remembers by their Idempotency-Key, of 35 bytes each; up to twice as many until owners agree which to forget",
+    "changes that a key remembers by their Idempotency-Key, about 45 bytes each; up to twice as many until owners agree which to forget",
   ),
   mintRepeatAfterMs: limit(
     200,

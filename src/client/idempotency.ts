@@ -3,7 +3,7 @@
  *
  * With a name, a change of which nobody knows whether it was made is asked for
  * again, of another node (retry.ts). Without one it is not, and that is the
- * default: a named change reads a quorum first, and its key carries 35 bytes
+ * default: a named change reads a quorum first, and its key carries about 45 bytes
  * for each of the last day's changes wherever it goes.
  */
 import type { Random } from "../base/random.js";

@@ -47,7 +47,7 @@ export interface DeleteOptions extends CallOptions {
   readonly context?: string;
   /**
    * What you call this change of this key; true: a random name. Then it counts once, however often and of whichever node it
-   * is asked for, and is asked for again when its outcome is unknown. It costs a read of a quorum, and 35 bytes for a day.
+   * is asked for, and is asked for again when its outcome is unknown. It costs a read of a quorum, and about 45 bytes of the key for a day.
    */
   readonly idempotencyKey?: string | true;
 }
