@@ -69,6 +69,8 @@ export interface BucketConfig {
   readonly clientStamps: boolean;
   /** Of siblings: the absolute path of the user's merge function; undefined when clients decide. */
   readonly mergeFile: string | undefined;
+  /** Of a counter: how long an increment waits for others to be written with; undefined: each is a write of its own. */
+  readonly coalesceMs: number | undefined;
 }
 
 /** A checked `cluster.yaml`: every default filled in, every name known to exist. */

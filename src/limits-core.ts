@@ -47,6 +47,13 @@ export const CORE_LIMITS = {
     SECOND_MS,
     "reads of one key wait so long for the one that runs, then share the next: a slow owner must not hold them up",
   ),
+  coalesceMsMax: limit(100, 1, SECOND_MS, "the longest that a bucket may let its increments wait for one another"),
+  incrementBytesMax: limit(
+    16 * MIB,
+    64 * KIB,
+    1024 * MIB,
+    "keys and callers of increments that wait to be written together, or are being: 256 bytes and its key each",
+  ),
   hotKeyCacheMs: limit(
     0,
     0,

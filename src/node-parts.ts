@@ -11,6 +11,7 @@ import { TimedAsker } from "./coordinator/asker.js";
 import { Breaker } from "./coordinator/breaker.js";
 import { BreakingAsker } from "./coordinator/breaking-asker.js";
 import { HotKeys } from "./coordinator/hot-keys.js";
+import { Increments } from "./coordinator/increments.js";
 import { Latencies } from "./coordinator/latency.js";
 import { Overwrites } from "./coordinator/overwrites.js";
 import { OwedBytes } from "./coordinator/owed.js";
@@ -89,6 +90,7 @@ export interface MemberParts {
   readonly coordinator: CoordinatorParts;
   readonly hotKeys: HotKeys;
   readonly sharedReads: SharedReads;
+  readonly increments: Increments;
   readonly batches: CoordinatorParts;
   readonly lists: CoordinatorParts;
 }
@@ -166,14 +168,15 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, heal, scrub, repair, hints, deliver, flushes, pace, reaper, reaping };
   const local = { lag, mint, votes, merkle, replica, minting, pages, ranges, rpc };
-  return { ...local, ...upkeep, ...coordinators(untimed, world.random) };
+  return { ...local, ...upkeep, ...coordinators(untimed, world.random, config) };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */
 function coordinators(
   untimed: Omit<CoordinatorParts, "latencies"> & { readonly rpc: Rpc },
   random: Random,
-): Pick<MemberParts, "coordinator" | "batches" | "lists" | "hotKeys" | "sharedReads"> {
+  { buckets, defaults }: ClusterConfig,
+): Pick<MemberParts, "coordinator" | "batches" | "lists" | "hotKeys" | "sharedReads" | "increments"> {
   const { clock, limits, ring } = untimed;
   const breaker = new Breaker(limits, random);
   const relaying = new RelayingAsker({ ...untimed, random }, untimed.rpc);
@@ -188,7 +191,9 @@ function coordinators(
   const askOwners: SharedReadsHost["read"] = (request, done) => read(coordinator, request, done);
   const sharedReads = new SharedReads({ ...untimed, hotKeys, read: askOwners });
   const many = { batches: timed(coordinator.latencies), lists: timed(coordinator.latencies) };
-  return { coordinator, hotKeys, sharedReads, ...many };
+  const windowMsOf = (bucket: string) => (buckets.get(bucket) ?? defaults).coalesceMs;
+  const increments = new Increments({ parts: many.batches, windowMsOf });
+  return { coordinator, hotKeys, sharedReads, increments, ...many };
 }
 
 function boundsOf({ actor, boundUs, foundBoundUs }: Mint): Pick<Mint, "actor" | "boundUs" | "foundBoundUs"> {

@@ -111,15 +111,18 @@ export class Member {
   /** Writes one key; `done` comes exactly once. */
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     this.parts.hotKeys.record(nameOf(request.bucket, request.key), "write");
-    this.serve((answer) => write(this.parts.coordinator, request, answer), done);
+    const { coordinator, increments } = this.parts;
+    this.serve((answer) => {
+      if (!increments.take(request, answer)) write(coordinator, request, answer);
+    }, done);
   }
 
   /** Reads and writes many keys; `done` comes exactly once. */
   batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
-    const { hotKeys } = this.parts;
+    const { batches, hotKeys, increments } = this.parts;
     for (const { bucket, key } of request.reads) hotKeys.record(nameOf(bucket, key), "read");
     for (const { bucket, key } of request.writes) hotKeys.record(nameOf(bucket, key), "write");
-    this.serve((answer) => batch(this.parts.batches, request, answer), done);
+    this.serve((answer) => batch({ ...batches, increments }, request, answer), done);
   }
 
   /** Lists one page of a bucket's keys; `done` comes exactly once. */
@@ -163,6 +166,7 @@ export class Member {
       this.parts.reaping.stop();
       this.parts.deliver.stop();
       this.parts.flushes.stop();
+      this.parts.increments.stop();
       this.parts.pace.stop();
       this.parts.votes.stop();
       this.parts.rpc.close();
@@ -191,7 +195,7 @@ export class Member {
 
   /** What it holds in memory on behalf of others, against its bounds. */
   held(): readonly Held[] {
-    const { deliver, heal, replica } = this.parts;
+    const { deliver, heal, increments, replica } = this.parts;
     const { limits } = this.options.config;
     const { healRowsPendingMax, hintRowsMax, pendingCommitBytesMax, stateBytesMax, valueBytesMax } = limits;
     const largestBytes = Math.max(stateBytesMax, valueBytesMax);
@@ -201,6 +205,7 @@ export class Member {
     return [
       ...hints,
       { name: "damaged rows that wait", amount: heal.pending, most: healRowsPendingMax },
+      { name: "bytes of increments", amount: increments.pendingBytes, most: limits.incrementBytesMax },
       // The last one that is let in may reach over it.
       { name: "bytes that wait for the disk", amount: replica.pending, most: pendingCommitBytesMax + largestBytes },
     ];

@@ -77,10 +77,15 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     `6:27: buckets.users.type: expected one of ${BUILT_TYPES.join(", ")}, found "regster"; did you mean register?`,
   ],
   [
-    "buckets: { 'a b': { hedge: never, coalesce: 5ms } }",
+    "buckets: { 'a b': { hedge: never } }",
     `6:12: buckets.a b: expected a bucket name of ${NAME}, found "a b"`,
     '6:28: buckets.a b.hedge: expected a map such as { after: "max(p95,2ms)", budgetPercent: 10 }, found "never"',
-    "6:35: buckets.a b.coalesce: coalesce is not built yet; remove the line",
+  ],
+  [
+    "buckets: { a: { coalesce: 5ms }, b: { type: counter, coalesce: 5 }, c: { type: counter, coalesce: 101ms } }",
+    "6:27: buckets.a.coalesce: expected a bucket of type counter, found register; remove the line",
+    "6:64: buckets.b.coalesce: expected a duration such as 5ms, found 5",
+    "6:99: buckets.c.coalesce: expected at most 100ms, found 101ms; every increment waits for it (limits.coalesceMsMax)",
   ],
   [
     "buckets: { a: { type: siblings, clientStamps: true }, b: { clientStamps: 1 } }",
@@ -242,6 +247,7 @@ test("what a file leaves out takes its default", () => {
       ttlMs: undefined,
       clientStamps: false,
       mergeFile: undefined,
+      coalesceMs: undefined,
     },
     limits: DEFAULT_LIMITS,
     security: { secret: undefined, allowedHosts: [], allowedOrigins: [] },
@@ -259,6 +265,7 @@ buckets:
   a: { replication: 2, consistency: { write: 2 }, hedge: { after: never, budgetPercent: 2.5 }, ttl: 5m, clientStamps: true }
   b:
   c: { type: siblings, merge: ./merge.js }
+  d: { type: counter, coalesce: 5ms }
 limits: { valueBytesMax: 16777216 }
 security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
 `);
@@ -271,8 +278,10 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     ttlMs: 300_000,
     clientStamps: true,
     mergeFile: undefined,
+    coalesceMs: undefined,
   });
   assert.equal(config.buckets.get("c")?.mergeFile, join(folder, "merge.js"));
+  assert.equal(config.buckets.get("d")?.coalesceMs, 5);
   assert.deepEqual(config.buckets.get("b"), {
     type: "register",
     replication: { dc1: 2, dc2: 1 },
@@ -281,6 +290,7 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     ttlMs: undefined,
     clientStamps: false,
     mergeFile: undefined,
+    coalesceMs: undefined,
   });
   assert.equal(config.limits.valueBytesMax, 16_777_216);
   assert.equal(Buffer.from(config.security.secret as Uint8Array).toString(), "sixteen bytes ok");

@@ -249,6 +249,7 @@ export function configOf(changes: Changes): ClusterConfig {
     ttlMs: undefined,
     clientStamps: false,
     mergeFile: undefined,
+    coalesceMs: undefined,
   } as const;
   const defaults = { ...bucket, consistency: { read: "QUORUM", write: "QUORUM" } } as const;
   const short = { ...bucket, ttlMs: 60_000, consistency: { read: "ONE", write: "ALL" } } as const;

@@ -29,6 +29,16 @@ export interface BatchOutcome {
   readonly writes: readonly WriteOutcome[];
 }
 
+/** What takes writes that it merges with those of others. */
+interface Merging {
+  /** False: it does not take this one. Otherwise `done` comes exactly once. */
+  take(request: WriteRequest, done: (outcome: WriteOutcome) => void): boolean;
+}
+
+export interface BatchParts extends CoordinatorParts {
+  readonly increments?: Merging;
+}
+
 /** A coordinator whose questions and timers go together. */
 export interface TogetherParts extends CoordinatorParts {
   readonly rpc: Gather;
@@ -40,9 +50,9 @@ export function together(parts: CoordinatorParts): TogetherParts {
 }
 
 /** Runs all items; `done` comes exactly once, when the last of them has its outcome. */
-export function batch(parts: CoordinatorParts, request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
+export function batch(parts: BatchParts, request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
   if (request.reads.length + request.writes.length === 0) done({ reads: [], writes: [] });
-  else new BatchRun(together(parts), request, done).startSlice(0);
+  else new BatchRun(together(parts), parts.increments, request, done).startSlice(0);
 }
 
 class BatchRun {
@@ -54,6 +64,7 @@ class BatchRun {
 
   constructor(
     private readonly parts: TogetherParts,
+    private readonly increments: Merging | undefined,
     private readonly request: BatchRequest,
     private readonly done: (outcome: BatchOutcome) => void,
   ) {
@@ -82,11 +93,13 @@ class BatchRun {
   }
 
   private startWrite(index: number): void {
-    const request = this.request.writes[index] as WriteRequest;
-    write(this.parts, { ...request, deadlineMs: this.remainingMs(request) }, (outcome) => {
+    const asked = this.request.writes[index] as WriteRequest;
+    const request = { ...asked, deadlineMs: this.remainingMs(asked) };
+    const onWritten = (outcome: WriteOutcome) => {
       this.writes[index] = outcome;
       this.settle();
-    });
+    };
+    if (this.increments?.take(request, onWritten) !== true) write(this.parts, request, onWritten);
   }
 
   private onRead(index: number, outcome: ReadOutcome): void {

@@ -156,6 +156,7 @@ function filledIn(cluster: ClusterShape, secret: Uint8Array | undefined, path: s
     ttlMs: shape?.ttl === undefined ? undefined : parseDurationMs(shape.ttl),
     clientStamps: shape?.clientStamps ?? false,
     mergeFile: shape?.merge === undefined ? undefined : resolve(dirname(path), shape.merge),
+    coalesceMs: shape?.coalesce === undefined ? undefined : parseDurationMs(shape.coalesce),
   });
   return {
     cluster: cluster.cluster,

@@ -5,6 +5,7 @@
  * The rules look at what is left when everything of a wrong shape was cut out,
  * so that one run reports all mistakes.
  */
+import { parseDurationMs } from "../base/duration.js";
 import type { Replication } from "../cluster-config.js";
 import { LIMITS } from "../config.js";
 import { latticeNamed } from "../lattice/registry.js";
@@ -68,6 +69,7 @@ export function checkRules(cluster: ClusterDraft, refusals: Refusals): void {
     checkReplication(bucket.replication, nodes, [...path, "replication"], refuse);
     checkLevels(cluster, bucket, path, refuse);
     checkUse(bucket, path, refuse);
+    checkCoalesce(bucket, cluster.limits ?? {}, path, refuse);
   }
   checkLimits(cluster.limits ?? {}, refuse);
 }
@@ -179,6 +181,21 @@ function checkUse({ type = "register", clientStamps, merge, ttl }: BucketDraft, 
   if (merge !== undefined && type !== "siblings") expect("merge", "siblings");
   // What is not put as a whole has no age.
   if (ttl !== undefined && latticeNamed(type)?.accepts("put") === false) expect("ttl", "register or siblings");
+}
+
+/** Only what is summed can be merged before it is written; and no increment waits for long. */
+function checkCoalesce(
+  { type = "register", coalesce }: BucketDraft,
+  { coalesceMsMax: mostMs = LIMITS.coalesceMsMax.value }: Draft<NonNullable<ClusterShape["limits"]>>,
+  path: Path,
+  refuse: Refuse,
+): void {
+  if (coalesce === undefined) return;
+  const at = [...path, "coalesce"];
+  if (type !== "counter") refuse(at, `expected a bucket of type counter, found ${type}; remove the line`);
+  else if ((parseDurationMs(coalesce) ?? 0) > mostMs) {
+    refuse(at, `expected at most ${mostMs}ms, found ${coalesce}; every increment waits for it (limits.coalesceMsMax)`);
+  }
 }
 
 /** All replicas, over all datacenters. */

@@ -148,9 +148,11 @@ const type = leaf<string>(
   },
 );
 
-const ttl = leaf<string>("a duration such as 500ms, 60s, 5m or 2h", (value) => {
-  return typeof value === "string" && (parseDurationMs(value) ?? 0) > 0;
-});
+function duration(expected: string) {
+  return leaf<string>(expected, (value) => typeof value === "string" && (parseDurationMs(value) ?? 0) > 0);
+}
+
+const ttl = duration("a duration such as 500ms, 60s, 5m or 2h");
 
 const HEDGE = 'a map such as { after: "max(p95,2ms)", budgetPercent: 10 }';
 const hedge = section(HEDGE, {
@@ -165,15 +167,12 @@ const hedge = section(HEDGE, {
   ).optional(),
 }).nullish();
 
-const bucket = section(
-  "a map such as { type: register }",
-  {
-    ...{ type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
-    merge: text("the path of a JavaScript module").optional(),
-    clientStamps: leaf<boolean>("true or false", (value) => typeof value === "boolean").optional(),
-  },
-  ["coalesce"],
-).nullish();
+const bucket = section("a map such as { type: register }", {
+  ...{ type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
+  merge: text("the path of a JavaScript module").optional(),
+  clientStamps: leaf<boolean>("true or false", (value) => typeof value === "boolean").optional(),
+  coalesce: duration("a duration such as 5ms").optional(),
+}).nullish();
 
 const partitions = leaf<number>(
   `a power of two from 1 to ${PARTITIONS_MAX}`,

@@ -260,6 +260,7 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
     clientStamps: false,
+    coalesceMs: undefined,
     mergeFile: undefined,
     ...options.bucket,
   };
