@@ -8,6 +8,7 @@ import { assert } from "./base/assert.js";
 import { TokenBucket } from "./base/token-bucket.js";
 import type { ClusterConfig } from "./cluster-config.js";
 import { TimedAsker } from "./coordinator/asker.js";
+import type { BatchParts } from "./coordinator/batch.js";
 import { Breaker } from "./coordinator/breaker.js";
 import { BreakingAsker } from "./coordinator/breaking-asker.js";
 import { HotKeys } from "./coordinator/hot-keys.js";
@@ -91,7 +92,7 @@ export interface MemberParts {
   readonly hotKeys: HotKeys;
   readonly sharedReads: SharedReads;
   readonly increments: Increments;
-  readonly batches: CoordinatorParts;
+  readonly batches: BatchParts;
   readonly lists: CoordinatorParts;
 }
 
@@ -192,8 +193,8 @@ function coordinators(
   const sharedReads = new SharedReads({ ...untimed, hotKeys, read: askOwners });
   const many = { batches: timed(coordinator.latencies), lists: timed(coordinator.latencies) };
   const windowMsOf = (bucket: string) => (buckets.get(bucket) ?? defaults).coalesceMs;
-  const increments = new Increments({ parts: many.batches, windowMsOf });
-  return { coordinator, hotKeys, sharedReads, increments, ...many };
+  const increments = new Increments({ parts: many.batches, alone: coordinator, windowMsOf });
+  return { coordinator, hotKeys, sharedReads, increments, ...many, batches: { ...many.batches, increments } };
 }
 
 function boundsOf({ actor, boundUs, foundBoundUs }: Mint): Pick<Mint, "actor" | "boundUs" | "foundBoundUs"> {

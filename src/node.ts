@@ -13,7 +13,6 @@ import { type ListOutcome, type ListRequest, list } from "./coordinator/list.js"
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./coordinator/outcome.js";
 import type { Overwrite } from "./coordinator/overwrites.js";
 import { type RangeOutcome, type RangeRequest, range } from "./coordinator/range.js";
-import { write } from "./coordinator/write.js";
 import type { MemberStatus as MembershipStatus } from "./membership/members.js";
 import type { MemberChange } from "./membership/peers.js";
 import { Ring } from "./membership/ring.js";
@@ -111,18 +110,15 @@ export class Member {
   /** Writes one key; `done` comes exactly once. */
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void {
     this.parts.hotKeys.record(nameOf(request.bucket, request.key), "write");
-    const { coordinator, increments } = this.parts;
-    this.serve((answer) => {
-      if (!increments.take(request, answer)) write(coordinator, request, answer);
-    }, done);
+    this.serve((answer) => this.parts.increments.write(request, answer), done);
   }
 
   /** Reads and writes many keys; `done` comes exactly once. */
   batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
-    const { batches, hotKeys, increments } = this.parts;
+    const { batches, hotKeys } = this.parts;
     for (const { bucket, key } of request.reads) hotKeys.record(nameOf(bucket, key), "read");
     for (const { bucket, key } of request.writes) hotKeys.record(nameOf(bucket, key), "write");
-    this.serve((answer) => batch({ ...batches, increments }, request, answer), done);
+    this.serve((answer) => batch(batches, request, answer), done);
   }
 
   /** Lists one page of a bucket's keys; `done` comes exactly once. */

@@ -29,6 +29,8 @@ type OnWritten = (outcome: WriteOutcome) => void;
 export interface IncrementsHost {
   /** Of writes that travel together. */
   readonly parts: CoordinatorParts;
+  /** Of a write by itself. */
+  readonly alone: CoordinatorParts;
   /** How long increments of a bucket wait for others; undefined: not at all. */
   windowMsOf(bucket: string): number | undefined;
 }
@@ -68,6 +70,11 @@ export class Increments {
   private isStopped = false;
 
   constructor(private readonly host: IncrementsHost) {}
+
+  /** Writes one key, together with others where that may be; `done` comes exactly once. */
+  write(request: WriteRequest, done: OnWritten): void {
+    if (!this.take(request, done)) write(this.host.alone, request, done);
+  }
 
   /** Takes on an increment that may be merged, and `done` comes exactly once; false for every other write. */
   take(request: WriteRequest, done: OnWritten): boolean {
@@ -109,7 +116,7 @@ export class Increments {
     const name = nameOfSum(request);
     let sum = sums.get(name);
     if (sum !== undefined && !Number.isSafeInteger(sum.size + Math.abs(amountOf(request)))) {
-      this.write(this.host.parts, sum);
+      this.writeSum(this.host.parts, sum);
       sum = undefined;
     }
     if (sum === undefined) {
@@ -146,11 +153,11 @@ export class Increments {
     const { parts } = this.host;
     const end = Math.min(first + parts.limits.batchTurnItemsMax, sums.length);
     const shared = together(parts);
-    for (const sum of sums.slice(first, end)) this.write(shared, sum);
+    for (const sum of sums.slice(first, end)) this.writeSum(shared, sum);
     if (end < sums.length) parts.clock.after(0, () => this.writeSlice(sums, end));
   }
 
-  private write(parts: CoordinatorParts, { by, increments }: Sum): void {
+  private writeSum(parts: CoordinatorParts, { by, increments }: Sum): void {
     const nowMs = parts.clock.nowMs();
     const [first] = increments as [Increment];
     const untilMs = increments.reduce((latestMs, each) => Math.max(latestMs, each.untilMs), 0);
