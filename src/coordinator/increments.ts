@@ -78,9 +78,9 @@ export class Increments {
 
   /** Takes on an increment that may be merged, and `done` comes exactly once; false for every other write. */
   take(request: WriteRequest, done: OnWritten): boolean {
-    const { bucket, op, context } = request;
+    const { bucket, op, context, id } = request;
     const windowMs = op.kind === "add" ? this.host.windowMsOf(bucket) : undefined;
-    if (windowMs === undefined || !isEmptyContext(context)) return false;
+    if (windowMs === undefined || id !== undefined || !isEmptyContext(context)) return false;
     const refusal = this.refusal(request);
     if (refusal === undefined) this.join(windowMs, request, done);
     else done(refusal);

@@ -4,6 +4,7 @@ import { describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
+import { changeIdOf } from "../../src/coordinator/change-id.js";
 import type { WriteOutcome, WriteRequest } from "../../src/coordinator/outcome.js";
 import { contextUpTo, EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
@@ -104,7 +105,7 @@ describe("increments of one counter", () => {
     for (const key of keys) assert.equal(totalOf(cluster, "n2", key), 3);
   });
 
-  test("are merged for each level by itself, and not with a client's context, nor in other buckets", () => {
+  test("are merged for each level by itself, and not with an id or a client's context, nor in other buckets", () => {
     const cluster = clusterOf();
     const heard = new Heard(cluster);
     const context = contextUpTo({ timeUs: 1, actor: 1n });
@@ -114,8 +115,12 @@ describe("increments of one counter", () => {
       member.write(adding(1, { level }), heard.hear);
     }
     member.write({ ...adding(1), context }, heard.hear);
+    for (const name of ["once", "once", "twice"]) {
+      const id = changeIdOf(name, adding(1).op);
+      member.write({ ...adding(1), id }, heard.hear);
+    }
     cluster.run(100);
-    assert.deepEqual([heard.acknowledged, mints(cluster), totalOf(cluster)], [7, 4, 7]);
+    assert.deepEqual([heard.acknowledged, mints(cluster), totalOf(cluster)], [10, 7, 9]);
     const apart = clusterOf({ bucket: { type: "counter" } });
     for (let count = 0; count < 3; count++) apart.member("n1").write(adding(1), () => {});
     apart.run(100);
