@@ -58,8 +58,10 @@ export interface NodeConfig {
 }
 
 export interface BucketConfig {
-  /** The name of its lattice. */
+  /** As written: the name of its lattice, or row. */
   readonly type: string;
+  /** Of a row: the lattice of its cells, each under a sort key. Undefined: its keys have no cells. */
+  readonly cells: string | undefined;
   readonly replication: Replication;
   readonly consistency: Consistency;
   readonly hedge: Hedge;
@@ -71,6 +73,11 @@ export interface BucketConfig {
   readonly mergeFile: string | undefined;
   /** Of a counter: how long an increment waits for others to be written with; undefined: each is a write of its own. */
   readonly coalesceMs: number | undefined;
+}
+
+/** The lattice of what is stored under one address, a key's or a cell's. */
+export function latticeNameOf({ type, cells }: Pick<BucketConfig, "type" | "cells">): string {
+  return cells ?? type;
 }
 
 /** A checked `cluster.yaml`: every default filled in, every name known to exist. */

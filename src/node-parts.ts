@@ -6,7 +6,7 @@
  */
 import { assert } from "./base/assert.js";
 import { TokenBucket } from "./base/token-bucket.js";
-import type { ClusterConfig } from "./cluster-config.js";
+import { type ClusterConfig, latticeNameOf } from "./cluster-config.js";
 import { TimedAsker } from "./coordinator/asker.js";
 import type { BatchParts } from "./coordinator/batch.js";
 import { Breaker } from "./coordinator/breaker.js";
@@ -203,8 +203,7 @@ function boundsOf({ actor, boundUs, foundBoundUs }: Mint): Pick<Mint, "actor" | 
 
 function latticesOf({ buckets, defaults }: ClusterConfig): (bucket: string) => AnyLattice {
   return (bucket) => {
-    const { type } = buckets.get(bucket) ?? defaults;
-    const lattice = latticeNamed(type);
+    const lattice = latticeNamed(latticeNameOf(buckets.get(bucket) ?? defaults));
     assert(lattice !== undefined, "the cluster file names only types that are built");
     return lattice;
   };

@@ -208,7 +208,8 @@ const VOTES_CHECK_MS = 10;
 /** What every member must agree on, the most telling first. */
 export function factsOf(config: ClusterConfig, layout: Layout): Facts {
   const schema = [...config.buckets].map(
-    ([name, { type, replication }]) => `${name}=${type}/${replicationText(replication)}`,
+    ([name, { type, cells, replication }]) =>
+      `${name}=${cells === undefined ? type : `${type} of ${cells}`}/${replicationText(replication)}`,
   );
   return [
     ["cluster", config.cluster],

@@ -30,6 +30,7 @@ export function storeOf(member: Member, config: ClusterConfig, self: NodeId, ver
     write: (request, done) => member.write(request, done),
     batch: (request, done) => member.batch(request, done),
     list: (request, done) => member.list(request, done),
+    range: (request, done) => member.range(request, done),
     latestContextMs: () => member.describe().latestSaneMs,
     cluster: () => clusterStatus(member, config, self, version, performance.now() - startedMs),
     ring: () => ringStatus(member),

@@ -13,7 +13,7 @@ import { nearestName } from "../src/base/names.js";
 import { type ClusterConfig, DEFAULT_HEDGE } from "../src/cluster-config.js";
 import { DEFAULT_LIMITS } from "../src/config.js";
 import { parseHedgePolicy } from "../src/coordinator/hedge-policy.js";
-import { BUILT_TYPES } from "../src/lattice/registry.js";
+import { BUILT_TYPES, CELL_TYPES } from "../src/lattice/registry.js";
 import { loadClusterFile, parseClusterFile } from "../src/real/cluster-file.js";
 import { mistakeLine } from "../src/real/cluster-yaml.js";
 
@@ -69,8 +69,9 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     "6:36: consistency.write: expected at most 3, the replication, found 4; use ALL or a smaller one",
   ],
   [
-    "buckets: { users: { type: row } }",
-    `6:27: buckets.users.type: row is not built yet; only ${BUILT_TYPES.join(" and ")} are`,
+    "buckets: { users: { type: row, cells: row }, a: { cells: set } }",
+    `6:39: buckets.users.cells: expected one of ${CELL_TYPES.join(", ")}, found "row"`,
+    "6:58: buckets.a.cells: expected a bucket of type row, found register; remove the line",
   ],
   [
     "buckets: { users: { type: regster } }",
@@ -245,6 +246,7 @@ test("what a file leaves out takes its default", () => {
       consistency: levels,
       hedge: DEFAULT_HEDGE,
       ttlMs: undefined,
+      cells: undefined,
       clientStamps: false,
       mergeFile: undefined,
       coalesceMs: undefined,
@@ -276,6 +278,7 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     consistency: { read: "ONE", write: 2 },
     hedge: { after: { kind: "never" }, budgetPercent: 2.5 },
     ttlMs: 300_000,
+    cells: undefined,
     clientStamps: true,
     mergeFile: undefined,
     coalesceMs: undefined,
@@ -288,6 +291,7 @@ security: { secretFile: ./secret, allowedOrigins: [https://a.org] }
     consistency: { read: "ONE", write: "QUORUM" },
     hedge: { after: parseHedgePolicy("min(p99,50ms)"), budgetPercent: 10 },
     ttlMs: undefined,
+    cells: undefined,
     clientStamps: false,
     mergeFile: undefined,
     coalesceMs: undefined,

@@ -10,6 +10,7 @@ import { DEFAULT_LIMITS, type Limits } from "../src/config.js";
 import type { BatchOutcome, BatchRequest } from "../src/coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../src/coordinator/list.js";
 import type { Asked, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../src/coordinator/outcome.js";
+import type { RangeOutcome, RangeRequest } from "../src/coordinator/range.js";
 import type { Mergers } from "../src/http/merging.js";
 import { createHttpServer, type HttpServer } from "../src/http/server.js";
 import type {
@@ -43,6 +44,8 @@ export class FakeStore implements Store {
   readonly writes: WriteRequest[] = [];
   readonly lists: ListRequest[] = [];
   listOutcome: ListOutcome = { ok: true, keys: [], next: undefined };
+  readonly ranges: RangeRequest[] = [];
+  rangeOutcome: RangeOutcome = { ok: true, cells: [], next: undefined, replicas: REPLICAS, mended: [] };
   /** While set, requests wait here for the test to go on. */
   held: Array<() => void> | undefined;
   /** While set, this is the answer. */
@@ -101,6 +104,11 @@ export class FakeStore implements Store {
   list(request: ListRequest, done: (outcome: ListOutcome) => void): void {
     this.lists.push(request);
     this.later(() => done(this.listOutcome));
+  }
+
+  range(request: RangeRequest, done: (outcome: RangeOutcome) => void): void {
+    this.ranges.push(request);
+    this.later(() => done(this.rangeOutcome));
   }
 
   latestContextMs(): number {
@@ -202,7 +210,8 @@ const TYPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 function latticeOf(bucket: string): AnyLattice {
-  return latticeNamed(TYPES.get(bucket) ?? "register") as AnyLattice;
+  const name = bucket === "rows-of-counters" ? "counter" : (TYPES.get(bucket) ?? "register");
+  return latticeNamed(name) as AnyLattice;
 }
 
 function placeOf(request: { bucket: string; key: Uint8Array }): string {
@@ -247,6 +256,7 @@ export function configOf(changes: Changes): ClusterConfig {
     replication: 3,
     hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
+    cells: undefined,
     clientStamps: false,
     mergeFile: undefined,
     coalesceMs: undefined,
@@ -262,6 +272,8 @@ export function configOf(changes: Changes): ClusterConfig {
     nodes: [{ ...node, ...changes.node }],
     buckets: new Map<string, BucketConfig>([
       ["short", short],
+      ["row", { ...defaults, type: "row", cells: "register" }],
+      ["rows-of-counters", { ...defaults, type: "row", cells: "counter" }],
       ["stamped", { ...defaults, clientStamps: true }],
       ...[...TYPES].map(([name, type]) => [name, { ...defaults, type }] as const),
     ]),

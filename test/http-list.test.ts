@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import fc from "fast-check";
-import { utf8 } from "../src/base/bytes.js";
+import { NO_BYTES, utf8 } from "../src/base/bytes.js";
 import { tokenOf } from "../src/base/hash.js";
 import type { Failure } from "../src/coordinator/outcome.js";
 import { pageToken, readPageToken } from "../src/http/page-token.js";
@@ -11,7 +11,7 @@ import { startEdge, type TestEdge } from "./http-harness.js";
 
 const LIST = "/v1/buckets/users/keys";
 const KEY = utf8("größe\u0000");
-const NEXT = { token: orderedToken(tokenOf(KEY)), key: KEY };
+const NEXT = { token: orderedToken(tokenOf(KEY)), key: KEY, sort: utf8("a\u0000") };
 
 let edge: TestEdge;
 before(async () => {
@@ -88,14 +88,15 @@ test("every position comes back from its token, and no other text is one", () =>
   const name = fc.stringMatching(/^[A-Za-z0-9_.-]{1,64}$/);
   const keyed = fc
     .string({ unit: "binary", minLength: 1, maxLength: 50 })
-    .map((text) => ({ token: orderedToken(tokenOf(utf8(text))), key: utf8(text) }));
-  const bare = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((token) => ({ token, key: new Uint8Array(0) }));
+    .map((text) => ({ token: orderedToken(tokenOf(utf8(text))), key: utf8(text), sort: utf8(text.slice(1)) }));
+  const bare = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }).map((token) => ({ token, key: NO_BYTES, sort: NO_BYTES }));
   fc.assert(
     fc.property(name, fc.oneof(keyed, bare), fc.nat(), fc.integer({ min: 1, max: 255 }), (bucket, place, at, flip) => {
       const text = pageToken(bucket, place);
       const read = readPageToken(bucket, text);
       assert.equal(read?.token, place.token);
       assert.ok(Buffer.from(place.key).equals(read?.key as Uint8Array));
+      assert.ok(Buffer.from(place.sort).equals(read?.sort as Uint8Array));
       assert.equal(readPageToken(`${bucket}.`, text), undefined);
       const forged = Buffer.from(text, "base64url");
       forged[at % forged.length] = (forged[at % forged.length] as number) ^ flip;

@@ -129,7 +129,10 @@ test("parameters reach the store", async () => {
   await edge.ask("GET", "/v1/buckets/users/keys/a?&r=ONE&mend=never&hedge=never&timeout=500ms&");
   const hedge = { after: { kind: "never" }, budgetPercent: 10 };
   const { key: _key, ...read } = edge.store.reads.at(-1) ?? {};
-  assert.deepEqual(read, { ...{ bucket: "users", level: "ONE", deadlineMs: 500, mend: false }, hedge });
+  assert.deepEqual(read, {
+    ...{ bucket: "users", sort: undefined, level: "ONE", deadlineMs: 500, mend: false },
+    hedge,
+  });
   const expiries: [path: string, expiresAtMs: number | undefined][] = [
     ["users/keys/a", undefined],
     ["users/keys/a?ttl=90s", NOW_MS + 90_000],
@@ -156,9 +159,9 @@ test("a parameter that is not understood is refused by name", async () => {
     ["GET", "r=QUORUN", /did you mean QUORUM\?/],
     ["GET", "r=constructor", /not "constructor"/],
     ["GET", "r=ONE&r=ONE", /r is given twice/],
-    ["GET", "w=ONE", /unknown parameter "w": a read takes r, timeout, mend, merge, hedge; did you mean r\?/],
-    ["PUT", "r=ONE", /unknown parameter "r": a put takes w, timeout, ttl, stamp; did you mean w\?/],
-    ["DELETE", "ttl=1s", /unknown parameter "ttl": a delete takes w, timeout, stamp/],
+    ["GET", "w=ONE", /unknown parameter "w": a read takes r, timeout, mend, merge, hedge, sort; did you mean r\?/],
+    ["PUT", "r=ONE", /unknown parameter "r": a put takes w, timeout, ttl, stamp, sort; did you mean w\?/],
+    ["DELETE", "ttl=1s", /unknown parameter "ttl": a delete takes w, timeout, stamp, sort/],
     ["PUT", "stamp=1", /clientStamps: true in the cluster's file/],
     ["DELETE", "stamp=1", /clientStamps: true in the cluster's file/],
     ["GET", "timout=1s", /did you mean timeout\?/],

@@ -11,21 +11,32 @@
  * to go on. So a bucket with few keys among many others' neither stalls nor times
  * out. Questions of one wave to one node travel together, as in a batch.
  */
-import { NO_BYTES } from "../base/bytes.js";
+import { compareBytes, equalBytes, NO_BYTES } from "../base/bytes.js";
 import type { Hedge } from "../cluster-config.js";
 import type { Level } from "../config.js";
 import { partitionTokens } from "../replica/merkle.js";
-import { encodeRow, keyOfRow, partitionOfRow, positionAfter, positionAt, tokenOfRow } from "../replica/rows.js";
+import {
+  encodeRow,
+  keyOfRow,
+  partitionOfRow,
+  positionAfter,
+  positionAt,
+  positionBehindKey,
+  sortOfRow,
+  tokenOfRow,
+} from "../replica/rows.js";
 import { batch, type TogetherParts, together } from "./batch.js";
 import type { Failure, ReadOutcome } from "./outcome.js";
 import { type CoordinatorParts, refusedUnsent } from "./parts.js";
 import { type Candidate, type ScanOutcome, scan } from "./scan.js";
 
-/** Behind `key`, or where the token begins when that is empty. */
+/** Behind the cells of `key` up to `sort`, or where the token begins when there is no key. */
 export interface ListPosition {
   /** In row order. */
   readonly token: bigint;
   readonly key: Uint8Array;
+  /** Not a sort key, but behind one; of a plain key as of one that was listed, behind all. */
+  readonly sort: Uint8Array;
 }
 
 export interface ListRequest {
@@ -83,7 +94,7 @@ class ListPath {
     this.cursor =
       after === undefined || after.key.length === 0
         ? positionAt(this.placement, after?.token ?? 0n, bucket)
-        : positionAfter(encodeRow({ placement: this.placement, bucket, ...after, sort: NO_BYTES }));
+        : encodeRow({ placement: this.placement, bucket, ...after });
   }
 
   nextWave(): void {
@@ -142,7 +153,7 @@ class ListPath {
       return this.resolve(candidates.slice(0, over), positionAfter(last.row));
     }
     const rest = { bucket, level, hedge, deadlineMs: this.remainingMs(), mend: true };
-    const reads = disputed.map(({ row }) => ({ ...rest, key: keyOfRow(row) }));
+    const reads = disputed.map(({ row }) => ({ ...rest, key: keyOfRow(row), sort: sortOfRow(row) }));
     batch(this.alone, { reads, writes: [] }, (outcome) => {
       const outcomes = new Map(disputed.map((candidate, index) => [candidate, outcome.reads[index] as ReadOutcome]));
       this.take(candidates, outcomes, cursor, failure);
@@ -158,8 +169,9 @@ class ListPath {
     for (const candidate of candidates) {
       const outcome = outcomes.get(candidate);
       if (outcome?.ok === false) return this.goOn(this.mayReadFewer(outcome.failure) ? undefined : outcome.failure);
-      if (outcome === undefined || outcome.view.contents.length > 0) this.keys.push(keyOfRow(candidate.row));
-      this.moveTo(positionAfter(candidate.row));
+      const isAlive = outcome === undefined || outcome.view.contents.length > 0;
+      if (isAlive) this.list(keyOfRow(candidate.row));
+      this.moveTo(isAlive ? positionBehindKey(candidate.row) : positionAfter(candidate.row));
     }
     this.moveTo(cursor);
     this.goOn(failure);
@@ -182,14 +194,22 @@ class ListPath {
     else this.done({ ok: false, failure });
   }
 
+  /** A key lives if one of its cells does, and is told once. */
+  private list(key: Uint8Array): void {
+    const last = this.keys.at(-1);
+    if (last === undefined || !equalBytes(last, key)) this.keys.push(key);
+  }
+
+  /** Never back: behind a key that was listed, its other cells are of no interest. */
   private moveTo(cursor: Uint8Array | undefined): void {
+    if (this.cursor === undefined || (cursor !== undefined && compareBytes(cursor, this.cursor) < 0)) return;
     this.hasAdvanced ||= cursor !== this.cursor;
     this.cursor = cursor;
   }
 
   private answer(): void {
     const { cursor } = this;
-    const next = cursor === undefined ? undefined : { token: tokenOfRow(cursor), key: keyOfRow(cursor) };
+    const next = cursor === undefined ? undefined : placeOf(cursor);
     this.done({ ok: true, keys: this.keys, next });
   }
 
@@ -223,4 +243,9 @@ class ListPath {
   private remainingMs(): number {
     return Math.max(LEAST_DEADLINE_MS, this.request.deadlineMs - (this.parts.clock.nowMs() - this.startedMs));
   }
+}
+
+function placeOf(position: Uint8Array): ListPosition {
+  const key = keyOfRow(position);
+  return { token: tokenOfRow(position), key, sort: key.length === 0 ? NO_BYTES : sortOfRow(position) };
 }

@@ -17,7 +17,7 @@ export interface ReadRequest {
   /** The partition key's bytes (UTF-8). */
   readonly key: Uint8Array;
   /** Of a cell within it, UTF-8; a plain key has none. */
-  readonly sort?: Uint8Array;
+  readonly sort?: Uint8Array | undefined;
   readonly level: Level;
   /** Milliseconds from now. */
   readonly deadlineMs: number;
@@ -29,7 +29,7 @@ export interface ReadRequest {
 export interface WriteRequest {
   readonly bucket: string;
   readonly key: Uint8Array;
-  readonly sort?: Uint8Array;
+  readonly sort?: Uint8Array | undefined;
   readonly op: Op;
   /** What the client has seen: the write is stamped above it. */
   readonly context: Context;

@@ -29,12 +29,22 @@ export function splitTarget(target: string): { readonly path: string; readonly q
 
 /** The key of `/v1/buckets/{bucket}/keys/{key}` or its `keys64` form; undefined when the path has neither form. */
 export function keyAddress(path: string, keyBytesMax: number): Address | Problem | undefined {
+  return addressBelow("keys", path, keyBytesMax);
+}
+
+/** The key of `/v1/buckets/{bucket}/partitions/{key}` or its `partitions64` form; undefined when the path has neither form. */
+export function partitionAddress(path: string, keyBytesMax: number): Address | Problem | undefined {
+  return addressBelow("partitions", path, keyBytesMax);
+}
+
+function addressBelow(folder: "keys" | "partitions", path: string, keyBytesMax: number): Address | Problem | undefined {
   if (!path.startsWith(BUCKETS_PREFIX)) return undefined;
   const bucketEnd = path.indexOf("/", BUCKETS_PREFIX.length);
-  if (bucketEnd < 0) return undefined;
+  if (bucketEnd < 0 || !path.startsWith(folder, bucketEnd + 1)) return undefined;
   const bucket = path.slice(BUCKETS_PREFIX.length, bucketEnd);
-  if (path.startsWith("/keys/", bucketEnd)) return percentAddress(bucket, path.slice(bucketEnd + 6), keyBytesMax);
-  if (path.startsWith("/keys64/", bucketEnd)) return base64Address(bucket, path.slice(bucketEnd + 8), keyBytesMax);
+  const nameAt = bucketEnd + 1 + folder.length;
+  if (path.startsWith("/", nameAt)) return percentAddress(bucket, path.slice(nameAt + 1), keyBytesMax);
+  if (path.startsWith("64/", nameAt)) return base64Address(bucket, path.slice(nameAt + 3), keyBytesMax);
   return undefined;
 }
 

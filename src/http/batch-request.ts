@@ -6,7 +6,7 @@
  * `reads[3].key`, and refuses the whole batch: nothing was asked of anybody.
  */
 import { asBuffer, bytesToMapKey, utf8 } from "../base/bytes.js";
-import type { BucketConfig } from "../cluster-config.js";
+import { type BucketConfig, latticeNameOf } from "../cluster-config.js";
 import type { BatchRequest } from "../coordinator/batch.js";
 import { changeIdOf } from "../coordinator/change-id.js";
 import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
@@ -21,7 +21,7 @@ import { checkNames, type Fields, fieldsOf, parsedJson, refusal, refused, refuse
 import { contentTypeToStore } from "./media.js";
 import { opOf, postKindOf, postRefusal, putRefusal } from "./op-request.js";
 import { badRequest, Problem } from "./problem.js";
-import { defaultQuery, type KeyQuery, type Operation, PARAMETERS } from "./query.js";
+import { cellRefusal, defaultQuery, type KeyQuery, type Operation, PARAMETERS, sortRefusal } from "./query.js";
 
 export interface ParsedBatch {
   readonly request: BatchRequest;
@@ -33,20 +33,9 @@ export interface ParsedBatch {
 
 /** The fields of each object, for misspellings. */
 const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend", "merge"];
-const READ_FIELDS = ["bucket", "key", "key64"];
-const WRITE_FIELDS = [
-  "bucket",
-  "key",
-  "key64",
-  "value",
-  "contentType",
-  "context",
-  "stamp",
-  "ttl",
-  "delete",
-  "op",
-  "idempotencyKey",
-];
+const READ_FIELDS = ["bucket", "key", "key64", "sort"];
+const PUT_FIELDS = ["value", "contentType", "context", "stamp", "ttl", "delete"];
+const WRITE_FIELDS = [...READ_FIELDS, ...PUT_FIELDS, "op", "idempotencyKey"];
 
 /** Wishes of the whole batch, by the operation that they are for. */
 const WISHES = { read: ["r", "hedge", "mend", "merge"], put: ["w"] } as const;
@@ -100,7 +89,8 @@ class BatchParser {
     checkNames(place, fields, READ_FIELDS);
     const address = this.address(fields, place);
     const { level, mend, hedge } = this.queryFor("read", address.bucket);
-    return { ...address, level, mend, hedge, deadlineMs: this.deadlineMs };
+    const sort = this.sort("read", fields, address, place);
+    return { ...address, sort, level, mend, hedge, deadlineMs: this.deadlineMs };
   }
 
   private write(item: unknown, place: string): WriteRequest {
@@ -118,10 +108,21 @@ class BatchParser {
       stampedRefusal(idKey, stampUs, `${place}: `) ?? stampRefusal(this.edge, stampUs, context, `${place}.stamp`);
     if (refusedStamp !== undefined) throw refuseWith(refusedStamp);
     const { level } = query;
-    const { type } = this.edge.bucket(address.bucket);
+    const type = latticeNameOf(this.edge.bucket(address.bucket));
+    const sort = this.sort("put", fields, address, place);
     const op = fields.op === undefined ? this.putOrDelete(fields, place, query, type) : this.op(fields, place, type);
     const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
-    return { ...address, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
+    return { ...address, sort, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
+  }
+
+  private sort(operation: Operation, fields: Fields, { bucket }: Address, place: string): Uint8Array | undefined {
+    const { sort: text } = fields;
+    const sort = text === undefined ? undefined : keyOfText(text);
+    if (text !== undefined && sort === undefined) throw refusal(`${place}.sort`, "takes a text");
+    const wrong = sort === undefined ? undefined : sortRefusal(sort, this.edge.limits.keyBytesMax, `${place}.sort`);
+    const problem = wrong ?? cellRefusal(operation, sort, this.edge.bucket(bucket), `${place}.`);
+    if (problem !== undefined) throw refuseWith(problem);
+    return sort;
   }
 
   private stampUs({ stamp }: Fields, place: string, query: KeyQuery, bucket: string): number | undefined {
@@ -243,8 +244,8 @@ function idKeyIn({ idempotencyKey: text }: Fields, place: string): string | unde
 /** Two writes of one key have no order among them: which one stays would be chance. */
 function checkOnce(writes: readonly WriteRequest[]): void {
   const first = new Map<string, number>();
-  for (const [index, { bucket, key }] of writes.entries()) {
-    const name = `${bucket} ${bytesToMapKey(key)}`;
+  for (const [index, { bucket, key, sort }] of writes.entries()) {
+    const name = `${bucket} ${key.length} ${bytesToMapKey(key)} ${sort === undefined ? "" : bytesToMapKey(sort)}`;
     const before = first.get(name);
     if (before !== undefined) {
       throw refusal(`writes[${index}]`, `the same key as writes[${before}]; a batch writes a key once`);

@@ -142,3 +142,30 @@ export const CONFLICTS_TAKE = {
     { name: "limit", in: "query", description: "How many. Default: 100.", schema: { type: "integer", minimum: 1 } },
   ],
 } as const;
+
+export const RANGE_SCHEMA = {
+  type: "object",
+  required: ["cells", "next"],
+  properties: {
+    cells: {
+      type: "array",
+      description: "Fewer than asked for mean nothing: only where next is null is there no more.",
+      items: {
+        type: "object",
+        required: ["sort", "context"],
+        properties: {
+          sort: { type: "string" },
+          value: { type: "string", contentEncoding: "base64" },
+          contentType: { type: "string" },
+          siblings: {
+            type: "array",
+            items: SIBLING_SCHEMA,
+            description: "In place of a value, when there are several.",
+          },
+          context: { type: "string" },
+        },
+      },
+    },
+    next: { type: ["string", "null"], description: "The from of the next page." },
+  },
+};

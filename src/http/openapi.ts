@@ -25,7 +25,14 @@ import {
   pathParameter,
   problems,
 } from "./openapi-parts.js";
-import { BATCH_ANSWER_SCHEMA, batchSchema, ENVELOPE_SCHEMA, PAGE_SCHEMA, PROBLEM_SCHEMA } from "./openapi-schemas.js";
+import {
+  BATCH_ANSWER_SCHEMA,
+  batchSchema,
+  ENVELOPE_SCHEMA,
+  PAGE_SCHEMA,
+  PROBLEM_SCHEMA,
+  RANGE_SCHEMA,
+} from "./openapi-schemas.js";
 import type { ProblemCode } from "./problem.js";
 import { type Operation, PARAMETERS } from "./query.js";
 
@@ -33,7 +40,7 @@ export function openApi(version: string, limits: Limits): Json {
   return {
     openapi: "3.1.0",
     info: { title: "MurmurDB", version, description: "A leaderless, always-writable, replicated key-value store." },
-    paths: { ...keyPaths(limits), ...manyPaths(limits), ...ownersPaths(), ...adminPaths() },
+    paths: { ...keyPaths(limits), ...manyPaths(limits), ...rangePaths(), ...ownersPaths(), ...adminPaths() },
     components: {
       schemas: { Problem: PROBLEM_SCHEMA, Envelope: ENVELOPE_SCHEMA, ...EVENT_SCHEMAS },
       headers: ANSWER_HEADERS,
@@ -50,6 +57,9 @@ const WRITE_LEVEL_SCHEMA = levelSchema(LEVEL_NAMES);
 
 /** What each query parameter of query.ts takes. */
 const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
+  sort: { type: "string", minLength: 1 },
+  from: { type: "string", minLength: 1 },
+  to: { type: "string", minLength: 1 },
   limit: { type: "integer", minimum: 1 },
   after: { type: "string" },
   r: READ_LEVEL_SCHEMA,
@@ -63,7 +73,10 @@ const PARAMETER_SCHEMAS: Readonly<Record<string, Json>> = {
 };
 
 const PARAMETER_TEXTS: Readonly<Record<string, string>> = {
-  limit: "How many keys at most. Default: 100.",
+  sort: "Which cell of the key: in a row bucket always, elsewhere never.",
+  from: "The first sort key, or the next of the page before. Default: the first there is.",
+  to: "The sort key before which to end. Default: to the last there is.",
+  limit: "How many keys or cells at most. Default: 100.",
   after: "The next of the page before.",
   r: "How many owners must answer. Default: the bucket's.",
   w: "How many owners must have the write on disk. Default: the bucket's.",
@@ -186,6 +199,18 @@ function manyPaths(limits: Limits): Json {
     responses: { 200: jsonOf("One page.", PAGE_SCHEMA), ...problems("bad-request", "unavailable", "timeout") },
   };
   return { "/v1/batch": { post }, "/v1/buckets/{bucket}/keys": { parameters: [BUCKET], get } };
+}
+
+function rangePaths(): Json {
+  const get = {
+    summary: "The cells of a key of a row bucket, in the order of their sort keys.",
+    parameters: queryParameters("range"),
+    responses: { 200: jsonOf("One page.", RANGE_SCHEMA), ...problems("bad-request", "unavailable", "timeout") },
+  };
+  return {
+    "/v1/buckets/{bucket}/partitions/{key}": { parameters: [BUCKET, KEY], get },
+    "/v1/buckets/{bucket}/partitions64/{key}": { parameters: [BUCKET, KEY64], get },
+  };
 }
 
 function ownersPaths(): Json {

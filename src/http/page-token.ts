@@ -2,7 +2,7 @@
  * Where a listing goes on, as the opaque `next` and `after`.
  *
  * A version, a checksum over the bucket and all that follows, the token, the
- * key. So a text that we never answered is found out, and so is that of
+ * key, the sort key. So a text that we never answered is found out, and so is that of
  * another bucket; what it reveals is only the key that was listed last.
  */
 import { asBuffer, equalBytes, Reader, utf8, Writer } from "../base/bytes.js";
@@ -11,14 +11,14 @@ import type { ListPosition } from "../coordinator/list.js";
 import { orderedToken } from "../replica/rows.js";
 import { base64urlDecoded } from "./decode.js";
 
-const VERSION = 1;
+const VERSION = 2;
 const SEED = 0x6e657874;
 const CHECKSUM_BYTES = 8;
-const LEAST_BYTES = 1 + CHECKSUM_BYTES + 8;
+const LEAST_BYTES = 1 + CHECKSUM_BYTES + 8 + 2;
 
-export function pageToken(bucket: string, { token, key }: ListPosition): string {
-  const place = new Writer(8 + key.length).u64(token).raw(key).finish();
-  const writer = new Writer(LEAST_BYTES + key.length).u8(VERSION).raw(checksum(bucket, place)).raw(place);
+export function pageToken(bucket: string, { token, key, sort }: ListPosition): string {
+  const place = new Writer().u64(token).u16(key.length).raw(key).raw(sort).finish();
+  const writer = new Writer().u8(VERSION).raw(checksum(bucket, place)).raw(place);
   return asBuffer(writer.finish()).toString("base64url");
 }
 
@@ -30,8 +30,10 @@ export function readPageToken(bucket: string, text: string): ListPosition | unde
   const sum = reader.raw(CHECKSUM_BYTES);
   const place = reader.rest();
   if (!equalBytes(sum, checksum(bucket, place))) return undefined;
-  const [token, key] = [new Reader(place).u64(), place.subarray(8)];
-  return key.length > 0 && token !== orderedToken(tokenOf(key)) ? undefined : { token, key };
+  const answered = new Reader(place);
+  const token = answered.u64();
+  const key = answered.raw(answered.u16());
+  return key.length > 0 && token !== orderedToken(tokenOf(key)) ? undefined : { token, key, sort: answered.rest() };
 }
 
 function checksum(bucket: string, place: Uint8Array): Uint8Array {

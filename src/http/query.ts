@@ -4,6 +4,7 @@
  * Whatever is not understood is refused by name: a misspelt `timeout` that is
  * silently ignored would be found in production, at night.
  */
+import { utf8 } from "../base/bytes.js";
 import { parseDurationMs } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
 import type { BucketConfig, Hedge } from "../cluster-config.js";
@@ -26,9 +27,13 @@ export interface KeyQuery {
   /** Of a listing: keys on a page, and behind which page. */
   keysMax: number;
   after: string | undefined;
+  /** Of a cell, its sort key; of a range, the first and the one at which it ends. */
+  sort: Uint8Array | undefined;
+  from: Uint8Array | undefined;
+  to: Uint8Array | undefined;
 }
 
-export type Operation = "read" | "put" | "post" | "delete" | "list";
+export type Operation = "read" | "put" | "post" | "delete" | "list" | "range";
 
 /** Takes one value over into `query`, or says why not. */
 type Parameter = (query: KeyQuery, value: string, bucket: BucketConfig, limits: Limits) => Problem | undefined;
@@ -41,16 +46,19 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
     ["mend", takeMend],
     ["merge", takeMerge],
     ["hedge", takeHedge],
+    ["sort", takeSort],
   ]),
   put: new Map<string, Parameter>([
     ["w", takeWriteLevel],
     ["timeout", takeTimeout],
     ["ttl", takeTtl],
     ["stamp", takeStamp],
+    ["sort", takeSort],
   ]),
   post: new Map<string, Parameter>([
     ["w", takeWriteLevel],
     ["timeout", takeTimeout],
+    ["sort", takeSort],
   ]),
   list: new Map<string, Parameter>([
     ["limit", takeLimit],
@@ -59,10 +67,20 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
     ["timeout", takeTimeout],
     ["hedge", takeHedge],
   ]),
+  range: new Map<string, Parameter>([
+    ["from", takeFrom],
+    ["to", takeTo],
+    ["limit", takeCells],
+    ["r", takeReadLevel],
+    ["timeout", takeTimeout],
+    ["mend", takeMend],
+    ["hedge", takeHedge],
+  ]),
   delete: new Map<string, Parameter>([
     ["w", takeWriteLevel],
     ["timeout", takeTimeout],
     ["stamp", takeStamp],
+    ["sort", takeSort],
   ]),
 };
 
@@ -70,15 +88,18 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
 export function defaultQuery(operation: Operation, bucket: BucketConfig, limits: Limits): KeyQuery {
   const { read, write } = bucket.consistency;
   return {
-    level: operation === "read" || operation === "list" ? read : write,
+    level: operation === "read" || operation === "list" || operation === "range" ? read : write,
     deadlineMs: limits.requestDeadlineMs,
     hedge: bucket.hedge,
     mend: true,
     merge: true,
     ttlMs: bucket.ttlMs,
     stampUs: undefined,
-    keysMax: Math.min(LIST_KEYS, limits.listKeysMax),
+    keysMax: Math.min(PAGE_ITEMS, operation === "range" ? limits.rangeItemsMax : limits.listKeysMax),
     after: undefined,
+    sort: undefined,
+    from: undefined,
+    to: undefined,
   };
 }
 
@@ -90,7 +111,6 @@ export function parseQuery(
   limits: Limits,
 ): KeyQuery | Problem {
   const query = defaultQuery(operation, bucket, limits);
-  if (text === "") return query;
   const seen: string[] = [];
   for (const pair of text.split("&")) {
     if (pair === "") continue;
@@ -105,7 +125,25 @@ export function parseQuery(
     const problem = parameter(query, value, bucket, limits);
     if (problem !== undefined) return problem;
   }
-  return query;
+  return cellRefusal(operation, query.sort, bucket) ?? query;
+}
+
+/** A row is read and written cell by cell. */
+export function cellRefusal(
+  operation: Operation,
+  sort: Uint8Array | undefined,
+  bucket: BucketConfig,
+  place = "",
+): Problem | undefined {
+  if (operation === "list") return undefined;
+  if (operation === "range" && bucket.cells === undefined) {
+    return badRequest(`only a row bucket has cells, and this one is of type ${bucket.type}`);
+  }
+  if (operation === "range" || (sort !== undefined) === (bucket.cells !== undefined)) return undefined;
+  const { type } = bucket;
+  if (sort !== undefined)
+    return badRequest(`${place}sort addresses a cell of a row bucket, and this one is of type ${type}`);
+  return badRequest(`${place}sort is missing: this bucket is a row, and sort names a cell of the key`);
 }
 
 function decoded(text: string): string | undefined {
@@ -118,7 +156,6 @@ function decoded(text: string): string | undefined {
 }
 
 function unknownParameter(operation: Operation, name: string): Problem {
-  if (name === "sort") return badRequest("sort addresses a cell of a row bucket, and those are not built yet");
   const names = [...PARAMETERS[operation].keys()];
   const nearest = nearestName(name, names);
   const remedy = nearest === undefined ? "" : `; did you mean ${nearest}?`;
@@ -193,6 +230,33 @@ function takeLimit(query: KeyQuery, value: string, _bucket: BucketConfig, limits
   return undefined;
 }
 
+function takeCells(query: KeyQuery, value: string, bucket: BucketConfig, limits: Limits): Problem | undefined {
+  return takeLimit(query, value, bucket, { ...limits, listKeysMax: limits.rangeItemsMax });
+}
+
+function takeSort(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
+  const sort = utf8(value);
+  query.sort = sort;
+  return sortRefusal(sort, limits.keyBytesMax);
+}
+
+/** What is wrong with a sort key. */
+export function sortRefusal(sort: Uint8Array, bytesMax: number, name = "sort"): Problem | undefined {
+  if (sort.length === 0) return badRequest(`${name} is empty; a sort key has 1 to ${bytesMax} bytes`);
+  return sort.length > bytesMax ? badRequest(`${name} has ${sort.length} bytes; the limit is ${bytesMax}`) : undefined;
+}
+
+/** The next of a page is a sort key with a zero behind it. */
+function takeFrom(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
+  query.from = utf8(value);
+  return sortRefusal(query.from, limits.keyBytesMax + 1, "from");
+}
+
+function takeTo(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
+  query.to = utf8(value);
+  return sortRefusal(query.to, limits.keyBytesMax + 1, "to");
+}
+
 /** Whether it is one of ours is seen where the bucket is known by name. */
 function takeAfter(query: KeyQuery, value: string): Problem | undefined {
   query.after = value;
@@ -224,7 +288,7 @@ export function quoted(text: string): string {
   return JSON.stringify(text.length <= ECHO_CHARACTERS_MAX ? text : `${text.slice(0, ECHO_CHARACTERS_MAX)}…`);
 }
 
-/** Keys of a page, when a client names no limit. */
-const LIST_KEYS = 100;
+/** Keys or cells of a page, when a client names no limit. */
+const PAGE_ITEMS = 100;
 
 const ECHO_CHARACTERS_MAX = 40;

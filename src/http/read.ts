@@ -30,7 +30,7 @@ export function read(
   if (query instanceof Problem) return query;
   const refusal = edge.enter(0);
   if (refusal !== undefined) return refusal;
-  const { level, deadlineMs, hedge, mend } = query;
+  const { level, deadlineMs, hedge, mend, sort } = query;
   const startedMs = performance.now();
   const settle = (outcome: Answered): void => {
     edge.leave(0);
@@ -38,7 +38,7 @@ export function read(
     if (outcome.ok) answer(edge, request, response, address, query, outcome);
     else sendFailure(edge, response, outcome.failure);
   };
-  edge.store.read({ bucket: address.bucket, key: address.key, level, deadlineMs, hedge, mend }, (outcome) => {
+  edge.store.read({ bucket: address.bucket, key: address.key, sort, level, deadlineMs, hedge, mend }, (outcome) => {
     if (query.merge) mergeSiblings(edge.mergers, address, outcome, settle);
     else settle(outcome);
   });

@@ -44,10 +44,17 @@ function begin(edge: Edge, response: ServerResponse, status: number, headers: st
   return true;
 }
 
-export function sendText(edge: Edge, response: ServerResponse, status: number, type: string, text: string): void {
+export function sendText(
+  edge: Edge,
+  response: ServerResponse,
+  status: number,
+  type: string,
+  text: string,
+  headers: readonly string[] = [],
+): void {
   // As bytes: a long text would be held twice until it is read.
   const body = Buffer.from(text);
-  send(edge, response, status, textHeaders(type, body), body);
+  send(edge, response, status, [...textHeaders(type, body), ...headers], body);
 }
 
 export function sendJson(edge: Edge, response: ServerResponse, status: number, value: unknown): void {

@@ -22,6 +22,7 @@ import { handleList } from "./list.js";
 import type { Mergers } from "./merging.js";
 import { onConnectMethod, onParseError } from "./parse-errors.js";
 import { badRequest, Problem } from "./problem.js";
+import { handleRange } from "./range.js";
 import { refuse } from "./respond.js";
 import type { Store } from "./store.js";
 import { Unturned } from "./unturned.js";
@@ -50,7 +51,7 @@ export interface HttpServer {
 }
 
 /** Of data, the most asked for first: past Express, which would cost a batch more than its parsing. */
-const HANDLERS = [handleKey, handleBatch, handleList];
+const HANDLERS = [handleKey, handleBatch, handleRange, handleList];
 
 /** How often waiting requests are looked at. */
 const CHECK_INTERVAL_MS = 2_000;

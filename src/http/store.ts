@@ -6,6 +6,7 @@ import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
 import type { OverwriteKind } from "../coordinator/overwrites.js";
+import type { RangeOutcome, RangeRequest } from "../coordinator/range.js";
 import type { MemberStatus } from "../membership/members.js";
 import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
@@ -19,6 +20,7 @@ export interface Store {
   write(request: WriteRequest, done: (outcome: WriteOutcome) => void): void;
   batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void;
   list(request: ListRequest, done: (outcome: ListOutcome) => void): void;
+  range(request: RangeRequest, done: (outcome: RangeOutcome) => void): void;
   /** Contexts with stamps beyond this are 400: milliseconds since 1970. */
   latestContextMs(): number;
   cluster(): ClusterStatus;

@@ -5,6 +5,7 @@
  * that believes its write to be conditional must not be left in that belief.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
+import { latticeNameOf } from "../cluster-config.js";
 import { changeIdOf } from "../coordinator/change-id.js";
 import type { WriteOutcome } from "../coordinator/outcome.js";
 import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
@@ -34,7 +35,7 @@ export function put(
 ): Problem | undefined {
   const { headers } = request;
   const bucket = edge.bucket(address.bucket);
-  const unkept = unkeptWish(headers) ?? putRefusal(bucket.type) ?? unkeptBody(headers);
+  const unkept = unkeptWish(headers) ?? putRefusal(latticeNameOf(bucket)) ?? unkeptBody(headers);
   if (unkept !== undefined) return unkept;
   const contentType = contentTypeToStore(headers["content-type"], edge.limits.contentTypeBytesMax);
   if (contentType instanceof Problem) return contentType;
@@ -65,8 +66,8 @@ export function post(
 ): Problem | undefined {
   const { headers } = request;
   const bucket = edge.bucket(address.bucket);
-  const kind = postKindOf(bucket.type);
-  if (kind === undefined) return postRefusal(bucket.type);
+  const kind = postKindOf(latticeNameOf(bucket));
+  if (kind === undefined) return postRefusal(latticeNameOf(bucket));
   const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers, "an operation");
   if (unkept !== undefined) return unkept;
   const said = saidIn(edge, headers);
@@ -118,11 +119,10 @@ function write(
   op: Op,
   bodyBytes: number,
 ): void {
-  const { level, deadlineMs, stampUs } = query;
+  const { level, deadlineMs, stampUs, sort } = query;
   const startedMs = performance.now();
   const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
-  const { bucket, key } = address;
-  edge.store.write({ bucket, key, op, context, ...named, stampUs, level, deadlineMs }, (outcome) => {
+  edge.store.write({ ...address, sort, op, context, ...named, stampUs, level, deadlineMs }, (outcome) => {
     edge.leave(bodyBytes);
     edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
     if (!outcome.ok) sendFailure(edge, response, outcome.failure);

@@ -17,10 +17,13 @@ const BUILT: readonly AnyLattice[] = [register, siblings, counter, set, map].map
   withIds(each as Lattice<unknown>),
 );
 
-/** The types of DESIGN that are still to come: refused by name, not as a misspelling. */
-export const PLANNED_TYPES = ["row"] as const;
+/** What a row's cells may be. */
+export const CELL_TYPES: readonly string[] = BUILT.map((lattice) => lattice.name);
 
-export const BUILT_TYPES: readonly string[] = BUILT.map((lattice) => lattice.name);
+/** A row (row.ts) is the lattice of a whole partition key; what is stored of it are its cells. */
+export const ROW = "row";
+
+export const BUILT_TYPES: readonly string[] = [...CELL_TYPES, ROW];
 
 export function latticeNamed(name: string): AnyLattice | undefined {
   return BUILT.find((lattice) => lattice.name === name);

@@ -18,6 +18,7 @@ import {
 } from "../cluster-config.js";
 import { DEFAULT_LIMITS, type Level, type Limits } from "../config.js";
 import { parseHedgePolicy } from "../coordinator/hedge-policy.js";
+import { ROW } from "../lattice/registry.js";
 import { checkRules, DEFAULT_DATACENTER, DEFAULT_LEVEL, type Draft, defaultReplication } from "./cluster-rules.js";
 import { type BucketShape, type ClusterShape, clusterShape, didYouMean, type KnownKeys } from "./cluster-schema.js";
 import { type ConfigMistake, type Path, YamlFile } from "./cluster-yaml.js";
@@ -150,6 +151,7 @@ function filledIn(cluster: ClusterShape, secret: Uint8Array | undefined, path: s
   const hedge = hedgeOf(cluster.hedge, DEFAULT_HEDGE);
   const bucket = (shape: BucketShape | null | undefined): BucketConfig => ({
     type: shape?.type ?? "register",
+    cells: shape?.type === ROW ? (shape.cells ?? "register") : undefined,
     replication: shape?.replication ?? replication,
     consistency: levels(shape?.consistency, consistency),
     hedge: hedgeOf(shape?.hedge, hedge),

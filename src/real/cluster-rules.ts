@@ -8,7 +8,7 @@
 import { parseDurationMs } from "../base/duration.js";
 import type { Replication } from "../cluster-config.js";
 import { LIMITS } from "../config.js";
-import { latticeNamed } from "../lattice/registry.js";
+import { latticeNamed, ROW } from "../lattice/registry.js";
 import {
   type BucketShape,
   type ClusterShape,
@@ -174,13 +174,16 @@ function checkLevels(cluster: ClusterDraft, bucket: BucketDraft | undefined, pat
 }
 
 /** Stamps of clients decide among values of which one is kept, and a merge function where several are. */
-function checkUse({ type = "register", clientStamps, merge, ttl }: BucketDraft, path: Path, refuse: Refuse): void {
+function checkUse(bucket: BucketDraft, path: Path, refuse: Refuse): void {
+  const { type = "register", cells, clientStamps, merge, ttl } = bucket;
   const expect = (key: string, needed: string) =>
     refuse([...path, key], `expected a bucket of type ${needed}, found ${type}; remove the line`);
+  if (cells !== undefined && type !== ROW) expect("cells", ROW);
   if (clientStamps === true && type !== "register") expect("clientStamps", "register");
   if (merge !== undefined && type !== "siblings") expect("merge", "siblings");
   // What is not put as a whole has no age.
-  if (ttl !== undefined && latticeNamed(type)?.accepts("put") === false) expect("ttl", "register or siblings");
+  if (ttl !== undefined && latticeNamed(type === ROW ? (cells ?? "register") : type)?.accepts("put") === false)
+    expect("ttl", "register or siblings");
 }
 
 /** Only what is summed can be merged before it is written; and no increment waits for long. */

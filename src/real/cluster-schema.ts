@@ -9,7 +9,7 @@ import { nearestName } from "../base/names.js";
 import type { Durability, Replication } from "../cluster-config.js";
 import { LEVEL_NAMES, LIMITS, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
-import { BUILT_TYPES, PLANNED_TYPES } from "../lattice/registry.js";
+import { BUILT_TYPES, CELL_TYPES } from "../lattice/registry.js";
 
 /** What nodes, racks, datacenters and buckets may be called. */
 export const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
@@ -135,18 +135,14 @@ const consistency = section("a map such as { read: QUORUM, write: QUORUM }", {
   write: level("write").optional(),
 }).nullish();
 
-const TYPE = `one of ${BUILT_TYPES.join(", ")}`;
-const type = leaf<string>(
-  TYPE,
-  (value) => BUILT_TYPES.includes(value as string),
-  (value) => {
-    const planned = (PLANNED_TYPES as readonly unknown[]).includes(value);
-    const only = `${BUILT_TYPES.join(" and ")} ${BUILT_TYPES.length === 1 ? "is" : "are"}`;
-    return planned
-      ? `${value} is not built yet; only ${only}`
-      : expectation(TYPE, value, didYouMean(value, BUILT_TYPES));
-  },
-);
+const typeAmong = (types: readonly string[]) => {
+  const expected = `one of ${types.join(", ")}`;
+  return leaf<string>(
+    expected,
+    (value) => types.includes(value as string),
+    (value) => expectation(expected, value, didYouMean(value, types)),
+  );
+};
 
 function duration(expected: string) {
   return leaf<string>(expected, (value) => typeof value === "string" && (parseDurationMs(value) ?? 0) > 0);
@@ -168,7 +164,8 @@ const hedge = section(HEDGE, {
 }).nullish();
 
 const bucket = section("a map such as { type: register }", {
-  ...{ type: type.optional(), replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
+  ...{ type: typeAmong(BUILT_TYPES).optional(), cells: typeAmong(CELL_TYPES).optional() },
+  ...{ replication: replication.optional(), consistency, hedge, ttl: ttl.optional() },
   merge: text("the path of a JavaScript module").optional(),
   clientStamps: leaf<boolean>("true or false", (value) => typeof value === "boolean").optional(),
   coalesce: duration("a duration such as 5ms").optional(),

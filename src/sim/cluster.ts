@@ -259,6 +259,7 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     consistency: { read: "QUORUM", write: "QUORUM" },
     hedge: DEFAULT_HEDGE,
     ttlMs: undefined,
+    cells: undefined,
     clientStamps: false,
     coalesceMs: undefined,
     mergeFile: undefined,

@@ -308,3 +308,25 @@ test("a listing is what the model says, after any writes and deletes, whoever mi
     { numRuns: 60 },
   );
 });
+
+test("a key of many cells is listed once, if any of them lives, though owners differ in them", () => {
+  const cluster = clusterOf({ limits: { scanRowsMax: 16 } });
+  const rest = { bucket: "b", context: EMPTY_CONTEXT, level: "QUORUM", deadlineMs: DEADLINE_MS } as const;
+  const write = (key: string, sort: number, isPut: boolean) => {
+    const put = { kind: "put", contentType: "", value: utf8("x"), expiresAtMs: undefined } as const;
+    const op: Op = isPut ? put : { kind: "delete" };
+    assert.ok(cluster.write("n1", { ...rest, key: utf8(key), sort: utf8(`s${sort + 100}`), op }).ok);
+  };
+  const keys = keysNamed(6);
+  for (const key of keys) for (let sort = 0; sort < 25; sort++) write(key, sort, true);
+  cluster.run(100);
+  const [all, none, last, differing] = keys as [string, string, string, string];
+  for (let sort = 0; sort < 25; sort++) write(none, sort, false);
+  for (let sort = 0; sort < 24; sort++) write(last, sort, false);
+  cluster.network.partition([["n1", "n2"], ["n3"]]);
+  for (let sort = 0; sort < 20; sort++) write(differing, sort, false);
+  cluster.network.heal();
+  const expected = inTokenOrder(keys.filter((key) => key !== none));
+  assert.ok(expected.includes(all));
+  for (const keysMax of [1, 3, 100]) assert.deepEqual(listAll(cluster, "n3", { keysMax }), expected);
+});

@@ -1,0 +1,124 @@
+/** Row buckets over HTTP: cells by ?sort=, and ranges of them. */
+import assert from "node:assert/strict";
+import { after, before, beforeEach, test } from "node:test";
+import { utf8 } from "../src/base/bytes.js";
+import { contextUpTo } from "../src/lattice/context.js";
+import { ACTOR, startEdge, type TestEdge } from "./http-harness.js";
+
+const CELL = "/v1/buckets/row/keys/ada?sort=2026%2F11";
+const RANGE = "/v1/buckets/row/partitions/ada";
+
+let edge: TestEdge;
+before(async () => {
+  edge = await startEdge({ limits: { keyBytesMax: 20 } });
+});
+after(() => edge.stop());
+beforeEach(() => {
+  edge.store.ranges.length = 0;
+});
+
+test("sort addresses a cell: for PUT, GET, DELETE and POST", async () => {
+  assert.equal((await edge.ask("PUT", CELL, { body: "x" })).status, 204);
+  assert.deepEqual(edge.store.writes.at(-1)?.sort, utf8("2026/11"));
+  await edge.ask("GET", CELL);
+  assert.deepEqual(edge.store.reads.at(-1)?.sort, utf8("2026/11"));
+  assert.equal((await edge.ask("DELETE", CELL)).status, 204);
+  assert.deepEqual(edge.store.writes.at(-1)?.sort, utf8("2026/11"));
+  const headers = { "content-type": "application/json" };
+  const counted = await edge.ask("POST", "/v1/buckets/rows-of-counters/keys/a?sort=b", { body: '{"add":2}', headers });
+  assert.deepEqual([counted.status, counted.json.value], [200, 2]);
+  assert.equal((await edge.ask("PUT", "/v1/buckets/rows-of-counters/keys/a?sort=b", { body: "1" })).status, 409);
+});
+
+test("a row is addressed by its cells, and only a row has any", async () => {
+  for (const [path, expected] of [
+    ["/v1/buckets/row/keys/ada", /sort is missing: this bucket is a row/],
+    ["/v1/buckets/users/keys/ada?sort=a", /sort addresses a cell of a row bucket/],
+    ["/v1/buckets/row/keys/ada?sort=", /sort is empty/],
+    [`/v1/buckets/row/keys/ada?sort=${"x".repeat(21)}`, /sort has 21 bytes; the limit is 20/],
+    ["/v1/buckets/row/keys/ada?sort=%ff", /percent-encoded UTF-8/],
+  ] as const) {
+    for (const method of ["GET", "PUT", "DELETE"]) {
+      const answer = await edge.ask(method, path, method === "PUT" ? { body: "x" } : {});
+      assert.equal(answer.status, 400, `${method} ${path}`);
+      assert.match(String(answer.json.detail), expected);
+    }
+  }
+});
+
+test("a range is cells in order, each with its value and context, and where to go on", async () => {
+  const context = contextUpTo({ timeUs: 1, actor: ACTOR });
+  const content = { contentType: "text/plain", value: utf8("x") };
+  const cells = [
+    { sort: utf8("a"), view: { contents: [content], context } },
+    { sort: utf8("ö"), view: { contents: [content, content], context } },
+  ];
+  edge.store.rangeOutcome = { ok: true, cells, next: utf8("ö\u0000"), replicas: [], mended: [] };
+  const answer = await edge.ask("GET", `${RANGE}?from=a&to=z&limit=2&r=ALL&mend=never`);
+  assert.equal(answer.status, 200);
+  const [asked] = edge.store.ranges;
+  assert.deepEqual(
+    [asked?.bucket, asked?.key, asked?.from, asked?.to, asked?.cellsMax, asked?.level, asked?.mend],
+    ["row", Buffer.from("ada"), utf8("a"), utf8("z"), 2, "ALL", false],
+  );
+  const told = answer.json as { cells: Record<string, unknown>[]; next: string };
+  const text = String(told.cells[0]?.context);
+  assert.deepEqual(told, {
+    cells: [
+      { sort: "a", contentType: "text/plain", value: "eA==", context: text },
+      { sort: "ö", siblings: Array(2).fill({ contentType: "text/plain", value: "eA==" }), context: text },
+    ],
+    next: "ö\u0000",
+  });
+  await edge.ask("GET", `${RANGE}?from=${encodeURIComponent(told.next)}`);
+  assert.deepEqual([edge.store.ranges.at(-1)?.from, edge.store.ranges.at(-1)?.cellsMax], [utf8("ö\u0000"), 100]);
+  await edge.ask("GET", "/v1/buckets/row/partitions64/Li4");
+  assert.deepEqual(edge.store.ranges.at(-1)?.key, Buffer.from(".."));
+});
+
+test("a range of what is none is refused by name, and a failed one is a problem", async () => {
+  for (const [method, path, status, expected] of [
+    ["GET", "/v1/buckets/users/partitions/ada", 400, /only a row bucket has cells/],
+    ["GET", `${RANGE}?limit=0`, 400, /limit takes a number/],
+    ["GET", `${RANGE}?sort=a`, 400, /unknown parameter "sort": a range takes from, to/],
+    ["GET", `${RANGE}?from=${"x".repeat(22)}`, 400, /from has 22 bytes/],
+    ["GET", "/v1/buckets/row/partitions/", 400, /the key is empty/],
+    ["PUT", RANGE, 405, /PUT/],
+  ] as const) {
+    const answer = await edge.ask(method, path);
+    assert.equal(answer.status, status, path);
+    assert.match(String(answer.json.detail), expected);
+  }
+  const counts = { required: 2, received: 1, alive: 3, mayHaveApplied: false, replicas: [] };
+  edge.store.rangeOutcome = { ok: false, failure: { kind: "timeout", detail: "late", level: "QUORUM", ...counts } };
+  assert.equal((await edge.ask("GET", RANGE)).status, 504);
+});
+
+test("a batch takes cells, two of one key too, and none of them twice", async () => {
+  const write = { bucket: "row", key: "k", value: "eA==" };
+  const cells = [
+    { ...write, sort: "a" },
+    { ...write, sort: "b" },
+  ];
+  const answer = await edge.ask("POST", "/v1/batch", {
+    body: JSON.stringify({ writes: cells, reads: [{ bucket: "row", key: "k", sort: "a" }] }),
+    headers: { "content-type": "application/json" },
+  });
+  assert.equal(answer.status, 200);
+  assert.deepEqual(
+    edge.store.writes.slice(-2).map(({ sort }) => sort),
+    [utf8("a"), utf8("b")],
+  );
+  for (const [item, expected] of [
+    [write, /writes\[2\]\.sort is missing/],
+    [{ ...write, sort: "a" }, /the same key as writes\[0\]/],
+    [{ ...write, sort: "" }, /writes\[2\]\.sort is empty/],
+    [{ ...write, sort: 1 }, /writes\[2\]\.sort.*takes a text/],
+    [{ ...write, bucket: "users", sort: "a" }, /writes\[2\]\.sort addresses a cell of a row bucket/],
+  ] as const) {
+    const body = JSON.stringify({ writes: [...cells, item] });
+    const refused = await edge.ask("POST", "/v1/batch", { body, headers: { "content-type": "application/json" } });
+    assert.equal(refused.status, 400);
+    assert.match(String(refused.json.detail), expected);
+  }
+});
