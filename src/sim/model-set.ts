@@ -6,7 +6,7 @@
  * bounds what a remove may have seen by when its client was answered, and what it must
  * have seen by what that answer had to meet. A remove without one is preceded by a read.
  */
-import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
+import { type Context, EMPTY_CONTEXT, isEmptyContext } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import type { Op } from "../lattice/op.js";
 import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
@@ -66,7 +66,9 @@ export class SetModel implements Model {
   change(asked: Asked, change: Change): Attempt {
     const model = this.modelOf(asked.key);
     const { add = [], remove = [] } = change;
-    const session = change.isAware ? model.sessions.get(asked.client) : undefined;
+    const known = change.isAware ? model.sessions.get(asked.client) : undefined;
+    // Who has seen nothing sends nothing.
+    const session = known === undefined || isEmptyContext(known.context) ? undefined : known;
     const isDelete = change.kind === "delete";
     const met = session?.met ?? this.metBy(model, asked.key, asked.firstParts);
     const turn = this.turns.next();

@@ -6,7 +6,7 @@
  * holds: from then on every value of that time may be gone, and none must be.
  */
 import { utf8 } from "../base/bytes.js";
-import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
+import { type Context, EMPTY_CONTEXT, isEmptyContext } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
 import { Turns } from "./model.js";
@@ -61,7 +61,7 @@ export class SiblingsModel implements Model {
     const model = this.modelOf(asked.key);
     const session = change.isAware ? model.sessions.get(asked.client) : undefined;
     const { context, seen } = session ?? { context: EMPTY_CONTEXT, seen: [] };
-    const isBlindDelete = change.kind === "delete" && session === undefined;
+    const isBlindDelete = change.kind === "delete" && isEmptyContext(context);
     const value = change.kind === "put" ? this.newValue(model, `value ${asked.name}`) : undefined;
     const replaces = isBlindDelete ? [...model.live] : [...seen];
     for (const old of replaces) succeed(model, old);
