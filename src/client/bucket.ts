@@ -28,6 +28,7 @@ import type {
 import type { HttpAnswer } from "./pool.js";
 import { resultOf } from "./result.js";
 import type { Shared } from "./shared.js";
+import { Sums } from "./sums.js";
 import { encodeValue } from "./value.js";
 
 type Reject = (reason: unknown) => void;
@@ -39,11 +40,14 @@ const GET_HEADERS = ["Accept", "application/json"];
 export class ClientBucket implements Bucket {
   readonly name: string;
   private readonly shared: Shared;
+  private readonly sums: Sums | undefined;
 
-  constructor(shared: Shared, name: string) {
+  /** `coalesceMs`: increments wait so long for others; 0: not at all. */
+  constructor(shared: Shared, name: string, coalesceMs: number) {
     checkBucket(name);
     this.shared = shared;
     this.name = name;
+    this.sums = coalesceMs === 0 ? undefined : new Sums(shared, name, coalesceMs);
   }
 
   get<Value = unknown>(key: string, options: GetOptions = NO_OPTIONS): Promise<GetResult<Value>> {
@@ -79,6 +83,7 @@ export class ClientBucket implements Bucket {
   }
 
   add(key: string, by: number, options: ChangeOptions = NO_OPTIONS): Promise<ChangeResult<number>> {
+    if (this.sums?.takes(options)) return this.sums.add(key, by, options);
     return this.change(key, () => ({ add: checkedBy(by) }), options);
   }
 

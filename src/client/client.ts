@@ -20,7 +20,7 @@ import { badRequest, ClosedError, OverloadedError } from "./errors.js";
 import { Fleet } from "./fleet.js";
 import { Learner } from "./learner.js";
 import { CLIENT_LIMITS, type ClientLimits } from "./limits.js";
-import type { Bucket, MurmurClientOptions } from "./options.js";
+import type { Bucket, BucketOptions, MurmurClientOptions } from "./options.js";
 import { Rest } from "./rest.js";
 import type { Shared } from "./shared.js";
 import { type ClientWorld, REAL_WORLD } from "./world.js";
@@ -51,6 +51,7 @@ export type { ClientLimits } from "./limits.js";
 export type {
   Abort,
   Bucket,
+  BucketOptions,
   CallOptions,
   ChangeOptions,
   ChangeResult,
@@ -76,6 +77,7 @@ const TEND_INTERVAL_MS = 20;
 
 export class MurmurClient {
   private readonly shared: Shared;
+  private readonly coalesceMs: number;
   private readonly buckets = new Map<string, ClientBucket>();
   private isClosed = false;
   private tendMs = 0;
@@ -85,6 +87,7 @@ export class MurmurClient {
     const limits = checkedLimits(options.limits);
     const urls = checkedUrls(options.nodes);
     if (options.hedge !== undefined && options.hedge !== "never") throw badRequest('hedge takes only "never"');
+    this.coalesceMs = checkedWindow(options.coalesceMs);
     const fleet = new Fleet(urls, world, limits, options.datacenter);
     const rest = new Rest(limits.socketsMax, limits.idleSocketMs);
     this.shared = {
@@ -101,11 +104,13 @@ export class MurmurClient {
   }
 
   /** Throws BadRequestError when no bucket can have this name. */
-  bucket(name: string): Bucket {
-    const known = this.buckets.get(name);
+  bucket(name: string, options: BucketOptions = {}): Bucket {
+    const coalesceMs = checkedWindow(options.coalesceMs ?? this.coalesceMs);
+    const id = `${name} ${coalesceMs}`;
+    const known = this.buckets.get(id);
     if (known !== undefined) return known;
-    const bucket = new ClientBucket(this.shared, name);
-    if (this.buckets.size < BUCKETS_KEPT_MAX) this.buckets.set(name, bucket);
+    const bucket = new ClientBucket(this.shared, name, coalesceMs);
+    if (this.buckets.size < BUCKETS_KEPT_MAX) this.buckets.set(id, bucket);
     return bucket;
   }
 
@@ -141,6 +146,14 @@ export class MurmurClient {
 
 /** Names may come from users of the application: the cache must not grow with them. */
 const BUCKETS_KEPT_MAX = 1000;
+
+/** Longer than this, and callers would take it for a stall. */
+const COALESCE_MS_MAX = 1000;
+
+function checkedWindow(coalesceMs = 0): number {
+  if (coalesceMs >= 0 && coalesceMs <= COALESCE_MS_MAX) return coalesceMs;
+  throw badRequest(`coalesceMs is a number of milliseconds from 0 to ${COALESCE_MS_MAX}, not ${coalesceMs}`);
+}
 
 function checkedLimits(given: Partial<ClientLimits> = {}): ClientLimits {
   for (const [name, value] of Object.entries(given)) {

@@ -60,6 +60,10 @@ export const CLIENT_LIMITS = {
   /** and after errors no sooner than this after the last look. */
   refreshMsMin: SECOND_MS,
   refreshTimeoutMs: 5 * SECOND_MS,
+  /** Increments of a bucket that wait to be sent together, or are on their way: about 300 bytes each; one more is refused. */
+  sumCallsMax: 262_144,
+  /** Requests for their sums at once; further increments wait, and are added up meanwhile. */
+  sumRequestsMax: 4,
   /** Keys whose last context is remembered; the least recently used is forgotten. */
   contextsMax: 10_000,
 } as const;

@@ -16,7 +16,14 @@ export interface MurmurClientOptions {
   readonly timeoutMs?: number;
   /** "never": a silent node is waited for, and no second one is asked. */
   readonly hedge?: "never";
+  /** Increments of a counter that are called for within so many milliseconds are sent as one. Default 0: each by itself. */
+  readonly coalesceMs?: number;
   readonly limits?: Partial<ClientLimits>;
+}
+
+export interface BucketOptions {
+  /** In place of the client's own. */
+  readonly coalesceMs?: number;
 }
 
 /** What an AbortSignal is to us. */
