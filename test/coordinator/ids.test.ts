@@ -146,6 +146,17 @@ test("ids are forgotten when all owners agreed twice, and what they counted is k
   assert.equal(countAt(cluster, "n3"), 42, "after its time an id counts again");
 });
 
+test("an id is kept for its time, however often its key is looked at", () => {
+  const cluster = clusterOf("counter", "kept", { limits: { ...FORGETFUL, idKeptMs: 5000 } });
+  for (let count = 0; count < 20; count++) assert.ok(cluster.write("n1", named(add(2), `${count}`)).ok);
+  cluster.run(4000);
+  assert.equal(disksWithIds(cluster), 3);
+  for (let count = 0; count < 20; count++) assert.ok(cluster.write("n2", named(add(2), `${count}`)).ok);
+  assert.equal(countAt(cluster, "n3"), 40);
+  cluster.run(4000);
+  assert.equal(disksWithIds(cluster), 0);
+});
+
 test("while one owner is down no id is forgotten", () => {
   const cluster = clusterOf("counter", "one is down", { limits: FORGETFUL });
   for (let count = 0; count < 20; count++) assert.ok(cluster.write("n1", named(add(2), `${count}`)).ok);

@@ -9,7 +9,8 @@ import { SeededRandom } from "../../src/base/seeded.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
 import { contextUpTo, EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import { counter } from "../../src/lattice/counter.js";
-import { BODY_BYTES, type Change, type ChangeId, type Op } from "../../src/lattice/op.js";
+import { map } from "../../src/lattice/map.js";
+import { BODY_BYTES, type Change, type ChangeId, type EditMap, type Op } from "../../src/lattice/op.js";
 import { register } from "../../src/lattice/register.js";
 import { set } from "../../src/lattice/set.js";
 import { siblings } from "../../src/lattice/siblings.js";
@@ -27,6 +28,7 @@ const put = (text: string): Op => ({ kind: "put", contentType: "", value: utf8(t
 
 function textOfOp(op: Op): string {
   if (op.kind === "put") return `put ${textOf(op.value)}`;
+  if (op.kind === "edit-map") return JSON.stringify(op);
   if (op.kind === "edit-set") return `add ${op.add} remove ${op.remove}`;
   return op.kind === "add" ? `add ${op.by}` : op.kind;
 }
@@ -219,6 +221,47 @@ function someEdit(random: Random): Op {
     : { kind: "edit-set", add: [], remove: chosen };
 }
 
+const maps = withIds(map);
+const NO_FIELDS: EditMap = { kind: "edit-map", set: [], counters: [], sets: [], maps: [], remove: [] };
+
+/** Fields of every kind, one within another among them; at times some go. */
+function someFields(random: Random): Op {
+  if (happens(random, 0.1)) return DELETE;
+  if (happens(random, 0.2)) return { ...NO_FIELDS, remove: [happens(random, 0.5) ? "f" : "m"] };
+  const inner: EditMap = {
+    ...NO_FIELDS,
+    counters: [["c", { kind: "add", by: between(random, -3, 5) }]],
+    set: [["r", utf8(String(below(random, 3)))]],
+  };
+  const sets: EditMap["sets"] = [["s", { kind: "edit-set", add: [ELEMENTS[below(random, 3)] as string], remove: [] }]];
+  const counters: EditMap["counters"] = [["f", { kind: "add", by: between(random, -3, 5) }]];
+  return { ...NO_FIELDS, counters, sets, maps: [["m", inner]] };
+}
+
+const fieldsOf = (state: typeof maps.bottom) => {
+  const [content] = maps.view(state, 0).contents;
+  return content === undefined ? undefined : (JSON.parse(textOf(content.value) ?? "") as { value: unknown }).value;
+};
+
+test("counters within a map count a change once, however deep, and keep it when its id is forgotten", () => {
+  const deep: EditMap = { ...NO_FIELDS, counters: [["n", { kind: "add", by: 3 }]] };
+  const edit: EditMap = { ...NO_FIELDS, counters: [["n", { kind: "add", by: 1 }]], maps: [["m", deep]] };
+  const here = maps.mutate(maps.bottom, changeOf(edit, at(1, 1n), "a"));
+  const there = maps.mutate(maps.bottom, changeOf(edit, at(2, 2n), "a"));
+  const both = maps.merge(there, here);
+  assert.deepEqual(fieldsOf(both), { m: { n: 3 }, n: 1 });
+  const more = maps.mutate(both, changeOf(edit, at(3, 2n), "b"));
+  const plain = maps.mutate(more, changeOf(edit, at(4, 1n)));
+  assert.deepEqual(fieldsOf(plain), { m: { n: 9 }, n: 3 });
+  const forgotten = maps.forget(plain, 3);
+  assert.deepEqual(fieldsOf(forgotten), { m: { n: 9 }, n: 3 });
+  assert.deepEqual(fieldsOf(maps.merge(forgotten, more)), { m: { n: 9 }, n: 3 });
+  assert.ok(maps.encode(forgotten).length < maps.encode(plain).length);
+  assert.notDeepEqual(maps.forgettable(plain, 3), maps.forgettable(more, 2));
+  const removed = maps.mutate(there, changeOf({ ...NO_FIELDS, remove: ["n"] }, at(5, 2n)));
+  assert.deepEqual(fieldsOf(maps.merge(here, removed)), { m: { n: 3 } });
+});
+
 /** States of three owners as they came to be in one history, so that no stamp means two things. */
 function statesOf<State>(lattice: LatticeWithIds<State>, seed: number, op: (random: Random) => Op): State[] {
   const random = new SeededRandom(seed);
@@ -264,6 +307,7 @@ const registers = withIds(register);
 lawsHold(counters, (random) => (happens(random, 0.15) ? DELETE : add(between(random, -3, 5))));
 lawsHold(carts, (random) => (happens(random, 0.15) ? DELETE : put(`v${below(random, 4)}`)));
 lawsHold(sets, someEdit);
+lawsHold(maps, someFields);
 lawsHold(registers, (random) => (happens(random, 0.15) ? DELETE : put(`v${below(random, 4)}`)));
 
 const changeOf = (op: Op, stamp: Stamp, name?: string): Change => ({
