@@ -79,7 +79,7 @@ test("another operation under an id is refused, whoever is asked", () => {
 });
 
 test("a minter that dies before, while or after it commits does not make a change count twice, or not at all", () => {
-  for (let afterMs = 0; afterMs < 30; afterMs += 1.5) {
+  for (let afterMs = 0; afterMs < 30; afterMs += 2.5) {
     const cluster = clusterOf("counter", `dies after ${afterMs}`, { commitMs: 8 });
     const owners = ownersOf(cluster);
     const other = cluster.ids.find((id) => !owners.includes(id)) as string;

@@ -20,7 +20,7 @@ import { at } from "./arbitraries.js";
 import { type Oracle, testHistories } from "./histories.js";
 
 /** The lattices within have more, each in its own test. */
-const HISTORIES = 2000;
+const HISTORIES = 1000;
 
 const DELETE: Op = { kind: "delete" };
 const add = (by: number): Op => ({ kind: "add", by });
