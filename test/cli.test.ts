@@ -278,6 +278,7 @@ describe("help and config", () => {
       "node",
       "get",
       "keys",
+      "range",
       "put",
       "delete",
       "resolve",

@@ -33,6 +33,8 @@ export const TYPED_BUCKETS = [
   "  visits: { type: counter }",
   "  tags: { type: set }",
   "  profiles: { type: map }",
+  "  timelines: { type: row }",
+  "  scores: { type: row, cells: counter }",
 ];
 
 export class ProcessCluster {

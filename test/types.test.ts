@@ -112,3 +112,44 @@ test("a batch reads and changes keys of all types", async () => {
     [{ value: 3 }, { value: ["a"] }, "book", { value: { a: 1 } }],
   );
 });
+
+test("a row is written cell by cell and read in the order of its sort keys, page after page", async () => {
+  const timelines = db.bucket("timelines");
+  const days = Array.from({ length: 12 }, (_, index) => `2026-11-${String(index + 10)} ö/+%`);
+  await Promise.all(days.map((sort) => timelines.put("ada/1", { day: sort }, { sort })));
+  assert.deepEqual((await timelines.get("ada/1", { sort: days[3] as string })).value, { day: days[3] });
+  await timelines.delete("ada/1", { sort: days[0] as string });
+  const sorts: string[] = [];
+  for await (const { sort, value } of timelines.eachCell("ada/1", { limit: 5, consistency: "QUORUM" })) {
+    assert.deepEqual(value, { day: sort });
+    sorts.push(sort);
+  }
+  assert.deepEqual(sorts, days.slice(1));
+  const [from, to] = [days[4] as string, days[7] as string];
+  const page = await timelines.range("ada/1", { from, to, limit: 2 });
+  assert.deepEqual([page.cells.map(({ sort }) => sort), page.next], [days.slice(4, 6), `${days[5]}\u0000`]);
+  assert.deepEqual((await timelines.keys()).keys, ["ada/1"]);
+  await assert.rejects(timelines.get("ada/1"), /sort is missing/);
+  await assert.rejects(timelines.range("ada/1", { limit: 0 }), /limit is a number of cells/);
+});
+
+test("cells may be counters, and the command reads and changes them", async () => {
+  for (const [sort, by] of [
+    ["b", "2"],
+    ["a", "5"],
+    ["b", "1"],
+  ] as const) {
+    assert.equal((await cluster.command(["add", "scores", "game", by, "--sort", sort])).code, 0);
+  }
+  const listed = await cluster.command(["range", "scores", "game"]);
+  assert.deepEqual([listed.code, listed.out, listed.err], [0, 'a\t{"value":5}\nb\t{"value":3}\n', ""]);
+  const first = await cluster.command(["range", "scores", "game", "--limit", "1", "--json"]);
+  assert.equal((JSON.parse(first.out) as { sort: string }).sort, "a");
+  assert.equal(first.err, "there may be more: go on with --after a\n");
+  assert.equal((await cluster.command(["range", "scores", "game", "--after", "a"])).out, 'b\t{"value":3}\n');
+  assert.equal((await cluster.command(["get", "scores", "game", "--sort", "a"])).out, '{"value":5}');
+  assert.equal((await cluster.command(["delete", "scores", "game", "--sort", "a"])).code, 0);
+  assert.equal((await cluster.command(["get", "scores", "game", "--sort", "a"])).code, 3);
+  assert.equal((await cluster.command(["get", "scores", "game", "other", "--sort", "a"])).code, 2);
+  assert.equal((await cluster.command(["range", "scores", "game", "--to", "b"])).out, "");
+});

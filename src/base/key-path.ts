@@ -6,7 +6,17 @@
 const PLAIN_KEY = /^[A-Za-z0-9_-]+$/;
 
 export function keyPath(bucket: string, key: string): string {
-  return PLAIN_KEY.test(key) ? `/v1/buckets/${bucket}/keys/${key}` : `/v1/buckets/${bucket}/keys64/${base64url(key)}`;
+  return pathBelow(bucket, "keys", key);
+}
+
+/** Of a key's cells together. */
+export function partitionPath(bucket: string, key: string): string {
+  return pathBelow(bucket, "partitions", key);
+}
+
+function pathBelow(bucket: string, folder: string, key: string): string {
+  const name = PLAIN_KEY.test(key) ? `${folder}/${key}` : `${folder}64/${base64url(key)}`;
+  return `/v1/buckets/${bucket}/${name}`;
 }
 
 export function ownersPath(bucket: string, key: string): string {

@@ -85,7 +85,7 @@ async function change(
   const answer = await cluster.ask({
     method: "POST",
     path: keyPath(bucket, key),
-    query: { w: options.consistency, timeout: options.timeout },
+    query: { w: options.consistency, timeout: options.timeout, sort: options.sort },
     headers: { "Content-Type": "application/json", ...changeHeaders(options) },
     body: Buffer.from(JSON.stringify(op)),
   });

@@ -16,6 +16,7 @@ export const TIMEOUT = () =>
 export const TRACE = () => new Option("--trace", "draw who was asked, when, and who was behind");
 export const ID_KEY = () =>
   new Option("--idempotency-key <name>", "what you call this change: asked for again within a day, it counts once");
+export const SORT = () => new Option("--sort <key>", "in a row bucket: which cell of the key");
 export const CONTEXT = () => new Option("--context <context>", "what you have read: the write supersedes it");
 export const LEVEL = () =>
   new Option(

@@ -38,6 +38,7 @@ const WORST_FIRST: readonly ExitCode[] = [EXIT.failure, EXIT.usage, EXIT.levelNo
 export async function getMany(bucket: string, words: readonly string[], options: ReadOptions): Promise<ExitCode> {
   checkBucket(bucket);
   if (options.trace) throw usage("--trace draws one request: give one key");
+  if (options.sort !== undefined) throw usage("--sort names a cell of one key: give one key");
   const cluster = await openForKeys(options);
   const came = new Set<ExitCode>();
   for await (const keys of batchesOf(keysOf(words))) {

@@ -1,8 +1,20 @@
 /**
  * The commands about one key, or many: their arguments, options and examples.
  */
-import type { Command } from "commander";
-import { CONFIG, CONTEXT, declare, ID_KEY, JSON_OUT, LEVEL, NODE, type OnExit, TIMEOUT, TRACE } from "./declare.js";
+import { type Command, Option } from "commander";
+import {
+  CONFIG,
+  CONTEXT,
+  declare,
+  ID_KEY,
+  JSON_OUT,
+  LEVEL,
+  NODE,
+  type OnExit,
+  SORT,
+  TIMEOUT,
+  TRACE,
+} from "./declare.js";
 
 export function addKeyCommands(program: Command, onExit: OnExit): void {
   declare(program, "get", "print the value of a key, or of many", [
@@ -16,6 +28,7 @@ export function addKeyCommands(program: Command, onExit: OnExit): void {
     .addOption(LEVEL())
     .addOption(TIMEOUT())
     .option("--hedge <policy>", "when to ask one more replica, such as p95, 10ms or never (else the bucket's)")
+    .addOption(SORT())
     .option("--merge <when>", "never: siblings as they are, where the bucket has a merge function")
     .addOption(TRACE())
     .addOption(CONFIG())
@@ -40,6 +53,23 @@ export function addKeyCommands(program: Command, onExit: OnExit): void {
     .addOption(NODE())
     .addOption(JSON_OUT())
     .action(async (bucket, options) => onExit(await (await import("./list.js")).list(bucket, options)));
+  declare(program, "range", "list the cells of a key of a row bucket, in the order of their sort keys", [
+    "murmur range timelines ada",
+    "murmur range timelines ada --from 2026-11 --to 2026-12",
+    "murmur range timelines ada --limit 10 --json",
+  ])
+    .argument("<bucket>")
+    .argument("<key>")
+    .option("--from <sort>", "the first sort key (else from the beginning)")
+    .addOption(new Option("--after <sort>", "begin behind this one: go on where a range ended").conflicts("from"))
+    .option("--to <sort>", "end before this one (else at the end)")
+    .option("--limit <count>", "end after so many cells (else after all)")
+    .addOption(LEVEL())
+    .addOption(TIMEOUT())
+    .addOption(CONFIG())
+    .addOption(NODE())
+    .addOption(JSON_OUT())
+    .action(async (bucket, key, options) => onExit(await (await import("./range.js")).range(bucket, key, options)));
   addWriteCommands(program, onExit);
 }
 
@@ -148,6 +178,7 @@ function withWriteOptions(command: Command): Command {
   return command
     .addOption(LEVEL())
     .addOption(TIMEOUT())
+    .addOption(SORT())
     .addOption(CONTEXT())
     .addOption(ID_KEY())
     .addOption(TRACE())

@@ -19,7 +19,11 @@ export interface KeyOptions extends ClusterOptions {
   readonly trace?: boolean;
 }
 
-export interface ReadOptions extends KeyOptions {
+export interface CellOptions extends KeyOptions {
+  readonly sort?: string;
+}
+
+export interface ReadOptions extends CellOptions {
   readonly hedge?: string;
   readonly merge?: string;
 }
@@ -29,7 +33,7 @@ interface ChangeHeaders {
   readonly idempotencyKey?: string | undefined;
 }
 
-export interface WriteOptions extends KeyOptions, ChangeHeaders {}
+export interface WriteOptions extends CellOptions, ChangeHeaders {}
 
 interface PutOptions extends WriteOptions {
   readonly file?: string;
@@ -88,7 +92,13 @@ export async function readEnvelope(
   const answer = await cluster.ask({
     method: "GET",
     path: keyPath(bucket, key),
-    query: { r: options.consistency, timeout: options.timeout, hedge: options.hedge, merge: options.merge },
+    query: {
+      r: options.consistency,
+      timeout: options.timeout,
+      hedge: options.hedge,
+      merge: options.merge,
+      sort: options.sort,
+    },
     headers: { Accept: ENVELOPE_TYPE },
   });
   const title = `get ${bucket}/${shown(key)}`;
@@ -128,7 +138,13 @@ export async function put(
   const answer = await cluster.ask({
     method: "PUT",
     path: keyPath(bucket, key),
-    query: { w: options.consistency, timeout: options.timeout, ttl: options.ttl, stamp: options.stamp },
+    query: {
+      w: options.consistency,
+      timeout: options.timeout,
+      ttl: options.ttl,
+      stamp: options.stamp,
+      sort: options.sort,
+    },
     headers: { "Content-Type": headerValue("--content-type", contentType), ...changeHeaders(options) },
     body,
   });
@@ -140,16 +156,18 @@ export async function remove(bucket: string, key: string, options: WriteOptions)
   const answer = await cluster.ask({
     method: "DELETE",
     path: keyPath(bucket, key),
-    query: { w: options.consistency, timeout: options.timeout },
+    query: { w: options.consistency, timeout: options.timeout, sort: options.sort },
     headers: changeHeaders(options),
   });
   return written(answer, `delete ${name}`, `${name}: deleted`, options);
 }
 
-export async function target(bucket: string, key: string, options: KeyOptions) {
+export async function target(bucket: string, key: string, options: CellOptions) {
   checkBucket(bucket);
   checkKey(key);
-  return { cluster: await openForKeys(options), name: `${bucket}/${shown(key)}` };
+  const { sort } = options;
+  const cell = sort === undefined ? "" : ` ${shown(sort)}`;
+  return { cluster: await openForKeys(options), name: `${bucket}/${shown(key)}${cell}` };
 }
 
 /** The cluster, with patience for as long as the request may take there. */

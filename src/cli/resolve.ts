@@ -51,7 +51,7 @@ export async function resolve(bucket: string, key: string, options: ResolveOptio
   const answer = await cluster.ask({
     method: "PUT",
     path: keyPath(bucket, key),
-    query: { w: options.consistency, timeout: options.timeout },
+    query: { w: options.consistency, timeout: options.timeout, sort: options.sort },
     headers: {
       "Content-Type": kept.contentType,
       ...changeHeaders({ ...options, context: options.context ?? envelope.context }),

@@ -14,12 +14,12 @@ export function checkBucket(name: string): void {
   throw badRequest(`a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -, not ${JSON.stringify(name)}`);
 }
 
-export function checkKey(key: string): void {
-  if (typeof key !== "string" || key === "") throw badRequest("a key is a string that is not empty");
-  if (LONE_SURROGATE.test(key)) throw badRequest("the key has half of a surrogate pair: it is not Unicode text");
+export function checkKey(key: string, what = "key"): void {
+  if (typeof key !== "string" || key === "") throw badRequest(`a ${what} is a string that is not empty`);
+  if (LONE_SURROGATE.test(key)) throw badRequest(`the ${what} has half of a surrogate pair: it is not Unicode text`);
   if (3 * key.length <= KEY_BYTES_MAX) return;
   const bytes = utf8(key).length;
-  if (bytes > KEY_BYTES_MAX) throw badRequest(`the key has ${bytes} bytes; the limit is ${KEY_BYTES_MAX}`);
+  if (bytes > KEY_BYTES_MAX) throw badRequest(`the ${what} has ${bytes} bytes; the limit is ${KEY_BYTES_MAX}`);
 }
 
 export function checkedTimeout(timeoutMs: number): number {

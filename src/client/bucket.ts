@@ -11,6 +11,9 @@ import { type KeyRequest, Operation, type Tell } from "./operation.js";
 import type {
   Bucket,
   CallOptions,
+  Cell,
+  CellOptions,
+  CellPage,
   ChangeOptions,
   ChangeResult,
   DeleteOptions,
@@ -21,11 +24,13 @@ import type {
   MapEdit,
   MapFields,
   PutOptions,
+  RangeOptions,
   ReadResult,
   SetEdit,
   WriteResult,
 } from "./options.js";
 import type { HttpAnswer } from "./pool.js";
+import { eachCell, rangeOf } from "./ranges.js";
 import { resultOf } from "./result.js";
 import type { Shared } from "./shared.js";
 import { Sums } from "./sums.js";
@@ -55,7 +60,7 @@ export class ClientBucket implements Bucket {
       const query = queryOf("r", options) + wish("mend", options.mend) + wish("hedge", options.hedge);
       this.start("GET", key, query, GET_HEADERS, undefined, options, reject, (answer, node) => {
         const result = resultOf<Value>(answer, node);
-        this.remember(key, result.context);
+        if (options.sort === undefined) this.remember(key, result.context);
         if (options.single === true && result.siblings.length > 1) {
           reject(new SiblingsError(result.siblings, result.context, node));
         } else {
@@ -127,6 +132,14 @@ export class ClientBucket implements Bucket {
     return eachKey(this.shared, this.name, options);
   }
 
+  range(key: string, options: RangeOptions = NO_OPTIONS): Promise<CellPage> {
+    return rangeOf(this.shared, this.name, key, options);
+  }
+
+  eachCell(key: string, options: RangeOptions = NO_OPTIONS): AsyncGenerator<Cell, void, undefined> {
+    return eachCell(this.shared, this.name, key, options);
+  }
+
   private change<Value>(key: string, opOf: () => object, options: ChangeOptions): Promise<ChangeResult<Value>> {
     return new Promise((resolve, reject) => {
       const body = encodeOp(opOf());
@@ -151,7 +164,7 @@ export class ClientBucket implements Bucket {
     const idKey = idKeyOf(options.idempotencyKey, this.shared.world.random);
     if (idKey !== undefined) headers.push("Idempotency-Key", idKey);
     this.start(method, key, query, headers, body, options, reject, (answer, node) => {
-      this.remember(key, contextOf(answer));
+      if (options.sort === undefined) this.remember(key, contextOf(answer));
       onWritten(answer, node);
     });
   }
@@ -162,13 +175,14 @@ export class ClientBucket implements Bucket {
     query: string,
     headers: readonly string[],
     body: Uint8Array | undefined,
-    options: CallOptions & { readonly hedge?: string },
+    options: CellOptions & { readonly hedge?: string },
     reject: Reject,
     onAnswer: (answer: HttpAnswer, node: string) => void,
   ): void {
     const { shared } = this;
-    const { signal, hedge } = options;
+    const { signal, hedge, sort } = options;
     checkKey(key);
+    if (sort !== undefined) checkKey(sort, "sort key");
     const timeoutMs = checkedTimeout(options.timeoutMs ?? shared.timeoutMs);
     if (signal?.aborted) return reject(signal.reason);
     shared.admit();
@@ -190,7 +204,18 @@ export class ClientBucket implements Bucket {
     const owners = shared.fleet.ownersOf(this.name, key);
     const path = keyPath(this.name, key);
     const countsOnce = headers.includes("Idempotency-Key");
-    const request = { method, path, query, headers, body, owners, timeoutMs, mayHedge, countsOnce, signal };
+    const request = {
+      method,
+      path,
+      query: query + wish("sort", sort),
+      headers,
+      body,
+      owners,
+      timeoutMs,
+      mayHedge,
+      countsOnce,
+      signal,
+    };
     const operation = new Operation(shared, request, tell);
     shared.underWay.add(operation);
     operation.begin();

@@ -65,6 +65,7 @@ export type {
   MapFields,
   MurmurClientOptions,
   PutOptions,
+  RangeOptions,
   ReadResult,
   Replica,
   SetEdit,

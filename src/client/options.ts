@@ -40,7 +40,13 @@ export interface CallOptions {
   readonly signal?: Abort;
 }
 
-export interface GetOptions extends CallOptions {
+/** Of one key, or of one cell of a key. */
+export interface CellOptions extends CallOptions {
+  /** In a row bucket: which cell of the key. */
+  readonly sort?: string;
+}
+
+export interface GetOptions extends CellOptions {
   /** When the node asks a spare replica: `p95`, `10ms`, `max(p95,5ms)`, `never`. "never" also keeps this client from asking a second node. */
   readonly hedge?: string;
   /** "never": reads without repairing replicas that are behind. */
@@ -49,7 +55,7 @@ export interface GetOptions extends CallOptions {
   readonly single?: boolean;
 }
 
-export interface DeleteOptions extends CallOptions {
+export interface DeleteOptions extends CellOptions {
   /** What an earlier get or write answered: the write supersedes it. */
   readonly context?: string;
   /**
@@ -72,7 +78,7 @@ export interface WriteResult {
 }
 
 /** Of a counter, a set, a map: the context matters to what is removed alone. Without it, that is whatever a quorum holds. */
-export interface ChangeOptions extends CallOptions {
+export interface ChangeOptions extends CellOptions {
   readonly context?: string;
   /** As for `put`. */
   readonly idempotencyKey?: string | true;
@@ -118,6 +124,15 @@ export interface KeysOptions extends CallOptions {
   readonly after?: string;
 }
 
+export interface RangeOptions extends CallOptions {
+  /** The first sort key, or the `next` of the page before. */
+  readonly from?: string;
+  /** The sort key before which to end. */
+  readonly to?: string;
+  /** Cells of one page; the node has a limit of its own, 1000 by default. */
+  readonly limit?: number;
+}
+
 /** One of several concurrent values. */
 export interface Sibling {
   readonly value: unknown;
@@ -149,6 +164,23 @@ export interface GetResult<Value = unknown> {
 export interface KeyPage {
   readonly keys: readonly string[];
   /** Give it as `after` to go on; undefined after the last page. */
+  readonly next: string | undefined;
+}
+
+/** One cell of a key in a row bucket. */
+export interface Cell {
+  readonly sort: string;
+  /** Undefined when there are several values: see `siblings`. */
+  readonly value: unknown;
+  readonly contentType: string | undefined;
+  readonly siblings: readonly Sibling[];
+  readonly context: string;
+}
+
+export interface CellPage {
+  /** In the order of their sort keys' bytes. Fewer than asked for mean nothing. */
+  readonly cells: readonly Cell[];
+  /** Give it as `from` to go on; undefined after the last page. */
   readonly next: string | undefined;
 }
 
@@ -184,4 +216,8 @@ export interface Bucket {
   keys(options?: KeysOptions): Promise<KeyPage>;
   /** All keys of the bucket, page after page. Keys written or deleted meanwhile may or may not be among them. */
   eachKey(options?: KeysOptions): AsyncGenerator<string, void, undefined>;
+  /** One page of a key's cells, in a row bucket. */
+  range(key: string, options?: RangeOptions): Promise<CellPage>;
+  /** All cells of a key from `from` up to `to`, page after page: each that lives throughout is told once. */
+  eachCell(key: string, options?: RangeOptions): AsyncGenerator<Cell, void, undefined>;
 }
