@@ -20,5 +20,6 @@ export const BENCHES: ReadonlyMap<string, () => Promise<Bench>> = new Map<string
   ["anti-entropy", () => import("./anti-entropy.js")],
   ["tail", () => import("./tail.js")],
   ["saturation", () => import("./saturation.js")],
+  ["counter", () => import("./counter.js")],
   ["overload", () => import("./overload.js")],
 ]);

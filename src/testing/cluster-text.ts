@@ -38,6 +38,8 @@ export interface TestBucketOptions {
   readonly clientStamps?: boolean;
   /** Of siblings: the absolute path of a merge function. */
   readonly merge?: string;
+  /** Of a counter: such as "5ms". */
+  readonly coalesce?: string;
 }
 
 /** What a cluster file says, by the same names. */

@@ -22,6 +22,8 @@ export interface ClusterOptions extends ClusterSettings {
   readonly nodes?: number | readonly TestNodeOptions[];
   /** Gets each line of the nodes' logs. They are dropped by default, but for the end of it in errors. */
   readonly log?: (line: string) => void;
+  /** How much longer a frame takes to another datacenter, one way, in milliseconds. 0 by default. */
+  readonly distanceMs?: number;
   /** How long starting, healing, or any other command may take, in milliseconds. 30,000 by default. */
   readonly deadlineMs?: number;
 }
@@ -48,10 +50,13 @@ export class TestCluster implements AsyncDisposable {
     private readonly deadlineMs: number,
     options: ClusterOptions,
   ) {
-    const { nodes = NODES, log = () => {}, deadlineMs: _, ...settings } = options;
+    const { nodes = NODES, log = () => {}, deadlineMs: _, distanceMs = 0, ...settings } = options;
+    if (!(distanceMs >= 0 && distanceMs < 2 ** 31)) {
+      throw new TypeError(`distanceMs: expected 0 or more, found ${distanceMs}`);
+    }
     const { file, config } = writeClusterFile(folder, nodeOptions(nodes), ports, settings);
     this.file = file;
-    this.members = config.nodes.map((node) => new TestNode(node, config, deadlineMs, log));
+    this.members = config.nodes.map((node) => new TestNode(node, config, deadlineMs, log, distanceMs));
     this.nodes = this.members;
     this.urls = this.nodes.map(({ url }) => url);
     this.warden = new Warden(folder);

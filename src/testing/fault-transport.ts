@@ -1,7 +1,7 @@
 /**
  * A body of the port Transport that breaks another one on command: frames to
  * and from peers that are cut off are dropped, and of the frames this node
- * sends a share leaves late. With no fault it passes everything on.
+ * sends a share leaves late, and all that go far. With no fault it passes everything on.
  *
  * A cut is kept at both ends. Either end alone would do, but the other may be
  * paused and deaf to commands, and what already waits in a socket when the cut
@@ -26,9 +26,16 @@ export interface Faults {
   /** Peers of which it hears nothing. */
   readonly cutFrom: readonly NodeId[];
   readonly slowness: Slowness;
+  /** How much later frames arrive at peers that are far away. */
+  readonly distance: { readonly to: readonly NodeId[]; readonly delayMs: number };
 }
 
-export const NO_FAULTS: Faults = { cutTo: [], cutFrom: [], slowness: { percent: 0, delayMs: 0 } };
+export const NO_FAULTS: Faults = {
+  cutTo: [],
+  cutFrom: [],
+  slowness: { percent: 0, delayMs: 0 },
+  distance: { to: [], delayMs: 0 },
+};
 
 interface Held {
   readonly to: NodeId;
@@ -39,8 +46,8 @@ interface Held {
 export class FaultTransport implements Transport {
   /** May be set at any time; what is held back already still leaves when it was to, if it may then. */
   faults: Faults = NO_FAULTS;
-  /** Of the present turn, to be held back from its release on. */
-  private held: Held[] = [];
+  /** Of the present turn, to be held back from its release on, by how long. */
+  private readonly held = new Map<number, Held[]>();
   private heldBytes = 0;
 
   constructor(
@@ -52,9 +59,12 @@ export class FaultTransport implements Transport {
 
   send(to: NodeId, bytes: Uint8Array, lane?: Lane): void {
     if (this.faults.cutTo.includes(to)) return;
-    if (!this.isLate()) return this.inner.send(to, bytes, lane);
+    const delayMs = this.delayMsTo(to);
+    if (delayMs === 0) return this.inner.send(to, bytes, lane);
     if (this.heldBytes + bytes.length > this.heldBytesMax) return;
-    this.held.push({ to, bytes, lane });
+    const held = this.held.get(delayMs);
+    if (held === undefined) this.held.set(delayMs, [{ to, bytes, lane }]);
+    else held.push({ to, bytes, lane });
     this.heldBytes += bytes.length;
   }
 
@@ -66,10 +76,8 @@ export class FaultTransport implements Transport {
 
   release(): void {
     this.inner.release();
-    if (this.held.length === 0) return;
-    const late = this.held;
-    this.held = [];
-    this.clock.after(this.faults.slowness.delayMs, () => this.leave(late));
+    for (const [delayMs, late] of this.held) this.clock.after(delayMs, () => this.leave(late));
+    this.held.clear();
   }
 
   private leave(late: readonly Held[]): void {
@@ -80,8 +88,9 @@ export class FaultTransport implements Transport {
     this.inner.release();
   }
 
-  private isLate(): boolean {
-    const { percent } = this.faults.slowness;
-    return percent > 0 && fraction(this.random) * 100 < percent;
+  private delayMsTo(to: NodeId): number {
+    const { slowness, distance } = this.faults;
+    const isLate = slowness.percent > 0 && fraction(this.random) * 100 < slowness.percent;
+    return (isLate ? slowness.delayMs : 0) + (distance.to.includes(to) ? distance.delayMs : 0);
   }
 }

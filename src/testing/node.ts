@@ -38,6 +38,7 @@ export class TestNode implements ClusterNode {
   readonly cutTo = new Set<NodeId>();
   readonly cutFrom = new Set<NodeId>();
   slowness: Slowness = NO_FAULTS.slowness;
+  private readonly distance: Faults["distance"];
   private forked: Forked | undefined;
   private isPaused = false;
   private commands = 0;
@@ -48,7 +49,10 @@ export class TestNode implements ClusterNode {
     private readonly config: ClusterConfig,
     private readonly deadlineMs: number,
     private readonly onLine: (line: string) => void,
+    distanceMs = 0,
   ) {
+    const far = config.nodes.filter((node) => node.datacenter !== datacenter);
+    this.distance = { to: far.map((node) => node.id), delayMs: distanceMs };
     this.id = id;
     this.rack = rack;
     this.datacenter = datacenter;
@@ -152,7 +156,8 @@ export class TestNode implements ClusterNode {
   }
 
   private get faults(): Faults {
-    return { cutTo: [...this.cutTo], cutFrom: [...this.cutFrom], slowness: this.slowness };
+    const { cutTo, cutFrom, slowness, distance } = this;
+    return { cutTo: [...cutTo], cutFrom: [...cutFrom], slowness, distance };
   }
 
   private async ask(command: Command): Promise<readonly View[]> {

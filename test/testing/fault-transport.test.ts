@@ -87,6 +87,23 @@ describe("the transport that fails on command", () => {
     assert.ok(late.length > 60 && late.length < 140, `${late.length} of 1000 were late`);
   });
 
+  test("delays all that goes far, beside what is late anyhow", () => {
+    const pair = new Pair();
+    const distance = { to: ["n2"], delayMs: 20 };
+    pair.one.faults = { ...NO_FAULTS, distance: { ...distance, to: ["n3"] } };
+    pair.send("near");
+    pair.one.faults = { ...NO_FAULTS, distance };
+    pair.send("far");
+    pair.one.faults = { ...slow(100, 50), distance };
+    pair.send("far and late");
+    pair.clock.runUntil(100);
+    assert.deepEqual(pair.heard, [
+      { atMs: 0, text: "near" },
+      { atMs: 20, text: "far" },
+      { atMs: 70, text: "far and late" },
+    ]);
+  });
+
   test("a delayed frame is not released before its turn, and counts its delay from there", () => {
     const pair = new Pair();
     pair.one.faults = slow(100, 50);
