@@ -12,6 +12,8 @@ import type { Change, MintedType } from "../src/sim/script.js";
 /** Any context: what it covers the models do not look at. */
 const SEEN = contextUpTo({ timeUs: 1, actor: 1n });
 
+type Wish = Partial<Change> & Pick<Change, "kind"> & { readonly wish?: string };
+
 interface Reading {
   readonly level?: Level;
   readonly client?: number;
@@ -27,14 +29,14 @@ class Clients {
 
   constructor(private readonly type: MintedType) {}
 
-  change(change: Partial<Change> & Pick<Change, "kind">, level: Level = "QUORUM"): Attempt {
+  change(change: Wish, level: Level = "QUORUM"): Attempt {
     const { client = 0 } = change;
-    const asked = this.askedOf(level, client);
+    const asked = this.askedOf(level, client, change.wish);
     const request = { client, node: 0, retries: 0, key: 1, level, deadlineMs: 1, mend: true, isAware: false };
     return this.models[this.type].change(asked, { ...request, type: this.type, ...change });
   }
 
-  acknowledged(change: Partial<Change> & Pick<Change, "kind">, level?: Level): void {
+  acknowledged(change: Wish, level?: Level): void {
     this.change(change, level).onAcknowledged(SEEN, undefined);
   }
 
@@ -45,9 +47,10 @@ class Clients {
     return this.violations.splice(0).map((violation) => violation.replace(/^.*?: /, ""));
   }
 
-  private askedOf(level: Level, client: number): Asked {
+  private askedOf(level: Level, client: number, wish = ""): Asked {
     const parts = this.owners.partsOf(1, level, undefined);
-    return { name: `${++this.count}`, key: 1, client, parts, firstParts: this.owners.partsOf(1, "QUORUM", undefined) };
+    const name = `${++this.count}`;
+    return { name, wish, key: 1, client, parts, firstParts: this.owners.partsOf(1, "QUORUM", undefined) };
   }
 }
 
@@ -111,6 +114,16 @@ test("a counter counts what was acknowledged, and at most what nobody knows besi
   assert.deepEqual(clients.read(['{"value":1}']), ["counts 1, less than was acknowledged: 2"]);
   clients.change({ kind: "add", by: 100 }).onRefused();
   assert.deepEqual(clients.read(['{"value":8}']), ["counts 8, more than was added: 7"]);
+});
+
+test("an addition with an id counts once, however often it is tried", () => {
+  const clients = new Clients("counter");
+  const wish = { kind: "add", by: 5, isNamed: true, wish: "one" } as const;
+  clients.change(wish);
+  clients.change(wish).onRefused();
+  clients.acknowledged(wish);
+  assert.deepEqual(clients.read([]), ["counts 0, less than was acknowledged: 5"]);
+  assert.deepEqual(clients.read(['{"value":10}']), ["counts 10, more than was added: 5"]);
 });
 
 test("a counter that nobody counts down does not go back", () => {

@@ -79,7 +79,8 @@ export class MintedKeys {
   private askedOf(name: string, key: number): Asked {
     const parts = this.owners.partsOf(key, "ALL", undefined);
     const firstParts = this.owners.partsOf(key, "QUORUM", undefined);
-    return { name: `${name} (${++this.asked}) at ${this.nodeOf(key)}`, key, client: LAST_CLIENT, parts, firstParts };
+    const wish = `${name} (${++this.asked})`;
+    return { name: `${wish} at ${this.nodeOf(key)}`, wish, key, client: LAST_CLIENT, parts, firstParts };
   }
 
   private nodeOf(key: number): string {

@@ -3,19 +3,22 @@
  * all if it was refused. What goes up and what goes down are counted apart: one must not make up for the other.
  *
  * A delete takes away what it saw: all that it had to meet when it began, and
- * perhaps whatever began before it ended. One of which nobody knows may still come.
+ * perhaps whatever began before it ended. One of which nobody knows may still come. An addition with an id
+ * is one, however often it was tried.
  */
 
 import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
 import { jsonValueOf, Turns } from "./model.js";
-import type { Part } from "./owners.js";
+import { heldByMore, type Part } from "./owners.js";
 import type { Change } from "./script.js";
 
 interface Addition {
   readonly by: number;
   readonly turn: number;
+  /** How often it was tried without being refused: with an id all of these are one. */
+  tries: number;
   /** Who acknowledged it. */
   held: readonly Part[] | undefined;
   /** Deletes that it was taken away by. */
@@ -24,6 +27,8 @@ interface Addition {
 
 interface KeyModel {
   readonly additions: Set<Addition>;
+  /** Those that have an id, by their wish. */
+  readonly named: Map<string, Addition>;
   /** Deletes that may not have happened yet. */
   openDeletes: number;
   /** When the last of the others ended; 0 while there was none. */
@@ -59,28 +64,33 @@ export class CounterModel implements Model {
   }
 
   change(asked: Asked, change: Change): Attempt {
-    return change.kind === "delete" ? this.delete(asked) : this.add(asked, change.by ?? 1);
+    return change.kind === "delete" ? this.delete(asked) : this.add(asked, change);
   }
 
-  private add(asked: Asked, by: number): Attempt {
+  private add(asked: Asked, { by = 1, isNamed = false }: Change): Attempt {
     const model = this.modelOf(asked.key);
     const turn = this.turns.next();
-    const addition: Addition = { by, turn, held: undefined, taken: [] };
+    const former = isNamed ? model.named.get(asked.wish) : undefined;
+    const addition: Addition = former ?? { by, turn, tries: 0, held: undefined, taken: [] };
+    addition.tries++;
     model.additions.add(addition);
+    if (isNamed) model.named.set(asked.wish, addition);
     if (by < 0) model.isRising = false;
     if (model.openDeletes > 0) this.world.noted.add(BESIDE_DELETE);
     return {
       op: { kind: "add", by },
       context: EMPTY_CONTEXT,
       onAcknowledged: (_context, view) => {
-        addition.held = asked.parts;
+        addition.held = heldByMore(addition.held ?? [], asked.parts);
         if (view === undefined) return;
         const value = Number(jsonValueOf(view) ?? 0);
         const { least, most } = this.boundsOf(model, asked, new Set([addition]), turn);
         if (value < least || value > most) this.violate(asked, `answers ${value}, not from ${least} to ${most}`);
         raise(model, asked, value);
       },
-      onRefused: () => model.additions.delete(addition),
+      onRefused: () => {
+        if (--addition.tries === 0) model.additions.delete(addition);
+      },
     };
   }
 
@@ -140,7 +150,8 @@ export class CounterModel implements Model {
   private modelOf(key: number): KeyModel {
     let model = this.keys.get(key);
     if (model === undefined) {
-      model = { additions: new Set(), openDeletes: 0, deletedTurn: 0, isRising: true, highest: new Map() };
+      const none = { additions: new Set<Addition>(), named: new Map(), highest: new Map() };
+      model = { ...none, openDeletes: 0, deletedTurn: 0, isRising: true };
       this.keys.set(key, model);
     }
     return model;

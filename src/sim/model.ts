@@ -14,6 +14,8 @@ import type { Change } from "./script.js";
 /** An operation as it is put to a cluster. */
 export interface Asked {
   readonly name: string;
+  /** The same each time that a client tries it. */
+  readonly wish: string;
   readonly key: number;
   readonly client: number;
   /** Of whom its level means how many. */

@@ -52,6 +52,7 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["a hint was refused at a bound", (metered) => metered("murmur_hints_refused_total") > 0],
   ["less important work was shed", (metered) => metered("murmur_shed_total") > 0],
   ["an owner that does not vote was to mint", (metered) => metered("murmur_mints_total", { status: "not-voting" }) > 0],
+  ["a silent minter was stood in for", (metered) => metered("murmur_mints_repeated_total") > 0],
   ["a hint expired", (metered) => metered("murmur_hints_expired_total") > 0],
 ];
 

@@ -100,6 +100,8 @@ export interface Change extends Request {
   /** Of a set's edit. */
   readonly add?: readonly string[];
   readonly remove?: readonly string[];
+  /** It has an id, one for all times that it is tried: then it counts once. */
+  readonly isNamed?: boolean;
 }
 
 /** Something done at a time, in milliseconds since the cluster was ready. A fault names the kind that the swarm drew it for. */

@@ -11,6 +11,8 @@ import { type Change, MINTED_TYPES, type MintedType, type Shape, type Step } fro
 const CHANCE = 0.4;
 const CLIENTS = 4;
 const CHANGES_MAX = 400;
+/** Whoever names a change tries it until he knows. */
+const NAMED_RETRIES = 3;
 const ELEMENTS = ["a", "b", "c", "d", "e", "f"];
 /** Keys are numbered through all types, and registers come first. */
 const FIRST_KEY: Readonly<Record<MintedType, number>> = { siblings: 1000, counter: 2000, set: 3000 };
@@ -57,6 +59,18 @@ export function drawChanges(
   }
   const siblingsMax = pick(random, [100, 100, 6]);
   return { steps, shape: { ...shape, limits: { ...shape.limits, siblingsMax } } };
+}
+
+/** In some runs, clients name additions, so that what they try again counts once. */
+export function withIds(random: Random, { steps, shape }: DrawnChanges): DrawnChanges {
+  const share = pick(random, [0, 0, 0.5, 1]);
+  if (share === 0) return { steps, shape };
+  return { steps: steps.map((step) => (happens(random, share) ? named(step) : step)), shape };
+}
+
+function named(step: Step): Step {
+  if (!("change" in step.deed) || step.deed.change.kind !== "add") return step;
+  return { ...step, deed: { change: { ...step.deed.change, isNamed: true, retries: NAMED_RETRIES } } };
 }
 
 /** Those that the run's registers are written at. */

@@ -9,7 +9,7 @@ import type { Level, Limits } from "../config.js";
 import { forgetful, isForgetful } from "./forgetting.js";
 import { SimRandom } from "./random.js";
 import type { NodeTime, Operation, Script, Shape, Step } from "./script.js";
-import { drawChanges } from "./swarm-changes.js";
+import { drawChanges, withIds } from "./swarm-changes.js";
 import { drawDatacenterCuts, spread } from "./swarm-datacenters.js";
 import { DATACENTER_CUT, drawFaults } from "./swarm-faults.js";
 
@@ -35,7 +35,7 @@ export function drawScript(seed: number): Script {
   const cuts = drawDatacenterCuts(random.fork("datacenter cuts"), shape, durationMs, FAULT_CHANCE);
   const swarm = cuts.length === 0 ? drawnFaults.swarm : [...drawnFaults.swarm, DATACENTER_CUT];
   const operations = drawOperations(random.fork("operations"), shape, durationMs, swarm.includes("overload"));
-  const minted = drawChanges(random.fork("changes"), shape, operations, durationMs);
+  const minted = withIds(random.fork("ids"), drawChanges(random.fork("changes"), shape, operations, durationMs));
   const steps = [...drawnFaults.faults, ...cuts, ...operations, ...minted.steps].sort((a, b) => a.atMs - b.atMs);
   return { seed, shape: minted.shape, hedge: pick(random.fork("hedge"), HEDGES), swarm, steps };
 }

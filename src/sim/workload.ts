@@ -3,6 +3,7 @@
  */
 import { utf8 } from "../base/bytes.js";
 import type { Hedge } from "../cluster-config.js";
+import { changeIdOf } from "../coordinator/change-id.js";
 import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
 import { type Context, contextUpTo, EMPTY_CONTEXT, lastStampOf } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
@@ -141,7 +142,8 @@ export class Workload {
 
   private attemptMinted(change: Change, name: string, node: NodeId, time: number): void {
     const { key, client } = change;
-    const asked: Asked = { name: `${name} time ${time} at ${node}`, key, client, ...this.partsOf(change, node) };
+    const wish = name.replace(/ time .*/, "");
+    const asked: Asked = { name: `${name} time ${time} at ${node}`, wish, key, client, ...this.partsOf(change, node) };
     if (change.kind === "read") this.readMinted(change, asked, node, time);
     else this.change(change, asked, node, time);
   }
@@ -158,17 +160,21 @@ export class Workload {
   }
 
   private change(change: Change, asked: Asked, node: NodeId, time: number): void {
-    const { cluster, models, noted } = this.host;
+    const { cluster, checker, models, noted } = this.host;
     const { type, level, deadlineMs } = change;
     const attempt = models[type].change(asked, change);
     const { op, context } = attempt;
     const done = this.expect(change, asked.name, node, time);
-    cluster.member(node).write({ bucket: type, key: keyOf(change), op, context, level, deadlineMs }, (outcome) => {
+    const id = change.isNamed ? changeIdOf(asked.wish, op) : undefined;
+    const request = { bucket: type, key: keyOf(change), op, context, id, level, deadlineMs };
+    cluster.member(node).write(request, (outcome) => {
       if (outcome.ok) {
         if (latticeNamed(type)?.readsFirst(op, context)) noted.add(READ_FIRST);
         attempt.onAcknowledged(outcome.context, outcome.view);
       } else if (!outcome.failure.mayHaveApplied) attempt.onRefused();
       else if (outcome.failure.received === 0) noted.add(MINTER_SILENT);
+      if (!outcome.ok && outcome.failure.kind === "id-reused")
+        checker.violations.push(`${asked.name}: its id was another's`);
       done(outcome);
     });
   }
@@ -218,14 +224,22 @@ export class Workload {
       this.host.say(`${name}: ${result}`);
     };
     const isWrite = operation.kind !== "read";
-    const pending = { node, name, isWrite, onGone: () => settle("its node died", isWrite ? "unknown" : "refused") };
+    const retry = () => {
+      if (time < operation.retries) this.retry(operation, name.replace(/( time \d+)? at .*/, ""), time + 1);
+    };
+    const onGone = () => {
+      settle("its node died", isWrite ? "unknown" : "refused");
+      // Who does not know tries again if that cannot count twice.
+      if ("isNamed" in operation) retry();
+    };
+    const pending = { node, name, isWrite, onGone };
     this.pending.add(pending);
     return (outcome) => {
       if (outcome.ok) return settle(okText(outcome), "acknowledged");
       const { kind, mayHaveApplied } = outcome.failure;
       this.failures.set(kind, (this.failures.get(kind) ?? 0) + 1);
       settle(kind, mayHaveApplied ? "unknown" : "refused");
-      if (time < operation.retries) this.retry(operation, name.replace(/( time \d+)? at .*/, ""), time + 1);
+      retry();
     };
   }
 

@@ -6,7 +6,7 @@
  * copy that is never shipped, and the simulation has to notice.
  */
 
-import type { Script } from "../../src/sim/script.js";
+import type { MintedType, Script } from "../../src/sim/script.js";
 
 /** What is found exactly once in a file of the build is replaced. */
 export interface Edit {
@@ -41,4 +41,9 @@ export function edited(text: string, edits: readonly Edit[]): string {
 /** Scripts with one of these kinds of fault. */
 export function withFault(...kinds: readonly string[]): (script: Script) => boolean {
   return ({ swarm }) => kinds.some((kind) => swarm.includes(kind));
+}
+
+/** Scripts in which clients change keys of one of these types. */
+export function withChangesOf(...types: readonly MintedType[]): (script: Script) => boolean {
+  return ({ steps }) => steps.some(({ deed }) => "change" in deed && types.includes(deed.change.type));
 }

@@ -3,6 +3,7 @@
  */
 import { ASK_MUTANTS, DATACENTER_MUTANTS, READ_MUTANTS, WRITE_MUTANTS } from "./coordinator-mutants.js";
 import { HINT_MUTANTS, REAPER_MUTANTS } from "./forgetting-mutants.js";
+import { LATTICE_MUTANTS, MINTING_MUTANTS } from "./minted-mutants.js";
 import type { Mutant } from "./mutant.js";
 import { DURABILITY_MUTANTS, MERGE_MUTANTS, STAMP_MUTANTS, VOTE_MUTANTS } from "./replica-mutants.js";
 import { HEAL_MUTANTS, PEER_MUTANTS, SYNC_MUTANTS } from "./upkeep-mutants.js";
@@ -21,4 +22,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...PEER_MUTANTS,
   ...HINT_MUTANTS,
   ...REAPER_MUTANTS,
+  ...LATTICE_MUTANTS,
+  ...MINTING_MUTANTS,
 ];
