@@ -13,6 +13,7 @@ import type { ClusterConfig, Durability } from "../src/cluster-config.js";
 import { computeLayout, isRefusal, type Layout, partitionOf } from "../src/membership/layout.js";
 import { layoutSpecOf } from "../src/membership/ring.js";
 import { loadClusterFile } from "../src/real/cluster-file.js";
+import { MINTED_TYPES } from "../src/sim/script.js";
 import { freePorts } from "../src/testing/free-ports.js";
 import { Member } from "./member.js";
 import { Network } from "./network.js";
@@ -23,7 +24,10 @@ export interface ClusterShape {
   readonly durability: Durability;
 }
 
+/** Of registers. */
 export const BUCKET = "torture";
+/** Of the other types: each has one of its name. */
+const BUCKETS = Object.fromEntries(MINTED_TYPES.map((type) => [type, { type }]));
 const PARTITIONS = 64;
 const LOOK_AGAIN_MS = 50;
 /** Sooner than in production, so that a minute holds more faults; the mechanisms are the same. */
@@ -60,7 +64,14 @@ export class TorturedCluster {
         return { id, host: "127.0.0.1", http: ports[2 * index], peer };
       });
       const { replication, durability } = shape;
-      const head = { cluster: "torture", replication, partitions: PARTITIONS, durability, limits: LIMITS };
+      const head = {
+        cluster: "torture",
+        replication,
+        partitions: PARTITIONS,
+        durability,
+        limits: LIMITS,
+        buckets: BUCKETS,
+      };
       // JSON is YAML.
       writeFileSync(join(folder, `${self}.yaml`), JSON.stringify({ ...head, data: join(folder, "data"), nodes }));
     }

@@ -1,22 +1,28 @@
 /**
  * The ways in: one node asked once over plain HTTP, and the client that is
- * shipped. Both give what came of a request in the three values of the
- * contract: it happened, it did not, or nobody can know.
+ * shipped (client-door.ts). Both give what came of a request in the three values
+ * of the contract: it happened, it did not, or nobody can know.
  */
 import { Agent, type IncomingMessage, request } from "node:http";
-import { asBuffer, utf8 } from "../src/base/bytes.js";
+import { asBuffer } from "../src/base/bytes.js";
 import { keyPath } from "../src/base/key-path.js";
-import { MurmurClient, MurmurError } from "../src/client/client.js";
 import { type Context, decodeContext, encodeContext, isEmptyContext } from "../src/lattice/context.js";
 import type { View } from "../src/lattice/lattice.js";
-import { BUCKET } from "./cluster.js";
+
+/** What a counter or a set is asked. */
+export type Edit = { readonly add: number } | { readonly add: readonly string[]; readonly remove: readonly string[] };
 
 export interface Wish {
-  readonly kind: "read" | "put" | "delete";
+  readonly kind: "read" | "put" | "delete" | "edit";
+  readonly bucket: string;
   readonly key: string;
   readonly level: string;
-  readonly value: string | undefined;
-  readonly ttlMs: number | undefined;
+  /** Of a put. */
+  readonly value?: string | undefined;
+  readonly ttlMs?: number | undefined;
+  readonly edit?: Edit;
+  /** Sent again under this name, it counts once. */
+  readonly idKey?: string;
   readonly context: Context;
   readonly timeoutMs: number;
 }
@@ -38,10 +44,11 @@ export interface Door {
 
 /** A node may be stopped in its tracks: nobody waits for it longer than this beyond the deadline. */
 const PATIENCE_MS = 500;
-const REFUSALS = new Set([503, 504, 507]);
+export const REFUSALS = new Set([503, 504, 507]);
 /** What a node whose clock was far ahead gave away is refused by the others (API: contexts too far ahead are 400). */
 const CONTEXT_AHEAD = /from too far in the future/;
-const METHODS = { read: "GET", put: "PUT", delete: "DELETE" } as const;
+const SIBLINGS_FULL = /too-many-siblings/;
+const METHODS = { read: "GET", put: "PUT", delete: "DELETE", edit: "POST" } as const;
 
 export function plainDoor(node: string, url: string): Door {
   const agent = new Agent({ keepAlive: true });
@@ -66,20 +73,24 @@ export function plainDoor(node: string, url: string): Door {
         });
         asked.on("timeout", () => asked.destroy(new Error("silent")));
         asked.on("error", (error: NodeJS.ErrnoException) => resolve(lost(wish, error.code ?? error.message)));
-        asked.end(wish.value);
+        asked.end(wish.edit === undefined ? wish.value : JSON.stringify(wish.edit));
       }),
     close: async () => agent.destroy(),
   };
 }
 
-function pathOf({ kind, key, level, ttlMs, timeoutMs }: Wish): string {
+function pathOf({ kind, bucket, key, level, ttlMs, timeoutMs }: Wish): string {
   const ttl = ttlMs === undefined ? "" : `&ttl=${ttlMs}ms`;
-  return `${keyPath(BUCKET, key)}?${kind === "read" ? "r" : "w"}=${level}&timeout=${timeoutMs}ms${ttl}`;
+  return `${keyPath(bucket, key)}?${kind === "read" ? "r" : "w"}=${level}&timeout=${timeoutMs}ms${ttl}`;
 }
 
-function headersOf({ value, context }: Wish): Record<string, string> {
+function headersOf({ value, edit, idKey, context }: Wish): Record<string, string> {
   return {
+    // Siblings as JSON.
+    Accept: "application/json",
     ...(value === undefined ? {} : { "Content-Type": "text/plain" }),
+    ...(edit === undefined ? {} : { "Content-Type": "application/json" }),
+    ...(idKey === undefined ? {} : { "Idempotency-Key": idKey }),
     ...(isEmptyContext(context) ? {} : { "Murmur-Context": contextText(context) }),
   };
 }
@@ -92,22 +103,36 @@ function collect(response: IncomingMessage, onBody: (body: Buffer | undefined) =
 }
 
 function answerOf(wish: Wish, { statusCode = 0, headers }: IncomingMessage, body: Buffer): Answer {
-  const isFound = statusCode === 200 || statusCode === 204;
-  if (isFound || (statusCode === 404 && wish.kind === "read")) {
-    const contents = statusCode === 200 ? [{ contentType: "", value: body }] : [];
-    return viewOf(headers["murmur-context"] as string | undefined, contents);
+  const isChanged = statusCode === 200 || statusCode === 204;
+  if (isChanged || (wish.kind === "read" && (statusCode === 404 || statusCode === 300))) {
+    return viewOf(headers["murmur-context"] as string | undefined, valuesOf(statusCode, body));
   }
-  const code = `${statusCode} ${body.toString("utf8")}`;
-  if (statusCode === 400 && CONTEXT_AHEAD.test(code)) return { kind: "refused", code: "context-ahead" };
+  const text = body.toString("utf8");
+  const code = `${statusCode} ${text}`;
+  const refusal = refusalOf(statusCode, text);
+  if (refusal !== undefined) return { kind: "refused", code: refusal };
   if (!REFUSALS.has(statusCode)) return { kind: "wrong", code };
-  const problem: { code: string; mayHaveApplied: boolean } = JSON.parse(body.toString("utf8"));
+  const problem: { code: string; mayHaveApplied: boolean } = JSON.parse(text);
   return { kind: problem.mayHaveApplied ? "unknown" : "refused", code: problem.code };
 }
 
-function viewOf(text: string | undefined, contents: View["contents"]): Answer {
+function valuesOf(status: number, body: Buffer): Uint8Array[] {
+  if (status === 200) return [body];
+  if (status !== 300) return [];
+  const { siblings }: { siblings: { value: string }[] } = JSON.parse(body.toString("utf8"));
+  return siblings.map(({ value }) => Buffer.from(value, "base64"));
+}
+
+/** What a client may be told although it did nothing wrong. */
+export function refusalOf(status: number, text: string): string | undefined {
+  if (status === 400 && CONTEXT_AHEAD.test(text)) return "context-ahead";
+  return status === 409 && SIBLINGS_FULL.test(text) ? "too-many-siblings" : undefined;
+}
+
+export function viewOf(text: string | undefined, values: readonly Uint8Array[]): Answer {
   const context = text === undefined ? undefined : decodeContext(Buffer.from(text, "base64url"));
   if (context === undefined) return { kind: "wrong", code: `an answer with the context ${text}` };
-  return { kind: "ok", view: { contents, context } };
+  return { kind: "ok", view: { contents: values.map((value) => ({ contentType: "", value })), context } };
 }
 
 /** No answer came over the connection. */
@@ -115,43 +140,6 @@ function lost({ kind }: Wish, code: string): Answer {
   return { kind: kind === "read" || code === "ECONNREFUSED" ? "refused" : "unknown", code };
 }
 
-function contextText(context: Context): string {
+export function contextText(context: Context): string {
   return asBuffer(encodeContext(context)).toString("base64url");
-}
-
-export function clientDoor(urls: readonly string[]): Door {
-  const client = new MurmurClient({ nodes: urls });
-  return {
-    node: undefined,
-    name: "client",
-    ask: async (wish) => {
-      try {
-        return await throughClient(client, wish);
-      } catch (error) {
-        if (!(error instanceof MurmurError)) throw error;
-        const { code, status = 0, mayHaveApplied } = error;
-        if (status === 400 && CONTEXT_AHEAD.test(error.message)) return { kind: "refused", code: "context-ahead" };
-        if (status >= 400 && !REFUSALS.has(status)) return { kind: "wrong", code: `${status} ${error.message}` };
-        return { kind: mayHaveApplied ? "unknown" : "refused", code };
-      }
-    },
-    close: () => client.close(),
-  };
-}
-
-async function throughClient(client: MurmurClient, wish: Wish): Promise<Answer> {
-  const { kind, key, value, level, ttlMs, timeoutMs } = wish;
-  const bucket = client.bucket(BUCKET);
-  const options = {
-    ...{ consistency: level, timeoutMs },
-    ...(isEmptyContext(wish.context) ? {} : { context: contextText(wish.context) }),
-  };
-  if (kind === "read") {
-    const found = await bucket.get<string>(key, { consistency: level, timeoutMs });
-    return viewOf(found.context, found.found ? [{ contentType: "", value: utf8(found.value as string) }] : []);
-  }
-  const ttl = ttlMs === undefined ? {} : { ttl: ttlMs };
-  const written =
-    kind === "delete" ? await bucket.delete(key, options) : await bucket.put(key, value, { ...options, ...ttl });
-  return viewOf(written.context, []);
 }

@@ -10,8 +10,9 @@ import type { Level } from "../src/config.js";
 import { contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
 import type { Checker } from "../src/sim/checker.js";
 import { type Availability, neededOf, type Verdict } from "./availability.js";
-import type { TorturedCluster } from "./cluster.js";
-import { type Answer, clientDoor, type Door, plainDoor, type Wish } from "./doors.js";
+import { clientDoor } from "./client-door.js";
+import { BUCKET, type TorturedCluster } from "./cluster.js";
+import { type Answer, type Door, plainDoor, type Wish } from "./doors.js";
 
 export interface LoadOptions {
   readonly cluster: TorturedCluster;
@@ -91,7 +92,7 @@ export class Load {
     const value = kind === "put" ? `value of ${name}` : undefined;
     if (value !== undefined) checker.onAttempt(key, value, isExpiring);
     const wish: Wish = {
-      ...{ kind, key: keyName(key), level, value, timeoutMs: TIMEOUT_MS },
+      ...{ kind, bucket: BUCKET, key: keyName(key), level, value, timeoutMs: TIMEOUT_MS },
       ttlMs: isExpiring ? between(random, 100, 5000) : undefined,
       context: seen === undefined ? EMPTY_CONTEXT : contextUpTo(seen),
     };

@@ -1,6 +1,7 @@
 /** The report of a run: as JSON, as text for a terminal, and as Markdown for the docs. */
 import { ninesText, type Row } from "./availability.js";
 import type { Tally } from "./load.js";
+import type { MintedTally } from "./minted-load.js";
 
 export interface TortureReport {
   readonly seed: number;
@@ -15,7 +16,10 @@ export interface TortureReport {
   readonly deeds: Readonly<Record<string, number>>;
   readonly episodes: Readonly<Record<string, number>>;
   readonly pauseMsMax: number;
+  /** On registers. */
   readonly operations: Tally;
+  /** Changes of counters, sets and siblings. */
+  readonly changes: Readonly<Record<string, MintedTally>>;
   /** Why requests were not acknowledged, how often. */
   readonly codes: Readonly<Record<string, number>>;
   /** By kind of fault, the longest time until all saw each other and voted. */
@@ -37,7 +41,8 @@ export function textOf(report: TortureReport): string {
     `seed ${seed}, ${minutes} minutes, ${nodes} nodes, N = ${replication}, durability ${durability}`,
     `done: ${listText(deeds)}; the longest pause ${report.pauseMsMax} ms`,
     `episodes: ${listText(episodes)}`,
-    `operations: ${operations.acknowledged} acknowledged, ${operations.unknown} unknown, ${operations.refused} refused`,
+    `operations on registers: ${operations.acknowledged} acknowledged, ${operations.unknown} unknown, ${operations.refused} refused`,
+    ...Object.entries(report.changes).map(([kind, tally]) => `changes, ${kind}: ${listText({ ...tally })}`),
     `not acknowledged: ${listText(report.codes) || "none"}`,
     `longest time to be whole after a fault, in ms: ${listText(report.wholeMs)}`,
     `replicas byte-equal after the load ended: ${report.equalMs === undefined ? "NEVER" : `${report.equalMs} ms`}`,
@@ -45,7 +50,10 @@ export function textOf(report: TortureReport): string {
     tableText(report.availability),
     "",
     violations.length === 0
-      ? `0 lost of ${safe} writes acknowledged by a quorum or more (at 95 %: fewer than ${ruleOfThree(safe).toExponential(1)})`
+      ? [
+          `registers: 0 lost of ${safe} writes acknowledged by a quorum or more (${boundText(safe)})`,
+          ...Object.entries(report.changes).map(proofText),
+        ].join("\n")
       : `${violations.length} VIOLATIONS\n${violations.slice(0, 10).join("\n")}`,
   ];
   if (report.folder !== undefined) {
@@ -68,12 +76,26 @@ export function markdownOf(report: TortureReport): string {
     `| operations acknowledged | ${operations.acknowledged} |`,
     `| unknown | ${operations.unknown} |`,
     `| refused | ${operations.refused} |`,
-    `| writes acknowledged by a quorum or more, of which ${report.violations.length === 0 ? "0" : "SOME"} lost | ${operations.safe} (bound ${ruleOfThree(operations.safe).toExponential(1)}) |`,
+    lostRow("writes of registers", operations.safe, report.ok),
+    ...Object.entries(report.changes).map(([kind, tally]) => lostRow(`changes of ${kind}`, tally.safe, report.ok)),
     "",
     `| ${COLUMNS.join(" | ")} |`,
     "|---|---|---|---:|---:|---:|---:|---:|---:|",
   ];
   return `${[...head, ...availability.map((row) => `| ${cells(row).join(" | ")} |`)].join("\n")}\n`;
+}
+
+function lostRow(what: string, safe: number, ok: boolean): string {
+  const lost = ok ? "0" : "SOME";
+  return `| ${what} acknowledged by a quorum or more, of which ${lost} lost | ${safe} (bound ${ruleOfThree(safe).toExponential(1)}) |`;
+}
+
+function boundText(times: number): string {
+  return `at 95 %: fewer than ${ruleOfThree(times).toExponential(1)}`;
+}
+
+function proofText([kind, { safe, unknown }]: [string, MintedTally]): string {
+  return `${kind}: 0 lost of ${safe} changes acknowledged by a quorum or more (${boundText(safe)}); ${unknown || "none"} unknown`;
 }
 
 const COLUMNS = ["asked", "level", "fault", "requests", "met", "nines", "predicted", "refused", "late"];

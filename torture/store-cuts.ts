@@ -10,7 +10,7 @@ import { SeededRandom } from "../src/base/seeded.js";
 import { EMPTY_CONTEXT } from "../src/lattice/context.js";
 import { Checker } from "../src/sim/checker.js";
 import { Owners } from "../src/sim/owners.js";
-import { TorturedCluster } from "./cluster.js";
+import { BUCKET, TorturedCluster } from "./cluster.js";
 import { plainDoor, type Wish } from "./doors.js";
 import { losePower } from "./power-loss.js";
 
@@ -44,11 +44,8 @@ export async function cutStore(cuts: number, seed: number): Promise<StoreCuts> {
     if (value !== undefined) checker.onAttempt(key, value, false);
     const answer = await door.ask({
       ...{
-        kind,
-        key: `key ${key}`,
-        value,
+        ...{ kind, bucket: BUCKET, key: `key ${key}`, value },
         level: "ONE",
-        ttlMs: undefined,
         context: EMPTY_CONTEXT,
         timeoutMs: TIMEOUT_MS,
       },

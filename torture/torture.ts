@@ -7,10 +7,11 @@ import { Owners } from "../src/sim/owners.js";
 import { Availability } from "./availability.js";
 import { TorturedCluster } from "./cluster.js";
 import { Load } from "./load.js";
+import { MintedLoad } from "./minted-load.js";
 import { apart } from "./replicas.js";
 import type { TortureReport } from "./report.js";
 import { episodes } from "./schedule.js";
-import { sweep } from "./sweep.js";
+import { type Reading, registerReadings, sweep } from "./sweep.js";
 import { Torturer } from "./torturer.js";
 
 export interface TortureOptions {
@@ -23,6 +24,7 @@ export interface TortureOptions {
 const MINUTE_MS = 60_000;
 const REPLICATION = 3;
 const CLIENTS = 6;
+const MINTED_CLIENTS = 3;
 const EQUAL_MS_MAX = 60_000;
 const LOOK_AGAIN_MS = 200;
 /** One cluster in five trusts its operating system. */
@@ -40,12 +42,15 @@ export async function torture({ minutes, seed, nodes, say }: TortureOptions): Pr
   const availability = new Availability();
   let fault: string | undefined;
   const load = new Load({ cluster, checker, availability, fault: () => fault });
-  const torturer = new Torturer(cluster, checker, (tryMsMax) => sweep(cluster, checker, tryMsMax), say);
+  const mintedLoad = new MintedLoad(cluster, checker.owners);
+  const readings = [...registerReadings(checker, violations), ...mintedLoad.readings()];
+  const torturer = new Torturer(cluster, checker, (tryMsMax) => sweep(cluster, readings, tryMsMax), say);
   let equalMs: number | undefined;
   const untilMs = performance.now() + minutes * MINUTE_MS;
   try {
     await torturer.heal();
     load.begin((label) => random.fork(label), CLIENTS);
+    mintedLoad.begin((label) => random.fork(label), MINTED_CLIENTS);
     await sleep(1000);
     const pauseMsMax = Math.min(PAUSE_MS_MAX, minutes * MINUTE_MS * PAUSES_SHARE);
     for (const episode of episodes(random.fork("episodes"), String(seed), cluster.ids, pauseMsMax)) {
@@ -55,15 +60,19 @@ export async function torture({ minutes, seed, nodes, say }: TortureOptions): Pr
       fault = undefined;
       await sleep(500);
     }
-    await load.end();
-    if (violations.length === 0) equalMs = await provenEqual(cluster, checker, say);
+    await Promise.all([load.end(), mintedLoad.end()]);
+    if (violations.length === 0) equalMs = await provenEqual(cluster, readings, say);
   } finally {
     await cluster.close(violations.length > 0);
   }
   return {
     ...{ seed, minutes, nodes, replication: cluster.shape.replication, durability },
     ...{ ok: violations.length === 0, violations, pauseMsMax: torturer.pauseMsMax, equalMs },
-    ...{ operations: load.tally, availability: availability.table() },
+    ...{
+      operations: load.tally,
+      changes: Object.fromEntries(mintedLoad.tallies),
+      availability: availability.table(),
+    },
     ...{ deeds: sorted(torturer.deeds), episodes: sorted(torturer.episodes) },
     ...{ codes: sorted(load.codes), wholeMs: sorted(torturer.wholeMs) },
     ...(violations.length === 0 ? {} : { folder: cluster.folder }),
@@ -73,7 +82,7 @@ export async function torture({ minutes, seed, nodes, say }: TortureOptions): Pr
 /** All owners hold the same, every key can be read at ALL, and holds what it must. Says how long the first took. */
 async function provenEqual(
   cluster: TorturedCluster,
-  checker: Checker,
+  readings: readonly Reading[],
   say: (sentence: string) => void,
 ): Promise<number | undefined> {
   say("the load has ended; comparing replicas");
@@ -86,7 +95,7 @@ async function provenEqual(
     await sleep(LOOK_AGAIN_MS);
   }
   const equalMs = Math.round(performance.now() - endedMs);
-  const failure = await sweep(cluster, checker, EQUAL_MS_MAX);
+  const failure = await sweep(cluster, readings, EQUAL_MS_MAX);
   if (failure !== undefined) cluster.violations.push(failure);
   return equalMs;
 }
