@@ -174,6 +174,7 @@ test("a map takes all kinds of fields at once, each of them once", () => {
       '{"set":{"a":{"b":[0,9007199254740993]}}}',
       "400 set.a.b[1]: an integer beyond what every program reads exactly; send it as a text",
     ],
+    ['{"set":{"a":{"b":-1e400}}}', "400 set.a.b: a number beyond what a double holds; send it as a text"],
     [
       '{"set":{"a":1},"counters":{"a":1}}',
       "400 counters.a: set changes this field too; one request changes a field once",

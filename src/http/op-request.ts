@@ -161,6 +161,10 @@ function checkJson(value: unknown, place: string, level: number): void {
   if (typeof value === "number" && Number.isInteger(value) && !Number.isSafeInteger(value)) {
     throw refusal(place, "an integer beyond what every program reads exactly; send it as a text");
   }
+  // JSON.parse makes it Infinity, which would be kept as null.
+  if (typeof value === "number" && !Number.isFinite(value)) {
+    throw refusal(place, "a number beyond what a double holds; send it as a text");
+  }
   if (typeof value !== "object" || value === null) return;
   if (level >= JSON_LEVELS_MAX) throw tooDeep(place);
   const isList = Array.isArray(value);

@@ -5,7 +5,7 @@
  */
 import { utf8 } from "../base/bytes.js";
 import { type Apart, NONE_APART, sumApart, withAddition } from "./apart.js";
-import { type Context, EMPTY_CONTEXT } from "./context.js";
+import { type Context, EMPTY_CONTEXT, joinContexts } from "./context.js";
 import { bytesOfElements, type Elements, editOfElements, refusalOfEdit } from "./elements.js";
 import {
   APART,
@@ -20,6 +20,7 @@ import {
   REGISTER,
   SET,
   shownFields,
+  takenOf,
 } from "./fields.js";
 import type { GrowthLimits } from "./lattice.js";
 import { nameOf } from "./name.js";
@@ -54,7 +55,8 @@ export function editOfFields(edit: EditMap, fields: Fields, editing: Editing): F
     bring(COUNTER, text, resetShards(storeAt<Shards>(fields, COUNTER, text)));
     // The client may have seen a field of any kind that its owner has not met.
     for (const kind of KINDS_OF_DOTS) {
-      bring(kind, text, kind === MAP ? maps.emptied(storeAt<Fields>(fields, MAP, text)) : [], seen);
+      const store = kind === MAP ? maps.emptied(storeAt<Fields>(fields, MAP, text), held) : [];
+      bring(kind, text, store, joinContexts(seen, takenOf(kind, held)));
     }
   }
   return brought.sort((a, b) => (a.name < b.name ? -1 : 1));

@@ -13,7 +13,7 @@
  */
 import { compareBytes, MalformedBytes, Reader, textOf, Writer } from "../base/bytes.js";
 import { type Apart, apartUpTo, foldApart, joinApart, sumApart } from "./apart.js";
-import { type Context, EMPTY_CONTEXT, joinContexts } from "./context.js";
+import { type Context, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
 import { type Entry, joinEntries, joinKept, removedFrom, renameEntries, renameKept, type Sight } from "./dots.js";
 import {
   areNone,
@@ -76,8 +76,8 @@ interface Kind<Store> {
   rename(store: Store, seen: Context, renaming: Renaming): Store;
   /** Whether nothing is there to be shown. */
   isNone(store: Store): boolean;
-  /** What a removal by whoever sees `store` brings, besides what it takes away of dots. */
-  emptied(store: Store): Store;
+  /** What a removal by whoever sees `store`, and has seen `held`, brings, besides what it takes away of dots. */
+  emptied(store: Store, held: Context): Store;
   /** When what is shown was changed last. */
   lastStamp(store: Store): Stamp | undefined;
   json(store: Store): string;
@@ -171,10 +171,10 @@ export const maps: Kind<Fields> = {
       renaming,
     ),
   isNone: (store) => store.every((field) => kindOf(field.name).isNone(field.store)),
-  emptied: (store) =>
+  emptied: (store, held) =>
     store
-      .map(({ name, store }) => ({ name, store: kindOf(name).emptied(store), removed: EMPTY_CONTEXT }))
-      .filter((field) => field.store.length > 0),
+      .map(({ name, store }) => ({ name, store: kindOf(name).emptied(store, held), removed: takenOf(name, held) }))
+      .filter((field) => field.store.length > 0 || !isEmptyContext(field.removed)),
   lastStamp: (store) => lastOf(shownFields(store).map(({ last }) => last)),
   json(store) {
     const shown = shownFields(store).map((field) => `${JSON.stringify(textOfName(field.name))}:${jsonOf(field)}`);
@@ -205,6 +205,11 @@ const KINDS: Readonly<Record<string, Kind<FieldStore>>> = {
   [SET]: sets,
   [MAP]: maps,
 };
+
+/** What a removal takes of a field beyond what its client saw: of what lies apart all that is held, as owners may just put it together. */
+export function takenOf(name: string, held: Context): Context {
+  return name.charAt(0) === APART ? held : EMPTY_CONTEXT;
+}
 
 /** What clients see under a name. */
 export interface ShownField {

@@ -24,7 +24,7 @@ const FIELDS: Stores<Fields> = { empty: BOTTOM.store, join: maps.join, rename: m
 function mutate(state: FieldMap, { op, stamp, context, id }: Change): FieldMap {
   // Without a context, a change takes away what its minter holds.
   const seen = isEmptyContext(context) ? state.context : context;
-  if (op.kind !== "edit-map") return changeCausal(FIELDS, state, stamp, seen, maps.emptied(state.store));
+  if (op.kind !== "edit-map") return changeCausal(FIELDS, state, stamp, seen, maps.emptied(state.store, state.context));
   const edit = editOfFields(op, state.store, { dot: stamp, held: state.context, seen, hasId: id !== undefined });
   return changeCausal(FIELDS, state, stamp, EMPTY_CONTEXT, edit);
 }

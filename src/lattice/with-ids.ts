@@ -62,7 +62,10 @@ export function mayHaveIds(encoded: Uint8Array): boolean {
   return encoded[0] === TAG;
 }
 
-export type LatticeWithIds<State> = Lattice<State> & Forgetting<State>;
+export interface LatticeWithIds<State> extends Lattice<State>, Forgetting<State> {
+  /** Whether nothing is left to be shown, though ids may be remembered. */
+  isAbsent(state: State, nowMs: number): boolean;
+}
 
 export function withIds<State>(inner: Lattice<State>): LatticeWithIds<WithIds<State>> {
   return {
@@ -77,6 +80,7 @@ export function withIds<State>(inner: Lattice<State>): LatticeWithIds<WithIds<St
     mutate: (state, change) => mutate(inner, state, change),
     seenBy: (after, change) => inner.seenBy(innerOf(after), withAllSeen(idsOf(after), asFirstMade(after, change))),
     view: (state, nowMs) => inner.view(innerOf(state), nowMs),
+    isAbsent: (state, nowMs) => inner.isDead(innerOf(state), nowMs),
     // A delete that is asked for again must not find that nobody remembers it.
     isDead: (state, nowMs) => idsOf(state).length === 0 && inner.isDead(innerOf(state), nowMs),
     lastStamp: (state) => inner.lastStamp(innerOf(state)),

@@ -103,13 +103,13 @@ export class Pages {
     return last === undefined ? undefined : positionBehind(last.key, bucket);
   }
 
-  /** Undefined for a row that is dead. */
+  /** Undefined for a row that has nothing to show. */
   private scanned(bucket: string, { key: row, value: record }: Row): ScannedKey | undefined {
     const { latticeOf, mint } = this.parts;
     const lattice = latticeOf(bucket);
     try {
-      const isDead = lattice.isDead(lattice.decode(stateOfRecord(row, record)), mint.nowMs());
-      return isDead ? undefined : { row, digest: copyOf(digestOfRecord(record)) };
+      const isAbsent = lattice.isAbsent(lattice.decode(stateOfRecord(row, record)), mint.nowMs());
+      return isAbsent ? undefined : { row, digest: copyOf(digestOfRecord(record)) };
     } catch (error) {
       if (!(error instanceof StorageDamage) && !(error instanceof MalformedBytes)) throw error;
       this.onDamaged(row);

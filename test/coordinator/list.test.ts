@@ -7,6 +7,7 @@ import { utf8 } from "../../src/base/bytes.js";
 import { tokenOf } from "../../src/base/hash.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
+import { changeIdOf } from "../../src/coordinator/change-id.js";
 import type { ListOutcome, ListPosition } from "../../src/coordinator/list.js";
 import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import type { Op } from "../../src/lattice/op.js";
@@ -114,6 +115,16 @@ test("what was deleted or has expired is not listed", () => {
   assert.deepEqual(listAll(cluster, "n2"), inTokenOrder([...kept, ...expiring]));
   cluster.run(6000);
   assert.deepEqual(listAll(cluster, "n2"), inTokenOrder(kept));
+});
+
+test("what was deleted is not listed while its owners remember the id of the delete", () => {
+  const cluster = clusterOf({ types: ["counter", "siblings", "set", "map"] });
+  const op = { kind: "delete" } as const;
+  const rest = { key: utf8("k"), op, context: EMPTY_CONTEXT, level: "QUORUM", deadlineMs: DEADLINE_MS } as const;
+  for (const bucket of ["b", "counter", "siblings", "set", "map"]) {
+    assert.ok(cluster.write("n1", { bucket, ...rest, id: changeIdOf("gone", op) }).ok);
+    assert.deepEqual(listAll(cluster, "n2", { bucket }), [], bucket);
+  }
 });
 
 test("what one owner missed is listed, and mended by the listing; what it missed to delete is not", () => {

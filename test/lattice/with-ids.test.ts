@@ -30,6 +30,7 @@ function textOfOp(op: Op): string {
   if (op.kind === "put") return `put ${textOf(op.value)}`;
   if (op.kind === "edit-map") return JSON.stringify(op);
   if (op.kind === "edit-set") return `add ${op.add} remove ${op.remove}`;
+  if (op.kind === "edit-map") return JSON.stringify(op);
   return op.kind === "add" ? `add ${op.by}` : op.kind;
 }
 
@@ -303,6 +304,23 @@ function lawsHold<State>(lattice: LatticeWithIds<State>, op: (random: Random) =>
   });
 }
 
+const edit = (parts: Partial<EditMap>): EditMap => ({
+  ...{ kind: "edit-map", set: [], counters: [], sets: [], maps: [], remove: [] },
+  ...parts,
+});
+
+/** A counter, within a map or not, is counted up or taken away. */
+function someMapEdit(random: Random): Op {
+  const inner = happens(random, 0.2)
+    ? edit({ remove: ["a"] })
+    : edit({ counters: [["a", { kind: "add", by: between(random, -3, 5) }]] });
+  if (happens(random, 0.5)) return inner;
+  return happens(random, 0.1) ? edit({ remove: ["m"] }) : edit({ maps: [["m", inner]] });
+}
+
+const maps = withIds(map);
+lawsHold(maps, (random) => (happens(random, 0.1) ? DELETE : someMapEdit(random)));
+
 const registers = withIds(register);
 lawsHold(counters, (random) => (happens(random, 0.15) ? DELETE : add(between(random, -3, 5))));
 lawsHold(carts, (random) => (happens(random, 0.15) ? DELETE : put(`v${below(random, 4)}`)));
@@ -412,6 +430,39 @@ test("owners that forgot merge with those that have not yet, whatever came to ei
     }),
     { numRuns: 1000 },
   );
+});
+
+test("what is removed while owners forget ids is gone, whoever had forgotten them already", () => {
+  for (const by of [1, -1]) {
+    const plus = edit({ counters: [["a", { kind: "add", by }]] });
+    const removals: readonly (readonly [EditMap, Op])[] = [
+      [plus, edit({ remove: ["a"] })],
+      [edit({ maps: [["m", plus]] }), edit({ remove: ["m"] })],
+      [edit({ maps: [["m", plus]] }), edit({ maps: [["m", edit({ remove: ["a"] })]] })],
+      [edit({ maps: [["m", plus]] }), DELETE],
+    ];
+    for (const [op, removal] of removals) {
+      let agreed = maps.bottom;
+      let { context } = maps.view(agreed, 0);
+      for (let count = 1; count <= 3; count++) {
+        agreed = maps.mutate(agreed, changeOf(op, at(count, BigInt(count)), `${count}`));
+        if (count === 2) ({ context } = maps.view(agreed, 0));
+      }
+      const change = { ...changeOf(removal, at(9, 9n)), context };
+      const removed = maps.mutate(agreed, change);
+      const forgotten = maps.forget(agreed, 3);
+      const ways = [
+        maps.merge(forgotten, removed),
+        maps.merge(removed, forgotten),
+        maps.forget(removed, 3),
+        maps.mutate(forgotten, change),
+      ];
+      for (const state of ways) {
+        assert.deepEqual(maps.view(state, 0).contents, [], textOfOp(removal));
+        assert.equal(compareBytes(maps.encode(state), maps.encode(ways[0] as typeof state)), 0);
+      }
+    }
+  }
 });
 
 test("an encoding is frozen for ever under its tag", () => {
