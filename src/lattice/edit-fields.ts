@@ -120,7 +120,14 @@ function refusalOfKind(text: string, kind: string, shown: ReadonlyMap<string, st
 
 function storeAt<Store extends FieldStore>(fields: Fields, kind: string, text: string): Store {
   const name = kind + nameOf(text);
-  return (fields.find((field) => field.name === name)?.store ?? []) as FieldStore as Store;
+  let low = 0;
+  for (let high = fields.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((fields[middle] as Field).name < name) low = middle + 1;
+    else high = middle;
+  }
+  const field = fields[low];
+  return (field?.name === name ? field.store : []) as FieldStore as Store;
 }
 
 function first<Item>(items: readonly Item[], refusalOf: (item: Item) => OpRefusal | undefined): OpRefusal | undefined {
