@@ -10,7 +10,7 @@
 import { MalformedBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import type { AnyLattice } from "../lattice/registry.js";
-import { compareStamps, type Stamp } from "../lattice/stamp.js";
+import type { Stamp } from "../lattice/stamp.js";
 import { StorageDamage, type StorageError, type World } from "../ports.js";
 import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/messages.js";
 import type { Carriers } from "./carriers.js";
@@ -25,7 +25,7 @@ import {
   placementOfRow,
   stateOfRecord,
 } from "./rows.js";
-import { lostUnseen } from "./unseen.js";
+import { isBeaten, lostUnseen } from "./unseen.js";
 import { type Owners, ownsAt, type Votes } from "./votes.js";
 
 export interface ReplicaParts {
@@ -195,8 +195,7 @@ export class Replica {
     mint.observe(lattice.lastStamp(incoming));
     const merged = lattice.merge(present, incoming);
     const isClients = lattice.blind && cause === "write";
-    // What else the row holds, such as ids of other changes, beats nothing.
-    const beaten = isClients && isLater(lattice.lastStamp(present), lattice.lastStamp(incoming));
+    const beaten = isClients && isBeaten(lattice, present, incoming, mint.nowMs());
     const replaces = isClients && !beaten && merged !== present;
     const lost = replaces ? lostUnseen(lattice, present, incoming, entry.seen, mint.nowMs()) : undefined;
     const onCommitted = (error?: StorageError) => {
@@ -227,8 +226,4 @@ export class Replica {
       "a stored row is damaged; it is an error until it was fetched anew from the other owners",
     );
   }
-}
-
-function isLater(a: Stamp | undefined, b: Stamp | undefined): boolean {
-  return a !== undefined && b !== undefined && compareStamps(a, b) > 0;
 }

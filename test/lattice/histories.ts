@@ -61,7 +61,7 @@ export function testHistories<State, Facts>(
   test(`${lattice.name}: ${count} histories end as a slow model of them does`, () => {
     fc.assert(
       fc.property(seed, steps, (seed, steps) => new History(lattice, histories, new SeededRandom(seed)).run(steps)),
-      { numRuns: HISTORIES, includeErrorInReport: true },
+      { numRuns: count, includeErrorInReport: true },
     );
   });
 }
