@@ -106,12 +106,14 @@ describe("the stream of events", () => {
       const { reads, writes, hedges, mends } = perSecond;
       const rates = { ...reads, put: writes.ok ?? 0, sent: hedges.sent ?? 0, mends };
       for (const [name, rate] of Object.entries(rates)) {
-        if (rate > 0) totals.set(name, (totals.get(name) ?? 0) + Math.round((rate * intervalMs) / 1000));
+        if (rate > 0) totals.set(name, (totals.get(name) ?? 0) + (rate * intervalMs) / 1000);
       }
-      assert.deepEqual([node, rows], ["n1", 1]);
+      assert.equal(node, "n1");
+      if (answered > 0) assert.equal(rows, 1);
       if (totals.has("mends")) assert.equal(hintsPending, 7);
     }
-    assert.deepEqual(Object.fromEntries(totals), { put: 1, ok: 1, "not-found": 1, sent: 4, mends: 1 });
+    const sums = [...totals].map(([name, total]) => [name, Math.round(total)]);
+    assert.deepEqual(Object.fromEntries(sums), { put: 1, ok: 1, "not-found": 1, sent: 4, mends: 1 });
     assert.equal(answered, 3);
   });
 

@@ -33,7 +33,10 @@ after(async () => {
   rmSync(folder, { recursive: true });
 });
 
-for (const [name, code] of samples()) {
+/** What a shell runs starts a process for each of its lines. */
+const isShort = (name: string) => process.env.MURMUR_REQUIRE_ALL === "1" || !name.endsWith(".sh");
+
+for (const [name, code] of [...samples()].filter(([name]) => isShort(name))) {
   test(`the sample ${name} runs`, async () => {
     const file = join(folder, name);
     writeFileSync(file, code.replaceAll(STARTED, cluster.urls[0] as string));

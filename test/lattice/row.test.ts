@@ -7,11 +7,11 @@ import { type Counter, counter } from "../../src/lattice/counter.js";
 import { register } from "../../src/lattice/register.js";
 import { type Row, rowOf } from "../../src/lattice/row.js";
 import { at, changeOf } from "./arbitraries.js";
+import { HISTORIES } from "./histories.js";
 
 const counters = rowOf(counter);
 
 test("a row is its cells: merged in any order, each is what its own lattice makes of it", () => {
-  const HISTORIES = 10_000;
   for (let seed = 0; seed < HISTORIES; seed++) {
     const random = new SeededRandom(seed);
     const replicas: Row<Counter>[] = [counters.bottom, counters.bottom, counters.bottom];
