@@ -57,9 +57,13 @@ export function changeCausal<Store>(
   return { context: both, store: stores.join(store, brought, sight) };
 }
 
-/** What a client has seen that was not shown what its change led to: all, unless something is left that it never saw. */
+/**
+ * What a client has seen that was not shown what its change led to: all, unless something is left that it never saw.
+ * Its own context stays in it: a change that was known already has not joined that context to the state, and without it
+ * the client's next change would leave what the client had read.
+ */
 export function seenUnshown<Store>(stores: Stores<Store>, after: Causal<Store>, { context, stamp }: Change): Context {
   const seen = joinContexts(context, contextOfDot(stamp));
   const sight = { ours: after.context, theirs: seen, both: after.context };
-  return stores.isNone(stores.join(after.store, stores.empty, sight)) ? after.context : seen;
+  return stores.isNone(stores.join(after.store, stores.empty, sight)) ? joinContexts(after.context, seen) : seen;
 }
