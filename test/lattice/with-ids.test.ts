@@ -50,7 +50,7 @@ interface Facts {
   readonly taken: ReadonlySet<string>;
 }
 
-const nameOf = ({ timeUs, actor }: Stamp) => `${String(timeUs).padStart(6, "0")} ${actor}`;
+const nameOf = ({ timeUs, actor }: Stamp) => `${String(timeUs).padStart(6, "0")} ${String(actor).padStart(2, "0")}`;
 
 function changeName({ id, stamp }: Change): string {
   return id === undefined
@@ -66,6 +66,13 @@ function changesLeft({ mints, taken }: Facts): [string, Op][] {
 }
 
 const leftOf = (facts: Facts) => changesLeft(facts).map(([, op]) => op);
+
+/** Of the changes that were seen under any of their mints, the first mint that is known. */
+function firstMintsSeen(mints: ReadonlyMap<string, { readonly change: string }>, hasSeen: (mint: string) => boolean) {
+  const seen = new Set([...mints].flatMap(([mint, { change }]) => (hasSeen(mint) ? change : [])));
+  const firsts = new Map([...mints].sort(([a], [b]) => (a < b ? 1 : -1)).map(([mint, { change }]) => [change, mint]));
+  return [...firsts].flatMap(([change, mint]) => (seen.has(change) ? mint : []));
+}
 
 function join(a: Facts, b: Facts): Facts {
   return { mints: new Map([...a.mints, ...b.mints]), taken: new Set([...a.taken, ...b.taken]) };
@@ -86,11 +93,10 @@ function oracle<State>(check: (state: State, left: readonly Op[]) => void): Orac
     told(after, change, seen) {
       const name = changeName(change);
       const [first] = [...after.mints].filter(([, mint]) => mint.change === name).sort(([a], [b]) => (a < b ? -1 : 1));
-      const own: Facts = {
-        mints: new Map([...(seen?.mints ?? []), ...(first === undefined ? [] : [first])]),
-        taken: new Set(seen?.taken),
-      };
-      const hasSeen = (mint: string) => own.mints.has(mint) || own.taken.has(mint);
+      const mints = new Map([...(seen?.mints ?? []), ...(first === undefined ? [] : [first])]);
+      const hasSeen = (mint: string) => mints.has(mint) || seen?.taken.has(mint) === true;
+      // Its minter knows that what the client has seen is a change that is elsewhere known by its first mint alone.
+      const own: Facts = { mints, taken: new Set([...(seen?.taken ?? []), ...firstMintsSeen(after.mints, hasSeen)]) };
       const shown = new Set([...after.mints].flatMap(([mint, { change }]) => (hasSeen(mint) ? change : [])));
       // A change that was known already does not tell its minter what the client had seen: the client still has.
       return changesLeft(after).every(([left]) => shown.has(left)) ? join(after, own) : own;
@@ -141,11 +147,13 @@ testHistories(
     oracle: oracle<typeof carts.bottom>((state, left) =>
       assert.deepEqual(textsOf(state), left.map((op) => (op.kind === "put" ? textOf(op.value) : "")).sort()),
     ),
-    // Answers to changes asked for again had not kept what their clients had read.
     failedOnce: [
+      // Answers to changes asked for again had not kept what their clients had read.
       [329329259, 26],
       [15282, 12],
       [102500, 11],
+      // A client was told that a value that it had seen lies under an earlier stamp too; the model did not tell it.
+      [5007423, 39],
     ],
   },
   HISTORIES,
@@ -210,7 +218,16 @@ testHistories<typeof sets.bottom, SetFacts>(
       told(after, change, client) {
         // An edit is answered with all that its minter holds.
         if (change.op.kind === "edit-set") return after;
-        const own = { mints: new Map(client?.mints), seen: new Set(client?.seen), taken: new Set(client?.taken) };
+        const seenMints = new Set([...(client?.seen ?? [])].map((each) => each.split("/")[0] as string));
+        const firsts = firstMintsSeen(after.mints, (mint) => seenMints.has(mint));
+        const firstsSeen = firsts.flatMap((mint) =>
+          (after.mints.get(mint)?.add ?? []).map((each) => `${mint}/${each}`),
+        );
+        const own: SetFacts = {
+          mints: new Map(client?.mints),
+          seen: new Set([...(client?.seen ?? []), ...firstsSeen]),
+          taken: new Set(client?.taken),
+        };
         const left = new Set(pairsIn(after));
         const unseen = [...after.mints].some(([mint, { change, add }]) =>
           add.some((element) => left.has(`${change}/${element}`) && !own.seen.has(`${mint}/${element}`)),
