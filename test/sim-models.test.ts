@@ -166,3 +166,20 @@ test("an add that a remove's client cannot have seen wins", () => {
   assert.deepEqual(clients.read([]), ["lost an element: a"]);
   assert.deepEqual(clients.read(['{"value":["a"]}']), []);
 });
+
+test("an addition answers what its minter holds, who may not have heard of a delete; nothing else is added to it", () => {
+  const clients = new Clients("counter");
+  clients.acknowledged({ kind: "add", by: 5 });
+  clients.acknowledged({ kind: "delete" });
+  for (const [value, wrong] of [
+    [6, []],
+    [8, ["answers 8, not from 1 to 7"]],
+  ] as const) {
+    const contents = [{ contentType: "application/json", value: utf8(`{"value":${value}}`) }];
+    clients.change({ kind: "add", by: 1 }).onAcknowledged(SEEN, { contents, context: SEEN });
+    assert.deepEqual(
+      clients.violations.splice(0).map((violation) => violation.replace(/^.*?: /, "")),
+      wrong,
+    );
+  }
+});

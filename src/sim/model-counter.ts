@@ -11,7 +11,7 @@ import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
 import { jsonValueOf, Turns } from "./model.js";
-import { heldByMore, type Part } from "./owners.js";
+import { ALL, heldByMore, type Part } from "./owners.js";
 import type { Change } from "./script.js";
 
 interface Addition {
@@ -38,6 +38,9 @@ interface KeyModel {
   /** The highest value that so many held. */
   readonly highest: Map<readonly Part[], number>;
 }
+
+/** An addition answers what its minter holds, who need not have heard of a delete that others acknowledged. */
+const MINTER_ALONE: readonly Part[] = [{ among: ALL, count: 1 }];
 
 /** The meeting that a reset must come out of exactly. */
 export const BESIDE_DELETE = "a counter was deleted beside an addition";
@@ -84,7 +87,12 @@ export class CounterModel implements Model {
         addition.held = heldByMore(addition.held ?? [], asked.parts);
         if (view === undefined) return;
         const value = Number(jsonValueOf(view) ?? 0);
-        const { least, most } = this.boundsOf(model, asked, new Set([addition]), turn);
+        const { least, most } = this.boundsOf(
+          model,
+          { key: asked.key, parts: MINTER_ALONE },
+          new Set([addition]),
+          turn,
+        );
         if (value < least || value > most) this.violate(asked, `answers ${value}, not from ${least} to ${most}`);
         raise(model, asked, value);
       },
@@ -114,7 +122,7 @@ export class CounterModel implements Model {
   /** From what must be counted to what may be. */
   private boundsOf(
     model: KeyModel,
-    { key, parts }: Asked,
+    { key, parts }: Pick<Asked, "key" | "parts">,
     musts: ReadonlySet<Addition>,
     turn: number,
   ): { readonly least: number; readonly most: number } {
