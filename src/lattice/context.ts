@@ -10,6 +10,7 @@
  * must not supersede theirs.
  */
 import { MalformedBytes, Reader, Writer } from "../base/bytes.js";
+import { joinSorted } from "./join-sorted.js";
 import { compareStamps, readStamp, type Stamp, writeStamp } from "./stamp.js";
 
 export interface Context {
@@ -52,27 +53,21 @@ export function covers(context: Context, dot: Stamp): boolean {
 /** Who has seen both. Returns `a` ITSELF when `b` has seen nothing more. */
 export function joinContexts(a: Context, b: Context): Context {
   if (a === b || includes(a, b)) return a;
-  const vector: Stamp[] = [];
-  let [left, right] = [0, 0];
-  while (left < a.vector.length || right < b.vector.length) {
-    const [ours, theirs] = [a.vector[left], b.vector[right]];
-    if (theirs === undefined || (ours !== undefined && ours.actor < theirs.actor)) {
-      vector.push(ours as Stamp);
-      left++;
-    } else if (ours === undefined || theirs.actor < ours.actor) {
-      vector.push(theirs);
-      right++;
-    } else {
-      vector.push(ours.timeUs >= theirs.timeUs ? ours : theirs);
-      left++;
-      right++;
-    }
-  }
+  const vector = joinSorted(a.vector, b.vector, compareActors, laterStamp);
   if (a.dots.length === 0 && b.dots.length === 0) return { vector, dots: [] };
   const upTo: Context = { vector, dots: [] };
   const above = [...a.dots, ...b.dots].filter((dot) => !covers(upTo, dot)).sort(compareStamps);
   const dots = above.filter((dot, index) => index === 0 || compareStamps(above[index - 1] as Stamp, dot) !== 0);
   return { vector, dots };
+}
+
+function compareActors(a: Stamp, b: Stamp): number {
+  return a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : 0;
+}
+
+function laterStamp(ours: Stamp | undefined, theirs: Stamp | undefined): Stamp | undefined {
+  if (ours === undefined || theirs === undefined) return ours ?? theirs;
+  return ours.timeUs >= theirs.timeUs ? ours : theirs;
 }
 
 /** Whether `a` has seen all that `b` has. */

@@ -14,6 +14,7 @@
  */
 import { type Context, contextOfDot, covers, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
 import type { Renaming } from "./ids.js";
+import { joinSorted } from "./join-sorted.js";
 import { compareStamps, type Stamp } from "./stamp.js";
 
 /** What either side of a join has seen, and what is seen once they are one. */
@@ -57,22 +58,10 @@ export function joinKept<Kept extends Stamp>(
   if (b.length === 0) return unseenOf(a, seenByB);
   if (a.length === 0) return b.every((one) => covers(seenByA, one)) ? a : unseenOf(b, seenByA);
   if (isOne(a) && isOne(b) && compareStamps(a[0], b[0]) === 0 && pick(a[0], b[0]) === a[0]) return a;
-  const joined: Kept[] = [];
-  let [left, right, isOurs] = [0, 0, true];
-  while (left < a.length || right < b.length) {
-    const order = compareOrEnd(a[left], b[right], compareStamps);
-    const ours = order <= 0 ? a[left++] : undefined;
-    const theirs = order >= 0 ? b[right++] : undefined;
-    const kept =
-      ours === undefined
-        ? unlessSeen(theirs as Kept, seenByA)
-        : theirs === undefined
-          ? unlessSeen(ours, seenByB)
-          : pick(ours, theirs);
-    if (kept !== undefined) joined.push(kept);
-    isOurs &&= kept === ours;
-  }
-  return isOurs ? a : joined;
+  return joinSorted(a, b, compareStamps, (ours, theirs) => {
+    if (ours === undefined) return unlessSeen(theirs as Kept, seenByA);
+    return theirs === undefined ? unlessSeen(ours, seenByB) : pick(ours, theirs);
+  });
 }
 
 /** As nearly all elements are that two states have in common. */
@@ -96,17 +85,7 @@ export function joinEntries<Inner extends Store>(
   sight: Sight,
   join: JoinStores<Inner>,
 ): Entries<Inner> {
-  const joined: Entry<Inner>[] = [];
-  let [left, right, isOurs] = [0, 0, true];
-  while (left < a.length || right < b.length) {
-    const order = compareOrEnd(a[left], b[right], compareNames);
-    const ours = order <= 0 ? a[left++] : undefined;
-    const theirs = order >= 0 ? b[right++] : undefined;
-    const entry = joinEntry(ours, theirs, sight, join);
-    if (entry !== undefined) joined.push(entry);
-    isOurs &&= entry === ours;
-  }
-  return isOurs ? a : joined;
+  return joinSorted(a, b, compareNames, (ours, theirs) => joinEntry(ours, theirs, sight, join));
 }
 
 function joinEntry<Inner extends Store>(
@@ -149,12 +128,6 @@ export function beyond(context: Context, seen: Context): Context {
 
 function compareNames(a: Entry<Store>, b: Entry<Store>): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
-}
-
-/** What has come to its end is behind everything. */
-function compareOrEnd<Item>(a: Item | undefined, b: Item | undefined, compare: (a: Item, b: Item) => number): number {
-  if (a === undefined) return 1;
-  return b === undefined ? -1 : compare(a, b);
 }
 
 /** All that entries remember of removals, without what is within their stores. */

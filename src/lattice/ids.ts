@@ -11,6 +11,7 @@
  */
 import { asBuffer, bytesToMapKey, MalformedBytes, type Reader, type Writer } from "../base/bytes.js";
 import { type Context, contextOfDot, covers, joinContexts } from "./context.js";
+import { joinSorted } from "./join-sorted.js";
 import { BODY_BYTES, type ChangeId, ID_BYTES } from "./op.js";
 import { StampPacker, StampUnpacker } from "./packed-stamps.js";
 import { compareStamps, type Stamp } from "./stamp.js";
@@ -49,22 +50,18 @@ const NO_RENAMINGS: readonly Renaming[] = [];
 
 export function joinIds(ours: Ids, theirs: Ids): JoinedIds {
   if (ours === theirs) return { ids: ours, inOurs: NO_RENAMINGS, inTheirs: NO_RENAMINGS };
-  const ids: NamedChange[] = [];
   const [inOurs, inTheirs]: [Renaming[], Renaming[]] = [[], []];
-  let [left, right, isOurs] = [0, 0, true];
-  while (left < ours.length || right < theirs.length) {
-    const [a, b] = [ours[left], theirs[right]];
-    const takesA = b === undefined || (a !== undefined && a.name <= b.name);
-    const takesB = a === undefined || (b !== undefined && b.name <= a.name);
-    const both = takesA && takesB ? joinNamed(a as NamedChange, b as NamedChange) : ((takesA ? a : b) as NamedChange);
-    noteRenaming(inOurs, takesA ? a : undefined, both);
-    noteRenaming(inTheirs, takesB ? b : undefined, both);
-    ids.push(both);
-    isOurs &&= both === a;
-    if (takesA) left++;
-    if (takesB) right++;
-  }
-  return { ids: isOurs ? ours : ids, inOurs, inTheirs };
+  const ids = joinSorted(ours, theirs, compareNames, (a, b) => {
+    const both = a === undefined || b === undefined ? ((a ?? b) as NamedChange) : joinNamed(a, b);
+    noteRenaming(inOurs, a, both);
+    noteRenaming(inTheirs, b, both);
+    return both;
+  });
+  return { ids, inOurs, inTheirs };
+}
+
+function compareNames(a: NamedChange, b: NamedChange): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
 function noteRenaming(renamings: Renaming[], known: NamedChange | undefined, { dots }: NamedChange): void {

@@ -8,6 +8,7 @@
  * never changed. It is what a range read puts together, cell by cell.
  */
 import { compareBytes, MalformedBytes, Reader, Writer } from "../base/bytes.js";
+import { joinSorted } from "./join-sorted.js";
 import type { Lattice } from "./lattice.js";
 
 export interface Cell<State> {
@@ -61,21 +62,13 @@ function decodeCells(bytes: Uint8Array): Row<Uint8Array> {
 /** Where cells of both are joined, cells of either are kept. Returns `a` ITSELF when `b` adds nothing. */
 function merge<State>(a: Row<State>, b: Row<State>, join: (a: State, b: State) => State): Row<State> {
   if (a === b || b.length === 0) return a;
-  const merged: Cell<State>[] = [];
-  let [left, right, isOurs] = [0, 0, true];
-  while (left < a.length || right < b.length) {
-    const [ours, theirs] = [a[left], b[right]];
-    const order = ours === undefined ? 1 : theirs === undefined ? -1 : compareBytes(ours.sort, theirs.sort);
-    const cell = order === 0 ? joined(ours as Cell<State>, theirs as Cell<State>, join) : order < 0 ? ours : theirs;
-    merged.push(cell as Cell<State>);
-    isOurs &&= cell === ours;
-    if (order <= 0) left++;
-    if (order >= 0) right++;
-  }
-  return isOurs ? a : merged;
+  return joinSorted(a, b, compareSorts, (ours, theirs) => {
+    if (ours === undefined || theirs === undefined) return ours ?? theirs;
+    const state = join(ours.state, theirs.state);
+    return state === ours.state ? ours : { sort: ours.sort, state };
+  });
 }
 
-function joined<State>(a: Cell<State>, b: Cell<State>, join: (a: State, b: State) => State): Cell<State> {
-  const state = join(a.state, b.state);
-  return state === a.state ? a : { sort: a.sort, state };
+function compareSorts(a: Pick<Cell<unknown>, "sort">, b: Pick<Cell<unknown>, "sort">): number {
+  return compareBytes(a.sort, b.sort);
 }

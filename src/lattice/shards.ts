@@ -13,6 +13,7 @@
  */
 import { MalformedBytes, type Reader, type Writer } from "../base/bytes.js";
 import type { Context } from "./context.js";
+import { joinSorted } from "./join-sorted.js";
 import type { OpRefusal } from "./op.js";
 import type { Actor, Stamp } from "./stamp.js";
 
@@ -43,21 +44,7 @@ const BASE = { none: 0, all: 1, part: 2 } as const;
 /** Who has counted, or reset, both. Returns `a` ITSELF when `b` adds nothing. */
 export function mergeShards(a: Shards, b: Shards): Shards {
   if (a === b || b.length === 0) return a;
-  const merged: Shard[] = [];
-  let [left, right, isOurs, isTheirs] = [0, 0, true, true];
-  while (left < a.length || right < b.length) {
-    const [ours, theirs] = [a[left], b[right]];
-    const takesOurs = theirs === undefined || (ours !== undefined && ours.actor <= theirs.actor);
-    const takesTheirs = ours === undefined || (theirs !== undefined && theirs.actor <= ours.actor);
-    const shard = takesOurs && takesTheirs ? mergeShard(ours as Shard, theirs as Shard) : takesOurs ? ours : theirs;
-    merged.push(shard as Shard);
-    isOurs &&= shard === ours;
-    isTheirs &&= shard === theirs;
-    if (takesOurs) left++;
-    if (takesTheirs) right++;
-  }
-  if (isOurs) return a;
-  return isTheirs ? b : merged;
+  return joinSorted(a, b, compareActors, mergeShard);
 }
 
 /** With `by` counted on top of all that the actor of `stamp` counted before. */
@@ -141,7 +128,12 @@ function readReading(reader: Reader): Reading {
   return { timeUs: reader.u53(), sum: BigInt.asIntN(64, reader.u64()) };
 }
 
-function mergeShard(a: Shard, b: Shard): Shard {
+function compareActors(a: Shard, b: Shard): number {
+  return a.actor < b.actor ? -1 : a.actor > b.actor ? 1 : 0;
+}
+
+function mergeShard(a: Shard | undefined, b: Shard | undefined): Shard | undefined {
+  if (a === undefined || b === undefined) return a ?? b;
   const total = later(a.total, b.total) as Reading;
   const base = later(a.base, b.base);
   if (total === a.total && base === a.base) return a;
