@@ -22,6 +22,8 @@ interface Circuit {
   /** How often in a row it was opened. */
   openings: number;
   openUntilMs: number;
+  /** When it last did what it was asked, or was last given a rest: what was asked before tells nothing of it since. */
+  judgedMs: number;
 }
 
 /** Failed so often in a row, a peer is given a rest. */
@@ -42,18 +44,21 @@ export class Breaker {
   }
 
   /** It did what it was asked. Returns whether that closed its breaker. */
-  onAnswered(node: NodeId): boolean {
-    const circuit = this.circuits.get(node);
-    // Most answers come from peers that never failed.
-    if (circuit === undefined) return false;
-    this.circuits.delete(node);
-    return circuit.openings > 0;
+  onAnswered(node: NodeId, nowMs: number): boolean {
+    const circuit = this.circuitOf(node);
+    const wasOpened = circuit.openings > 0;
+    Object.assign(circuit, { failures: 0, openings: 0, openUntilMs: 0, judgedMs: nowMs });
+    return wasOpened;
   }
 
-  /** It was silent to a deadline worth the name, or refused for too much work. Returns whether that opened its breaker. */
-  onFailed(node: NodeId, nowMs: number): boolean {
-    const circuit = this.circuits.get(node) ?? { failures: 0, openings: 0, openUntilMs: 0 };
-    this.circuits.set(node, circuit);
+  /**
+   * It refused just now for too much work, or was silent about what it was asked at `askedMs`, to a deadline worth
+   * the name. Returns whether that opened its breaker. A deadline may pass long after its peer died, came
+   * back and answered others: then it is no failure of this peer's.
+   */
+  onFailed(node: NodeId, askedMs: number, nowMs: number): boolean {
+    const circuit = this.circuitOf(node);
+    if (askedMs < circuit.judgedMs) return false;
     circuit.failures++;
     const isHalfOpen = circuit.openings > 0 && nowMs >= circuit.openUntilMs;
     if (circuit.openings === 0 ? circuit.failures < FAILURES_MAX : !isHalfOpen) return false;
@@ -61,6 +66,15 @@ export class Breaker {
     const openMs = Math.min(breakerOpenMsMax, breakerOpenMs * 2 ** circuit.openings);
     circuit.openings++;
     circuit.openUntilMs = nowMs + jitter(this.random, openMs, JITTER);
+    circuit.judgedMs = nowMs;
     return true;
+  }
+
+  private circuitOf(node: NodeId): Circuit {
+    const known = this.circuits.get(node);
+    if (known !== undefined) return known;
+    const circuit = { failures: 0, openings: 0, openUntilMs: 0, judgedMs: Number.NEGATIVE_INFINITY };
+    this.circuits.set(node, circuit);
+    return circuit;
   }
 }

@@ -47,21 +47,23 @@ export class BreakingAsker implements Asker {
       later(() => onReply(RESTS));
       return () => {};
     }
+    const askedMs = clock.nowMs();
     return this.asker.call(to, request, timeoutMs, (reply) => {
-      this.note(to, timeoutMs, reply);
+      this.note(to, askedMs, timeoutMs, reply);
       onReply(reply);
     });
   }
 
-  private note(node: NodeId, timeoutMs: number, reply: Reply | undefined): void {
+  private note(node: NodeId, askedMs: number, timeoutMs: number, reply: Reply | undefined): void {
     const { clock, meter, limits } = this.host;
+    const nowMs = clock.nowMs();
     if (reply !== undefined && !tellsOverload(reply)) {
-      if (this.breaker.onAnswered(node)) meter.gauge("murmur_breaker_open", 0, { peer: node });
+      if (this.breaker.onAnswered(node, nowMs)) meter.gauge("murmur_breaker_open", 0, { peer: node });
       return;
     }
     // That nobody waited for long says nothing about who was asked.
     if (reply === undefined && timeoutMs < limits.breakerPatienceMs) return;
-    if (!this.breaker.onFailed(node, clock.nowMs())) return;
+    if (!this.breaker.onFailed(node, reply === undefined ? askedMs : nowMs, nowMs)) return;
     meter.count("murmur_breaker_openings_total", { peer: node });
     meter.gauge("murmur_breaker_open", 1, { peer: node });
   }
