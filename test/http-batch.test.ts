@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import type { Failure, FailureKind } from "../src/coordinator/outcome.js";
-import { contextUpTo, encodeContext } from "../src/lattice/context.js";
+import { contextText } from "../src/http/context.js";
+import { contextUpTo } from "../src/lattice/context.js";
 import { ACTOR, type Answer, NOW_MS, startEdge, type TestEdge } from "./http-harness.js";
 
 let edge: TestEdge;
@@ -40,6 +41,7 @@ async function resultsOf(body: unknown): Promise<{ results: Result[]; missing: n
 }
 
 const base64 = (text: string | Uint8Array) => Buffer.from(text).toString("base64");
+const OF_ANOTHER = contextText({ bucket: "users", key: Buffer.from("b") }, contextUpTo({ timeUs: 1, actor: ACTOR }));
 const base64url = (text: string | Uint8Array) => Buffer.from(text).toString("base64url");
 const failure = (kind: FailureKind): Failure => ({
   ...{ kind, detail: "one of two", level: "QUORUM", required: 2, received: 1, alive: 3 },
@@ -120,7 +122,7 @@ test("without wishes each item takes what its bucket says", async () => {
 
 test("a context makes a write supersede what was read", async () => {
   const context = contextUpTo({ timeUs: NOW_MS * 1000, actor: ACTOR });
-  const text = base64url(encodeContext(context));
+  const text = contextText({ bucket: "users", key: Buffer.from("a") }, context);
   await resultsOf({ writes: [{ bucket: "users", key: "a", value: "", context: text }] });
   assert.deepEqual(edge.store.writes[0]?.context, context);
 });
@@ -205,6 +207,7 @@ test("a mistake names its place, and nothing was asked of anybody", async () => 
     [{ writes: [{ ...write, stamp: 1 }] }, 400, /^writes\[0\]\.stamp: .* clientStamps: true/],
     [{ writes: [{ ...write, bucket: "stamped", stamp: 1.5 }] }, 400, /^writes\[0\]\.stamp takes microseconds/],
     [{ writes: [{ ...write, context: "AQ!" }] }, 400, /^writes\[0\]\.context is not one that/],
+    [{ writes: [{ ...write, context: OF_ANOTHER }] }, 400, /^writes\[0\]\.context is the context of another key: read/],
     [{ writes: [{ ...read, delete: "yes" }] }, 400, /^writes\[0\]\.delete: takes true or false$/],
     [{ writes: [{ ...write, delete: true }] }, 400, /^writes\[0\]\.value: a delete has none$/],
     [{ writes: [{ ...read, op: { add: 5 } }] }, 409, /^writes\[0\]\.op: a register bucket takes value or delete/],

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import { utf8 } from "../src/base/bytes.js";
+import { contextText } from "../src/http/context.js";
 import { contextUpTo } from "../src/lattice/context.js";
 import { ACTOR, startEdge, type TestEdge } from "./http-harness.js";
 
@@ -62,14 +63,22 @@ test("a range is cells in order, each with its value and context, and where to g
     ["row", Buffer.from("ada"), utf8("a"), utf8("z"), 2, "ALL", false],
   );
   const told = answer.json as { cells: Record<string, unknown>[]; next: string };
-  const text = String(told.cells[0]?.context);
+  const textOf = (sort: string) => contextText({ bucket: "row", key: utf8("ada"), sort: utf8(sort) }, context);
   assert.deepEqual(told, {
     cells: [
-      { sort: "a", contentType: "text/plain", value: "eA==", context: text },
-      { sort: "ö", siblings: Array(2).fill({ contentType: "text/plain", value: "eA==" }), context: text },
+      { sort: "a", contentType: "text/plain", value: "eA==", context: textOf("a") },
+      { sort: "ö", siblings: Array(2).fill({ contentType: "text/plain", value: "eA==" }), context: textOf("ö") },
     ],
     next: "ö\u0000",
   });
+  for (const [sort, status] of [
+    ["a", 204],
+    ["b", 400],
+  ] as const) {
+    const headers = { "murmur-context": textOf("a") };
+    const put = await edge.ask("PUT", `/v1/buckets/row/keys/ada?sort=${sort}`, { body: "y", headers });
+    assert.equal(put.status, status, "the context of a cell is of no other");
+  }
   await edge.ask("GET", `${RANGE}?from=${encodeURIComponent(told.next)}`);
   assert.deepEqual([edge.store.ranges.at(-1)?.from, edge.store.ranges.at(-1)?.cellsMax], [utf8("ö\u0000"), 100]);
   await edge.ask("GET", "/v1/buckets/row/partitions64/Li4");

@@ -1,7 +1,8 @@
 /** Several values of one key: how they are answered, and what puts one in their place. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { type Context, decodeContext } from "../src/lattice/context.js";
+import type { Context } from "../src/lattice/context.js";
+import { decodeContextToken } from "../src/lattice/context-token.js";
 import { type Answer, NOW_MS, startEdge, type TestEdge } from "./http-harness.js";
 
 let edge: TestEdge;
@@ -102,7 +103,7 @@ test("a PUT or DELETE with the context takes the place of what was read, and of 
 test("a blind PUT answers a context that has seen its own write alone", async () => {
   await put("one", "text/plain");
   const mine = contextOf(await put("two", "text/plain"));
-  assert.deepEqual(decodeContext(Buffer.from(mine, "base64url"))?.vector, []);
+  assert.deepEqual(decodeContextToken(Buffer.from(mine, "base64url"))?.vector, []);
   await put("three", "text/plain", mine);
   assert.deepEqual(
     partsOf(await get()).map(([, value]) => value),
@@ -135,7 +136,7 @@ test("a value that holds the boundary is still one part", async () => {
     contentType: "text/plain",
     value: Buffer.from(text),
   }));
-  const context = decodeContext(Buffer.from(contextOf(await get()), "base64url")) as Context;
+  const context = decodeContextToken(Buffer.from(contextOf(await get()), "base64url")) as Context;
   edge.store.readOutcome = { ok: true, view: { contents, context }, replicas: [], mended: [] };
   const answer = await get();
   edge.store.readOutcome = undefined;

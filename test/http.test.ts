@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import type { Failure, FailureKind } from "../src/coordinator/outcome.js";
+import { contextText } from "../src/http/context.js";
 import { contextUpTo, EMPTY_CONTEXT, encodeContext } from "../src/lattice/context.js";
 import { ACTOR, NOW_MS, REPLICAS, startEdge, type TestEdge } from "./http-harness.js";
 
@@ -18,8 +19,8 @@ beforeEach(() => {
   edge.store.writeOutcome = undefined;
 });
 
-function contextText(timeMs: number): string {
-  return Buffer.from(encodeContext(contextUpTo({ timeUs: timeMs * 1000, actor: ACTOR }))).toString("base64url");
+function contextAt(timeMs: number, key = "ada"): string {
+  return contextText({ bucket: "users", key: Buffer.from(key) }, contextUpTo({ timeUs: timeMs * 1000, actor: ACTOR }));
 }
 
 test("a value comes back byte for byte with its type, its context and who was asked", async () => {
@@ -63,7 +64,10 @@ test("a deleted key and one that never was are 404 and still carry their context
     assert.equal(got.headers[name], deleted.headers[name]);
   }
   const never = await edge.ask("GET", "/v1/buckets/users/keys/never");
-  assert.equal(never.headers["murmur-context"], Buffer.from(encodeContext(EMPTY_CONTEXT)).toString("base64url"));
+  assert.equal(
+    never.headers["murmur-context"],
+    contextText({ bucket: "users", key: Buffer.from("never") }, EMPTY_CONTEXT),
+  );
 });
 
 test("If-None-Match is answered 304 while the value is the same", async () => {
@@ -197,7 +201,7 @@ test("every failure of the core is the problem the contract names", async () => 
 });
 
 test("a write carries what its client has seen, and an impossible context is refused", async () => {
-  const accepted = contextText(NOW_MS + 10_000);
+  const accepted = contextAt(NOW_MS + 10_000);
   for (const method of ["PUT", "DELETE"]) {
     const put = await edge.ask(method, ADA, { headers: { "murmur-context": accepted } });
     assert.equal(put.status, 204);
@@ -207,16 +211,19 @@ test("a write carries what its client has seen, and an impossible context is ref
     );
   }
   const vector = Array.from({ length: 300 }, (_, index) => ({ timeUs: 1, actor: BigInt(index) }));
-  const large = encodeContext({ vector, dots: [] });
+  const ada = { bucket: "users", key: Buffer.from("ada") };
+  const unchecked = Buffer.from(encodeContext(contextUpTo({ timeUs: 1, actor: ACTOR }))).toString("base64url");
   const table: [context: string | string[], detail: RegExp][] = [
     ["", /not one that this cluster answered/],
     ["!!", /not one/],
     [`${accepted}=`, /not one/],
     [accepted.slice(0, -2), /not one/],
-    ["Ag", /not one/],
+    ["Aw", /not one/],
     [[accepted, accepted], /not one/],
-    [contextText(NOW_MS + 10_001), /future/],
-    [Buffer.from(large as Uint8Array).toString("base64url"), /4801 bytes; the limit is 4096/],
+    [contextAt(NOW_MS + 10_001), /future/],
+    [contextText(ada, { vector, dots: [] }), /4806 bytes; the limit is 4096/],
+    [contextAt(NOW_MS, "bob"), /^Murmur-Context is the context of another key: read this key again, and send/],
+    [unchecked, /^Murmur-Context was answered by an earlier version of MurmurDB: read this key again, and send/],
   ];
   for (const [context, detail] of table) {
     const put = await edge.ask("PUT", ADA, { body: "x", headers: { "murmur-context": context } });

@@ -48,10 +48,11 @@ async function throughClient(client: MurmurClient, wish: Wish): Promise<Answer> 
   return viewOf(written.context, []);
 }
 
-function optionsOf({ level, timeoutMs, context, idKey }: Wish) {
+function optionsOf(wish: Wish) {
+  const { level, timeoutMs, context, idKey } = wish;
   return {
     ...{ consistency: level, timeoutMs },
-    ...(isEmptyContext(context) ? {} : { context: contextText(context) }),
+    ...(isEmptyContext(context) ? {} : { context: contextText(wish) }),
     ...(idKey === undefined ? {} : { idempotencyKey: idKey }),
   };
 }

@@ -4,9 +4,10 @@
  * of the contract: it happened, it did not, or nobody can know.
  */
 import { Agent, type IncomingMessage, request } from "node:http";
-import { asBuffer } from "../src/base/bytes.js";
+import { asBuffer, utf8 } from "../src/base/bytes.js";
 import { keyPath } from "../src/base/key-path.js";
-import { type Context, decodeContext, encodeContext, isEmptyContext } from "../src/lattice/context.js";
+import { type Context, isEmptyContext } from "../src/lattice/context.js";
+import { decodeContextToken, encodeContextToken } from "../src/lattice/context-token.js";
 import type { View } from "../src/lattice/lattice.js";
 
 /** What a counter or a set is asked. */
@@ -84,14 +85,15 @@ function pathOf({ kind, bucket, key, level, ttlMs, timeoutMs }: Wish): string {
   return `${keyPath(bucket, key)}?${kind === "read" ? "r" : "w"}=${level}&timeout=${timeoutMs}ms${ttl}`;
 }
 
-function headersOf({ value, edit, idKey, context }: Wish): Record<string, string> {
+function headersOf(wish: Wish): Record<string, string> {
+  const { value, edit, idKey, context } = wish;
   return {
     // Siblings as JSON.
     Accept: "application/json",
     ...(value === undefined ? {} : { "Content-Type": "text/plain" }),
     ...(edit === undefined ? {} : { "Content-Type": "application/json" }),
     ...(idKey === undefined ? {} : { "Idempotency-Key": idKey }),
-    ...(isEmptyContext(context) ? {} : { "Murmur-Context": contextText(context) }),
+    ...(isEmptyContext(context) ? {} : { "Murmur-Context": contextText(wish) }),
   };
 }
 
@@ -130,7 +132,7 @@ export function refusalOf(status: number, text: string): string | undefined {
 }
 
 export function viewOf(text: string | undefined, values: readonly Uint8Array[]): Answer {
-  const context = text === undefined ? undefined : decodeContext(Buffer.from(text, "base64url"));
+  const context = text === undefined ? undefined : decodeContextToken(Buffer.from(text, "base64url"));
   if (context === undefined) return { kind: "wrong", code: `an answer with the context ${text}` };
   return { kind: "ok", view: { contents: values.map((value) => ({ contentType: "", value })), context } };
 }
@@ -140,6 +142,7 @@ function lost({ kind }: Wish, code: string): Answer {
   return { kind: kind === "read" || code === "ECONNREFUSED" ? "refused" : "unknown", code };
 }
 
-export function contextText(context: Context): string {
-  return asBuffer(encodeContext(context)).toString("base64url");
+/** What was seen of the key that is wished for. */
+export function contextText({ bucket, key, context }: Wish): string {
+  return asBuffer(encodeContextToken({ bucket, key: utf8(key) }, context)).toString("base64url");
 }

@@ -70,6 +70,7 @@ const PIECES = {
     "Upgrade: h2c",
     "Connection: Upgrade",
     "Murmur-Context: AQ",
+    "Murmur-Context: AwAAAAAB",
     "Murmur-Context: \xff",
     "If-None-Match: *",
     'If-None-Match: "',

@@ -7,7 +7,8 @@
  * says which values a write supersedes, and that has to be the caller's word.
  */
 
-import { decodeContext, highestTimeUs } from "../lattice/context.js";
+import { highestTimeUs } from "../lattice/context.js";
+import { decodeContextToken } from "../lattice/context-token.js";
 import { badRequest } from "./errors.js";
 
 const REGISTER = "register";
@@ -66,6 +67,6 @@ function higher(known: Seen, context: string): Seen {
 }
 
 function seenOf(context: string): Seen {
-  const decoded = decodeContext(Buffer.from(context, "base64url"));
+  const decoded = decodeContextToken(Buffer.from(context, "base64url"));
   return { context, timeUs: decoded === undefined ? 0 : highestTimeUs(decoded) };
 }

@@ -3,9 +3,10 @@
  * ETag made of that context, and who was asked for it and when.
  */
 import { hash } from "node:crypto";
-import { asBuffer } from "../base/bytes.js";
 import type { Asked } from "../coordinator/outcome.js";
 import { type Context, encodeContext } from "../lattice/context.js";
+import type { ContextOwner } from "../lattice/context-token.js";
+import { contextText } from "./context.js";
 
 /** 128 bits: enough that two contexts of one key never share a tag. */
 const ETAG_CHARACTERS = 22;
@@ -23,19 +24,20 @@ export interface KeyHeaders {
  * `isExact` unless answers of one context may differ in their bytes: then the tag is marked weak. `siblings` beyond one
  * are part of the tag: they become fewer as they expire, and no context tells.
  */
-export function keyHeaders(context: Context, replicas: readonly Asked[], isExact: boolean, siblings = 0): KeyHeaders {
+export function keyHeaders(
+  owner: ContextOwner,
+  context: Context,
+  replicas: readonly Asked[],
+  isExact: boolean,
+  siblings = 0,
+): KeyHeaders {
   const bytes = encodeContext(context);
-  const text = base64url(bytes);
+  const text = contextText(owner, context);
   const tagged = siblings > 1 ? Buffer.concat([bytes, Buffer.from(` ${siblings}`)]) : bytes;
   const tag = `"${hash("sha256", tagged, "base64url").slice(0, ETAG_CHARACTERS)}"`;
   const list = ["Murmur-Context", text, "ETag", isExact ? tag : `W/${tag}`];
   addTiming(list, replicas);
   return { context: text, tag, list };
-}
-
-/** A context as it travels: in `Murmur-Context`, and in the results of a batch. */
-export function contextText(context: Context): string {
-  return base64url(encodeContext(context));
 }
 
 /** One entry per replica asked: its name, how long it took unless it is silent, its role and its state. */
@@ -52,8 +54,4 @@ function timing(asked: Asked): string {
   const ms = tookMs(asked);
   const duration = ms === undefined ? "" : `;dur=${ms}`;
   return `${asked.node}${duration};desc="${asked.role} ${asked.state}"`;
-}
-
-function base64url(bytes: Uint8Array): string {
-  return asBuffer(bytes).toString("base64url");
 }

@@ -100,7 +100,8 @@ class BatchParser {
     const query = this.queryFor("put", address.bucket);
     const text = fields.context;
     if (text !== undefined && typeof text !== "string") throw refusal(`${place}.context`, "takes a text");
-    const context = text === undefined ? EMPTY_CONTEXT : contextFrom(this.edge, text, `${place}.context`);
+    const owner = { ...address, sort: this.sort("put", fields, address, place) };
+    const context = text === undefined ? EMPTY_CONTEXT : contextFrom(this.edge, owner, text, `${place}.context`);
     if (context instanceof Problem) throw refuseWith(context);
     const stampUs = this.stampUs(fields, place, query, address.bucket);
     const idKey = idKeyIn(fields, place);
@@ -109,10 +110,9 @@ class BatchParser {
     if (refusedStamp !== undefined) throw refuseWith(refusedStamp);
     const { level } = query;
     const type = latticeNameOf(this.edge.bucket(address.bucket));
-    const sort = this.sort("put", fields, address, place);
     const op = fields.op === undefined ? this.putOrDelete(fields, place, query, type) : this.op(fields, place, type);
     const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
-    return { ...address, sort, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
+    return { ...owner, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
   }
 
   private sort(operation: Operation, fields: Fields, { bucket }: Address, place: string): Uint8Array | undefined {

@@ -8,11 +8,10 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BatchOutcome } from "../coordinator/batch.js";
-import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
-import type { Op } from "../lattice/op.js";
-import { contextText } from "./answer.js";
+import type { Failure, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
 import { type ParsedBatch, parseBatch } from "./batch-request.js";
 import { expectedBytes, readBody } from "./body.js";
+import { contextText } from "./context.js";
 import type { Edge } from "./edge.js";
 import { JSON_TYPE, typeRefusal } from "./json-body.js";
 import { type Answered, mergeReads } from "./merging.js";
@@ -77,8 +76,10 @@ function run(edge: Edge, response: ServerResponse, batch: ParsedBatch, bodyBytes
     const problem = batch.partial ? undefined : worst(failures, outcome.writes);
     if (problem !== undefined) return sendProblem(edge, response, problem);
     const room = new Room(edge.limits.batchAnswerBytesMax);
-    const written = outcome.writes.map((each, index) => writeResult(each, batch.request.writes[index]?.op.kind, room));
-    const results = [...outcome.reads.map(readResult), ...written];
+    const { reads, writes } = batch.request;
+    const read = outcome.reads.map((each, index) => readResult(each, reads[index] as ReadRequest));
+    const written = outcome.writes.map((each, index) => writeResult(each, writes[index] as WriteRequest, room));
+    const results = [...read, ...written];
     const missing = failures.flatMap((failure, index) => (failure?.kind === "timeout" ? index : []));
     sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ results, missing }));
   }
@@ -100,11 +101,11 @@ function record(edge: Edge, { request }: ParsedBatch, outcome: BatchOutcome, sta
   edge.time("batch", startedMs);
 }
 
-function readResult(outcome: Answered): object {
+function readResult(outcome: Answered, request: ReadRequest): object {
   if (!outcome.ok) return failedResult(outcome.failure);
   const { contents } = outcome.view;
   const [content] = contents;
-  const context = contextText(outcome.view.context);
+  const context = contextText(request, outcome.view.context);
   if (content === undefined) return { status: 404, code: "not-found", context };
   if (contents.length > 1) return { status: 300, siblings: contents.map(siblingOf), context };
   return { status: 200, ...siblingOf(content), ...(outcome.isMerged ? { merged: true } : {}), context };
@@ -122,10 +123,11 @@ class Room {
 }
 
 /** 200 with the value that an `op` left; 204 for what was stored or deleted, and for a value that has no room. */
-function writeResult(outcome: WriteOutcome, kind: Op["kind"] | undefined, room: Room): object {
+function writeResult(outcome: WriteOutcome, request: WriteRequest, room: Room): object {
   if (!outcome.ok) return failedResult(outcome.failure);
-  const context = contextText(outcome.context);
-  if (kind === undefined || !isPostKind(kind)) return { status: 204, context };
+  const context = contextText(request, outcome.context);
+  const { kind } = request.op;
+  if (!isPostKind(kind)) return { status: 204, context };
   const value = changedValue(kind, outcome);
   if (!room.take(value)) return { status: 204, context };
   return { status: 200, ...siblingOf({ contentType: JSON_TYPE, value }), context };

@@ -24,7 +24,10 @@ export function headerParameter(name: string, description: string): Json {
   return { name, in: "header", description, schema: { type: "string" } };
 }
 
-export const CONTEXT_PARAMETER = headerParameter("Murmur-Context", "What was read: the write supersedes it.");
+export const CONTEXT_PARAMETER = headerParameter(
+  "Murmur-Context",
+  "What was read of this very key: the write supersedes it.",
+);
 export const ID_PARAMETER = headerParameter(
   "Idempotency-Key",
   "What the client calls this change of this key: repeated within its time, by whichever node, it counts once.",

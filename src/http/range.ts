@@ -6,7 +6,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { asBuffer } from "../base/bytes.js";
 import type { LivingCell } from "../coordinator/range.js";
 import { type Address, partitionAddress, splitTarget } from "./address.js";
-import { addTiming, contextText } from "./answer.js";
+import { addTiming } from "./answer.js";
+import { contextText } from "./context.js";
 import type { Edge } from "./edge.js";
 import { JSON_TYPE } from "./json-body.js";
 import { methodNotAllowed, Problem } from "./problem.js";
@@ -47,15 +48,16 @@ function take(
     const next = outcome.next === undefined ? null : asBuffer(outcome.next).toString();
     const headers: string[] = [];
     addTiming(headers, outcome.replicas);
-    sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ cells: outcome.cells.map(cellOf), next }), headers);
+    const cells = outcome.cells.map((cell) => cellOf(address, cell));
+    sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ cells, next }), headers);
   });
   return undefined;
 }
 
 /** Of a cell with siblings all of them, as a read of it tells them. */
-function cellOf({ sort, view }: LivingCell): unknown {
+function cellOf(address: Address, { sort, view }: LivingCell): unknown {
   const [content, ...others] = view.contents.map(siblingOf);
   const cell = { sort: asBuffer(sort).toString() };
-  const context = contextText(view.context);
+  const context = contextText({ ...address, sort }, view.context);
   return others.length === 0 ? { ...cell, ...content, context } : { ...cell, siblings: [content, ...others], context };
 }

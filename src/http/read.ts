@@ -71,7 +71,8 @@ function answer(
   // Another version of a function may make another value of the same siblings.
   const { isMerged = false } = outcome;
   const isExact = !isEnvelope && contents.length <= 1 && !isMerged;
-  const { context: text, tag, list } = keyHeaders(context, outcome.replicas, isExact, contents.length);
+  const owner = { ...address, sort: query.sort };
+  const { context: text, tag, list } = keyHeaders(owner, context, outcome.replicas, isExact, contents.length);
   list.push("Vary", "Accept");
   if (content !== undefined && !isMerged && isKnown(request.headers["if-none-match"], tag)) {
     sendTogether(edge, response, 304, [...list, ...REVALIDATE]);

@@ -9,6 +9,7 @@ import { latticeNameOf } from "../cluster-config.js";
 import { changeIdOf } from "../coordinator/change-id.js";
 import type { WriteOutcome } from "../coordinator/outcome.js";
 import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
+import type { ContextOwner } from "../lattice/context-token.js";
 import type { Op } from "../lattice/op.js";
 import type { Address } from "./address.js";
 import { keyHeaders } from "./answer.js";
@@ -39,10 +40,10 @@ export function put(
   if (unkept !== undefined) return unkept;
   const contentType = contentTypeToStore(headers["content-type"], edge.limits.contentTypeBytesMax);
   if (contentType instanceof Problem) return contentType;
-  const said = saidIn(edge, headers);
-  if (said instanceof Problem) return said;
   const query = parseQuery("put", queryText, bucket, edge.limits);
   if (query instanceof Problem) return query;
+  const said = saidIn(edge, address, query, headers);
+  if (said instanceof Problem) return said;
   const refusedStamp = stampedRefusal(said.idKey, query.stampUs) ?? stampRefusal(edge, query.stampUs, said.context);
   if (refusedStamp !== undefined) return refusedStamp;
   const bodyBytes = expectedBytes(headers, edge.limits.valueBytesMax);
@@ -70,10 +71,10 @@ export function post(
   if (kind === undefined) return postRefusal(latticeNameOf(bucket));
   const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers, "an operation");
   if (unkept !== undefined) return unkept;
-  const said = saidIn(edge, headers);
-  if (said instanceof Problem) return said;
   const query = parseQuery("post", queryText, bucket, edge.limits);
   if (query instanceof Problem) return query;
+  const said = saidIn(edge, address, query, headers);
+  if (said instanceof Problem) return said;
   const bytesMax = edge.limits.valueBytesMax;
   const bodyBytes = expectedBytes(headers, bytesMax);
   const refusal = edge.enter(bodyBytes);
@@ -98,10 +99,10 @@ export function remove(
 ): Problem | undefined {
   const unkept = unkeptWish(request.headers);
   if (unkept !== undefined) return unkept;
-  const said = saidIn(edge, request.headers);
-  if (said instanceof Problem) return said;
   const query = parseQuery("delete", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
+  const said = saidIn(edge, address, query, request.headers);
+  if (said instanceof Problem) return said;
   const refusedStamp = stampedRefusal(said.idKey, query.stampUs) ?? stampRefusal(edge, query.stampUs, said.context);
   if (refusedStamp !== undefined) return refusedStamp;
   const refusal = edge.enter(0);
@@ -120,26 +121,33 @@ function write(
   bodyBytes: number,
 ): void {
   const { level, deadlineMs, stampUs, sort } = query;
+  const owner = { ...address, sort };
   const startedMs = performance.now();
   const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
-  edge.store.write({ ...address, sort, op, context, ...named, stampUs, level, deadlineMs }, (outcome) => {
+  edge.store.write({ ...owner, op, context, ...named, stampUs, level, deadlineMs }, (outcome) => {
     edge.leave(bodyBytes);
     edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
     if (!outcome.ok) sendFailure(edge, response, outcome.failure);
-    else if (isPostKind(op.kind)) answerChanged(edge, response, op.kind, outcome);
-    else answerStored(edge, response, outcome);
+    else if (isPostKind(op.kind)) answerChanged(edge, response, owner, op.kind, outcome);
+    else answerStored(edge, response, owner, outcome);
   });
 }
 
 type Written = Extract<WriteOutcome, { ok: true }>;
 
-function answerStored(edge: Edge, response: ServerResponse, { context, replicas }: Written): void {
-  sendTogether(edge, response, 204, keyHeaders(context, replicas, true).list);
+function answerStored(edge: Edge, response: ServerResponse, owner: ContextOwner, outcome: Written): void {
+  sendTogether(edge, response, 204, keyHeaders(owner, outcome.context, outcome.replicas, true).list);
 }
 
 /** What a POST has made of the key. The tag is weak: a GET answers the value without the context. */
-function answerChanged(edge: Edge, response: ServerResponse, kind: PostKind, outcome: Written): void {
-  const { context, list } = keyHeaders(outcome.context, outcome.replicas, false);
+function answerChanged(
+  edge: Edge,
+  response: ServerResponse,
+  owner: ContextOwner,
+  kind: PostKind,
+  outcome: Written,
+): void {
+  const { context, list } = keyHeaders(owner, outcome.context, outcome.replicas, false);
   const body = changedBody(kind, outcome, context);
   list.push("Content-Type", JSON_TYPE, "Content-Length", String(body.length), ...NOT_KEPT);
   sendTogether(edge, response, 200, list, body);
@@ -184,9 +192,10 @@ interface Said {
   readonly idKey: string | undefined;
 }
 
-function saidIn(edge: Edge, headers: IncomingHttpHeaders): Said | Problem {
+function saidIn(edge: Edge, address: Address, { sort }: KeyQuery, headers: IncomingHttpHeaders): Said | Problem {
   const text = headers["murmur-context"];
-  const context = text === undefined ? EMPTY_CONTEXT : contextFrom(edge, String(text), "Murmur-Context");
+  const owner = { ...address, sort };
+  const context = text === undefined ? EMPTY_CONTEXT : contextFrom(edge, owner, String(text), "Murmur-Context");
   if (context instanceof Problem) return context;
   const idKey = idKeyOf(headers);
   return idKey instanceof Problem ? idKey : { context, idKey };

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { afterEach, beforeEach, test } from "node:test";
 import { MurmurClient, type MurmurClientOptions, MurmurError, SiblingsError } from "../../src/client/client.js";
-import { contextUpTo, encodeContext } from "../../src/lattice/context.js";
+import { contextUpTo } from "../../src/lattice/context.js";
+import { encodeContextToken } from "../../src/lattice/context-token.js";
 import { until } from "../ports/until.js";
 import { type Asked, CONTEXT, FakeCluster, problem, reply } from "./fake-cluster.js";
 
@@ -254,8 +255,9 @@ test("siblings come as a list, or as an error to whoever wants a single value", 
 });
 
 test("a register's write sends the highest context seen; a bucket of siblings only what the caller gives", async () => {
+  const owner = { bucket: "users", key: Buffer.from("k") };
   const contextAt = (timeUs: number) =>
-    Buffer.from(encodeContext(contextUpTo({ timeUs, actor: 7n }))).toString("base64url");
+    Buffer.from(encodeContextToken(owner, contextUpTo({ timeUs, actor: 7n }))).toString("base64url");
   cluster.buckets = [{ bucket: "carts", type: "siblings", replication: 3 }];
   await learned();
   cluster.node("n1").instead = ({ method }, response) => {

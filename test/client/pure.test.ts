@@ -10,7 +10,8 @@ import { failureOf } from "../../src/client/problem.js";
 import { RingView } from "../../src/client/ring-view.js";
 import { parseServerTiming } from "../../src/client/server-timing.js";
 import { encodeValue } from "../../src/client/value.js";
-import { contextUpTo, encodeContext } from "../../src/lattice/context.js";
+import { contextUpTo } from "../../src/lattice/context.js";
+import { encodeContextToken } from "../../src/lattice/context-token.js";
 import { partitionOf } from "../../src/membership/layout.js";
 
 test("values come back as what they were", () => {
@@ -57,8 +58,9 @@ test("Server-Timing tells of each replica", () => {
   assert.deepEqual(parseServerTiming(undefined), []);
 });
 
+const owner = { bucket: "b", key: Buffer.from("a") };
 const contextAt = (timeUs: number, actor = 1n) =>
-  Buffer.from(encodeContext(contextUpTo({ timeUs, actor }))).toString("base64url");
+  Buffer.from(encodeContextToken(owner, contextUpTo({ timeUs, actor }))).toString("base64url");
 
 test("the highest context seen is remembered, whatever the order, and the least used is forgotten", () => {
   const contexts = new Contexts(2, () => "register");
