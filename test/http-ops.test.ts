@@ -74,6 +74,12 @@ test("an operation that the bucket does not know is a 409 that says what it take
   const table: [method: string, path: string, detail: RegExp][] = [
     ["PUT", HOME, /^a counter bucket takes POST, such as \{"add": 5\}, and DELETE; a PUT would undo/],
     ["POST", "/v1/buckets/users/keys/ada", /^a register bucket takes PUT and DELETE; POST changes/],
+    [
+      "POST",
+      "/v1/buckets/row/keys/ada",
+      /^a row bucket of register cells takes PUT and DELETE of a cell, with \?sort=;/,
+    ],
+    ["PUT", "/v1/buckets/rows-of-counters/keys/ada?sort=a", /^a row bucket of counter cells takes POST, such as/],
   ];
   const written = edge.store.writes.length;
   for (const [method, path, detail] of table) {

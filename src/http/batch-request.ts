@@ -6,7 +6,7 @@
  * `reads[3].key`, and refuses the whole batch: nothing was asked of anybody.
  */
 import { asBuffer, bytesToMapKey, utf8 } from "../base/bytes.js";
-import { type BucketConfig, latticeNameOf } from "../cluster-config.js";
+import type { BucketConfig } from "../cluster-config.js";
 import type { BatchRequest } from "../coordinator/batch.js";
 import { changeIdOf } from "../coordinator/change-id.js";
 import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
@@ -109,8 +109,9 @@ class BatchParser {
       stampedRefusal(idKey, stampUs, `${place}: `) ?? stampRefusal(this.edge, stampUs, context, `${place}.stamp`);
     if (refusedStamp !== undefined) throw refuseWith(refusedStamp);
     const { level } = query;
-    const type = latticeNameOf(this.edge.bucket(address.bucket));
-    const op = fields.op === undefined ? this.putOrDelete(fields, place, query, type) : this.op(fields, place, type);
+    const bucket = this.edge.bucket(address.bucket);
+    const op =
+      fields.op === undefined ? this.putOrDelete(fields, place, query, bucket) : this.op(fields, place, bucket);
     const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
     return { ...owner, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
   }
@@ -133,15 +134,15 @@ class BatchParser {
   }
 
   /** As the body of a POST to the key. */
-  private op(fields: Fields, place: string, type: string): Op {
-    const kind = postKindOf(type);
-    if (kind === undefined) throw refuseWith(postRefusal(type, `${place}.op: `));
+  private op(fields: Fields, place: string, bucket: BucketConfig): Op {
+    const kind = postKindOf(bucket);
+    if (kind === undefined) throw refuseWith(postRefusal(bucket, `${place}.op: `));
     const extra = ["value", "contentType", "ttl", "delete", "stamp"].find((name) => fields[name] !== undefined);
     if (extra !== undefined) throw refusal(`${place}.${extra}`, "an op has none");
     return opOf(kind, fields.op, `${place}.op`, this.edge.limits);
   }
 
-  private putOrDelete(fields: Fields, place: string, query: KeyQuery, type: string): Op {
+  private putOrDelete(fields: Fields, place: string, query: KeyQuery, bucket: BucketConfig): Op {
     const { delete: isDelete = false, value: text } = fields;
     if (typeof isDelete !== "boolean") throw refusal(`${place}.delete`, "takes true or false");
     if (isDelete) {
@@ -149,7 +150,7 @@ class BatchParser {
       if (extra !== undefined) throw refusal(`${place}.${extra}`, "a delete has none");
       return { kind: "delete" };
     }
-    const mismatch = putRefusal(type, `${place}: `);
+    const mismatch = putRefusal(bucket, `${place}: `);
     if (mismatch !== undefined) throw refuseWith(mismatch);
     const value = typeof text === "string" ? base64Decoded(text) : undefined;
     if (value === undefined) throw refusal(`${place}.value`, "takes the bytes in base64, with its padding");

@@ -11,6 +11,7 @@
  * other programs would round is refused: what is read back must be what was sent.
  */
 import { utf8 } from "../base/bytes.js";
+import { type BucketConfig, latticeNameOf } from "../cluster-config.js";
 import type { Limits } from "../config.js";
 import type { Add, EditMap, EditSet, Op } from "../lattice/op.js";
 import { latticeNamed } from "../lattice/registry.js";
@@ -33,26 +34,34 @@ const WRITTEN: Readonly<Record<PostKind, string>> = {
   "edit-map": '{"set": {"name": "Ada"}, "counters": {"logins": 1}, "remove": ["age"]}',
 };
 
-/** The one that buckets of this type take; undefined: they take PUT. */
-export function postKindOf(type: string): PostKind | undefined {
-  const lattice = latticeNamed(type);
+/** What a bucket keeps under an address. */
+type BucketType = Pick<BucketConfig, "type" | "cells">;
+
+/** The one that such a bucket takes; undefined: it takes PUT. */
+export function postKindOf(bucket: BucketType): PostKind | undefined {
+  const lattice = latticeNamed(latticeNameOf(bucket));
   return (Object.keys(WRITTEN) as PostKind[]).find((kind) => lattice?.accepts(kind));
 }
 
-/** Why a bucket of this type takes no PUT; undefined when it does. `place` is where it was asked in a batch. */
-export function putRefusal(type: string, place = ""): Problem | undefined {
-  const kind = postKindOf(type);
+/** Why such a bucket takes no PUT; undefined when it does. `place` is where it was asked in a batch. */
+export function putRefusal(bucket: BucketType, place = ""): Problem | undefined {
+  const kind = postKindOf(bucket);
   if (kind === undefined) return undefined;
   const [how, what] = place === "" ? ["POST", "a PUT"] : ["op", "a value"];
-  const remedy = `a ${type} bucket takes ${how}, such as ${WRITTEN[kind]}, and ${place === "" ? "DELETE" : "delete"}`;
+  const remedy = `${named(bucket)} takes ${how}, such as ${WRITTEN[kind]}, and ${place === "" ? "DELETE" : "delete"}`;
   return new Problem("type-mismatch", `${place}${remedy}; ${what} would undo what others did meanwhile`);
 }
 
-/** Why a bucket of this type takes no POST. */
-export function postRefusal(type: string, place = ""): Problem {
-  const [takes, not] = place === "" ? ["PUT and DELETE", "POST"] : ["value or delete", "op"];
-  const detail = `${place}a ${type} bucket takes ${takes}; ${not} changes the keys of counter, set and map buckets`;
+/** Why such a bucket takes no POST. */
+export function postRefusal(bucket: BucketType, place = ""): Problem {
+  const [takes, not, sort] = place === "" ? ["PUT and DELETE", "POST", "?sort="] : ["value or delete", "op", "sort"];
+  const ofCells = bucket.cells === undefined ? "" : ` of a cell, with ${sort}`;
+  const detail = `${place}${named(bucket)} takes ${takes}${ofCells}; ${not} changes counters, sets and maps`;
   return new Problem("type-mismatch", detail);
+}
+
+function named({ type, cells }: BucketType): string {
+  return cells === undefined ? `a ${type} bucket` : `a ${type} bucket of ${cells} cells`;
 }
 
 /** What the JSON at `place` asks for. Throws a refusal that names the place. */

@@ -5,7 +5,6 @@
  * that believes its write to be conditional must not be left in that belief.
  */
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { latticeNameOf } from "../cluster-config.js";
 import { changeIdOf } from "../coordinator/change-id.js";
 import type { WriteOutcome } from "../coordinator/outcome.js";
 import { type Context, EMPTY_CONTEXT } from "../lattice/context.js";
@@ -36,7 +35,7 @@ export function put(
 ): Problem | undefined {
   const { headers } = request;
   const bucket = edge.bucket(address.bucket);
-  const unkept = unkeptWish(headers) ?? putRefusal(latticeNameOf(bucket)) ?? unkeptBody(headers);
+  const unkept = unkeptWish(headers) ?? putRefusal(bucket) ?? unkeptBody(headers);
   if (unkept !== undefined) return unkept;
   const contentType = contentTypeToStore(headers["content-type"], edge.limits.contentTypeBytesMax);
   if (contentType instanceof Problem) return contentType;
@@ -67,8 +66,8 @@ export function post(
 ): Problem | undefined {
   const { headers } = request;
   const bucket = edge.bucket(address.bucket);
-  const kind = postKindOf(latticeNameOf(bucket));
-  if (kind === undefined) return postRefusal(latticeNameOf(bucket));
+  const kind = postKindOf(bucket);
+  if (kind === undefined) return postRefusal(bucket);
   const unkept = unkeptWish(headers) ?? unkeptBody(headers) ?? typeRefusal(headers, "an operation");
   if (unkept !== undefined) return unkept;
   const query = parseQuery("post", queryText, bucket, edge.limits);
