@@ -15,6 +15,12 @@ export const EDGE_LIMITS = {
     1000,
     "values of one key that nobody has resolved: with as many, a write must supersede one; merges are never refused",
   ),
+  siblingsWarn: limit(
+    25,
+    2,
+    10_000,
+    "with so many values of a key the log and a metric tell of it, long before its writers are refused at siblingsMax",
+  ),
   elementBytesMax: limit(4 * KIB, 1, 64 * KIB, "an element of a set, or the name of a field: names are not contents"),
   stateBytesMax: limit(
     4 * MIB,

@@ -76,7 +76,7 @@ test("every limit has a unit, a reason, a default within its range, and somebody
   for (const [name, { value, least, most, reason }] of Object.entries(LIMITS)) {
     assert.match(
       name,
-      /(Bytes|Ids|Ms|Rows|Ranges|Blocks|Tokens|Items|Keys|Peers|Factor|connections|siblings|Listeners|Leaves|Percent|Pending)(Max|Min)?$/,
+      /(Bytes|Ids|Ms|Rows|Ranges|Blocks|Tokens|Items|Keys|Peers|Factor|connections|siblings(Warn)?|Listeners|Leaves|Percent|Pending)(Max|Min)?$/,
       `${name}: the unit comes last, but for Max and Min`,
     );
     assert.ok(least <= value && value <= most, `${name}: the default lies outside its own range`);

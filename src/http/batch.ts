@@ -66,6 +66,7 @@ function admitted(edge: Edge, parsed: ParsedBatch | Problem): ParsedBatch | Prob
 function run(edge: Edge, response: ServerResponse, batch: ParsedBatch, bodyBytes: number): void {
   const startedMs = performance.now();
   edge.store.batch(batch.request, (outcome) => {
+    watch(edge, batch, outcome);
     if (batch.merge) mergeReads(edge, batch.request.reads, outcome.reads, (reads) => settle({ ...outcome, reads }));
     else settle(outcome);
   });
@@ -82,6 +83,14 @@ function run(edge: Edge, response: ServerResponse, batch: ParsedBatch, bodyBytes
     const results = [...read, ...written];
     const missing = failures.flatMap((failure, index) => (failure?.kind === "timeout" ? index : []));
     sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ results, missing }));
+  }
+}
+
+function watch({ crowding }: Edge, { request }: ParsedBatch, outcome: BatchOutcome): void {
+  const outcomes = [...outcome.reads, ...outcome.writes];
+  for (const [index, { bucket, key }] of [...request.reads, ...request.writes].entries()) {
+    const met = outcomes[index];
+    if (met?.ok) crowding.onMet(bucket, key, met.view);
   }
 }
 

@@ -4,7 +4,8 @@
 import type { ServerResponse } from "node:http";
 import type { BucketConfig, ClusterConfig } from "../cluster-config.js";
 import type { Level, Limits } from "../config.js";
-import type { Labels, Meter } from "../ports.js";
+import type { Labels, Log, Meter } from "../ports.js";
+import { Crowding } from "./crowding.js";
 import type { Mergers } from "./merging.js";
 import { Outbox } from "./outbox.js";
 import { overloaded, type Problem } from "./problem.js";
@@ -34,6 +35,7 @@ export class Edge {
   onRecorded: ((durationMs: number) => void) | undefined;
   readonly unread: Unread;
   readonly outbox: Outbox;
+  readonly crowding: Crowding;
   private requestsPending = 0;
   private bodyBytesPending = 0;
 
@@ -42,11 +44,13 @@ export class Edge {
     readonly config: ClusterConfig,
     readonly limits: Limits,
     readonly meter: Meter,
+    log: Log,
     readonly wallMs: () => number,
     readonly mergers: Mergers = NO_MERGERS,
   ) {
     this.unread = new Unread(meter, limits);
     this.outbox = new Outbox(this.unread);
+    this.crowding = new Crowding(config.buckets, limits, meter, log);
   }
 
   bucket(name: string): BucketConfig {

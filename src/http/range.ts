@@ -48,6 +48,7 @@ function take(
     const next = outcome.next === undefined ? null : asBuffer(outcome.next).toString();
     const headers: string[] = [];
     addTiming(headers, outcome.replicas);
+    for (const { view } of outcome.cells) edge.crowding.onMet(address.bucket, address.key, view);
     const cells = outcome.cells.map((cell) => cellOf(address, cell));
     sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ cells, next }), headers);
   });

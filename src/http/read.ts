@@ -39,6 +39,7 @@ export function read(
     else sendFailure(edge, response, outcome.failure);
   };
   edge.store.read({ bucket: address.bucket, key: address.key, sort, level, deadlineMs, hedge, mend }, (outcome) => {
+    if (outcome.ok) edge.crowding.onMet(address.bucket, address.key, outcome.view);
     if (query.merge) mergeSiblings(edge.mergers, address, outcome, settle);
     else settle(outcome);
   });

@@ -58,7 +58,7 @@ const CHECK_INTERVAL_MS = 2_000;
 
 export function createHttpServer(options: HttpServerOptions): HttpServer {
   const { store, config, limits, meter, log, node } = options;
-  const edge = new Edge(store, config, limits, meter, options.wallMs ?? Date.now, options.mergers);
+  const edge = new Edge(store, config, limits, meter, log, options.wallMs ?? Date.now, options.mergers);
   const gate = new Gate(limits, meter);
   const guard = new Guard(node, config.security);
   const unturned = new Unturned();

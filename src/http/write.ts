@@ -126,8 +126,9 @@ function write(
   edge.store.write({ ...owner, op, context, ...named, stampUs, level, deadlineMs }, (outcome) => {
     edge.leave(bodyBytes);
     edge.record("write", level, outcome.ok ? "ok" : outcome.failure.kind, startedMs);
-    if (!outcome.ok) sendFailure(edge, response, outcome.failure);
-    else if (isPostKind(op.kind)) answerChanged(edge, response, owner, op.kind, outcome);
+    if (!outcome.ok) return sendFailure(edge, response, outcome.failure);
+    edge.crowding.onMet(address.bucket, address.key, outcome.view);
+    if (isPostKind(op.kind)) answerChanged(edge, response, owner, op.kind, outcome);
     else answerStored(edge, response, owner, outcome);
   });
 }
