@@ -162,16 +162,18 @@ test("a node whose folder was deleted catches up by itself before it counts", as
 
 test("murmur up starts all nodes, says what to try, and stops them all on Ctrl-C", async () => {
   const other = await ProcessCluster.create({ nodes: 3 });
+  const up = fork(MAIN_FILE, ["up", "--config", other.file], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
   try {
-    const up = fork(MAIN_FILE, ["up", "--config", other.file], { stdio: ["ignore", "pipe", "pipe", "ipc"] });
     let out = "";
-    await new Promise<void>((resolve) => {
+    await new Promise<void>((resolve, reject) => {
+      up.once("exit", (code) => reject(new Error(`it ended with ${code}: ${out}`)));
       up.stdout?.on("data", (chunk) => {
         out += chunk;
         if (out.includes("murmur status")) resolve();
       });
     });
-    assert.equal((await other.put("n1", "b", "k", "v")).status, 204);
+    const put = await other.put("n1", "b", "k", "v");
+    assert.equal(put.status, 204, String(put.body));
     const { out: found } = await other.command(["get", "b", "k", "--consistency", "ALL"]);
     assert.equal(found.trim(), "v");
     up.kill("SIGINT");
@@ -182,6 +184,8 @@ test("murmur up starts all nodes, says what to try, and stops them all on Ctrl-C
       await assert.rejects(other.get(id, "b", "k"), /ECONNREFUSED/);
     }
   } finally {
+    // One that is left running keeps this file's process from ending.
+    up.kill("SIGKILL");
     await other.close();
   }
 });
