@@ -22,6 +22,12 @@ export function checkKey(key: string, what = "key"): void {
   if (bytes > KEY_BYTES_MAX) throw badRequest(`the ${what} has ${bytes} bytes; the limit is ${KEY_BYTES_MAX}`);
 }
 
+/** Of a write that its caller stamps. */
+export function checkedStamp(stamp: number): number {
+  if (Number.isSafeInteger(stamp) && stamp > 0) return stamp;
+  throw badRequest(`stamp is a whole number of microseconds since 1970, such as Date.now() * 1000, not ${stamp}`);
+}
+
 export function checkedTimeout(timeoutMs: number): number {
   if (Number.isFinite(timeoutMs) && timeoutMs > 0) return timeoutMs;
   throw badRequest(`timeoutMs is a positive number of milliseconds, not ${timeoutMs}`);

@@ -16,12 +16,14 @@ export interface BatchPut extends BatchRead {
   readonly ttl?: string | number;
   readonly context?: string;
   readonly idempotencyKey?: string | true;
+  readonly stamp?: number;
 }
 
 export interface BatchDelete extends BatchRead {
   readonly delete: true;
   readonly context?: string;
   readonly idempotencyKey?: string | true;
+  readonly stamp?: number;
 }
 
 /** Changes a counter, a set or a map. */
@@ -39,6 +41,8 @@ export interface BatchOptions {
   readonly consistency?: Consistency | { readonly read?: Consistency; readonly write?: Consistency };
   readonly timeoutMs?: number;
   readonly hedge?: string;
+  /** "never": siblings as they are, where a bucket has a merge function. */
+  readonly merge?: "never";
   /** False: rejects when a single item fails. Default: each item has its own outcome. */
   readonly partial?: boolean;
   readonly signal?: Abort;

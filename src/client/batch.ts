@@ -5,7 +5,7 @@
 
 import { asBuffer } from "../base/bytes.js";
 import { decodeValue } from "../base/decoded-value.js";
-import { checkBucket, checkKey } from "./arguments.js";
+import { checkBucket, checkedStamp, checkKey } from "./arguments.js";
 import type {
   BatchChange,
   BatchDelete,
@@ -26,7 +26,7 @@ import type { Shared } from "./shared.js";
 import { encodeValue } from "./value.js";
 
 export async function runBatch(shared: Shared, options: BatchOptions): Promise<BatchResult> {
-  const { reads = [], writes = [], consistency, hedge, partial } = options;
+  const { reads = [], writes = [], consistency, hedge, merge, partial } = options;
   for (const { bucket, key } of [...reads, ...writes]) {
     checkBucket(bucket);
     checkKey(key);
@@ -37,7 +37,7 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
     writes: writes.map((write) => writeItem(shared, write)),
     ...(levels.read === undefined || reads.length === 0 ? {} : { r: levels.read }),
     ...(levels.write === undefined || writes.length === 0 ? {} : { w: levels.write }),
-    ...{ hedge, partial },
+    ...{ hedge, merge, partial },
   };
   const { json, node } = await askAny(shared, {
     method: "POST",
@@ -63,13 +63,14 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
 
 function writeItem(shared: Shared, write: BatchPut | BatchDelete | BatchChange): object {
   const { bucket, key } = write;
-  const context = shared.contexts.forWrite(bucket, key, write.context);
+  const stamp = "op" in write || write.stamp === undefined ? undefined : checkedStamp(write.stamp);
+  const context = shared.contexts.forWrite(bucket, key, write.context, stamp !== undefined);
   const idempotencyKey = idKeyOf(write.idempotencyKey, shared.world.random);
-  if ("delete" in write) return { bucket, key, delete: true, context, idempotencyKey };
+  if ("delete" in write) return { bucket, key, delete: true, context, stamp, idempotencyKey };
   if ("op" in write) return { bucket, key, op: write.op, context, idempotencyKey };
   const { bytes, contentType } = encodeValue(write.value, write.contentType);
   const ttl = typeof write.ttl === "number" ? `${write.ttl}ms` : write.ttl;
-  return { bucket, key, value: asBuffer(bytes).toString("base64"), contentType, ttl, context, idempotencyKey };
+  return { bucket, key, value: asBuffer(bytes).toString("base64"), contentType, ttl, context, stamp, idempotencyKey };
 }
 
 /** One item of the answer: as the answer about its key alone would have been. */

@@ -2,7 +2,7 @@
  * A bucket: turns calls into requests about keys, and answers into results.
  */
 import { keyPath } from "../base/key-path.js";
-import { checkBucket, checkedTimeout, checkKey } from "./arguments.js";
+import { checkBucket, checkedStamp, checkedTimeout, checkKey } from "./arguments.js";
 import { changeOf, checkedBy, encodeOp, listOf, readOf } from "./change.js";
 import { SiblingsError } from "./errors.js";
 import { idKeyOf } from "./idempotency.js";
@@ -39,6 +39,7 @@ import { encodeValue } from "./value.js";
 type Reject = (reason: unknown) => void;
 
 const NO_OPTIONS = {};
+const READ_WISHES = ["mend", "merge", "hedge"] as const;
 /** Siblings are then answered as JSON; a single value comes as it is all the same. */
 const GET_HEADERS = ["Accept", "application/json"];
 
@@ -57,7 +58,7 @@ export class ClientBucket implements Bucket {
 
   get<Value = unknown>(key: string, options: GetOptions = NO_OPTIONS): Promise<GetResult<Value>> {
     return new Promise((resolve, reject) => {
-      const query = queryOf("r", options) + wish("mend", options.mend) + wish("hedge", options.hedge);
+      const query = queryOf("r", options) + READ_WISHES.map((name) => wish(name, options[name])).join("");
       this.start("GET", key, query, GET_HEADERS, undefined, options, reject, (answer, node) => {
         const result = resultOf<Value>(answer, node);
         if (options.sort === undefined) this.remember(key, result.context);
@@ -159,11 +160,13 @@ export class ClientBucket implements Bucket {
     reject: Reject,
     onWritten: (answer: HttpAnswer, node: string) => void,
   ): void {
-    const context = this.shared.contexts.forWrite(this.name, key, options.context);
+    const isStamped = options.stamp !== undefined;
+    const context = this.shared.contexts.forWrite(this.name, key, options.context, isStamped);
     if (context !== undefined) headers.push("Murmur-Context", context);
     const idKey = idKeyOf(options.idempotencyKey, this.shared.world.random);
     if (idKey !== undefined) headers.push("Idempotency-Key", idKey);
-    this.start(method, key, query, headers, body, options, reject, (answer, node) => {
+    const stamp = options.stamp === undefined ? "" : wish("stamp", String(checkedStamp(options.stamp)));
+    this.start(method, key, query + stamp, headers, body, options, reject, (answer, node) => {
       if (options.sort === undefined) this.remember(key, contextOf(answer));
       onWritten(answer, node);
     });
@@ -175,7 +178,7 @@ export class ClientBucket implements Bucket {
     query: string,
     headers: readonly string[],
     body: Uint8Array | undefined,
-    options: CellOptions & { readonly hedge?: string },
+    options: CellOptions & { readonly hedge?: string; readonly stamp?: number },
     reject: Reject,
     onAnswer: (answer: HttpAnswer, node: string) => void,
   ): void {
@@ -203,7 +206,7 @@ export class ClientBucket implements Bucket {
     const mayHedge = method === "GET" && shared.mayHedge && hedge !== "never";
     const owners = shared.fleet.ownersOf(this.name, key);
     const path = keyPath(this.name, key);
-    const countsOnce = headers.includes("Idempotency-Key");
+    const countsOnce = options.stamp !== undefined || headers.includes("Idempotency-Key");
     const request = {
       method,
       path,

@@ -22,10 +22,13 @@ export class Contexts {
     private readonly typeOf: (bucket: string) => string | undefined,
   ) {}
 
-  /** What to send with a write: for a register the higher of what is remembered and what is given. */
-  forWrite(bucket: string, key: string, given: string | undefined): string | undefined {
+  /**
+   * What to send with a write: for a register the higher of what is remembered and what is given. Whoever stamps by himself
+   * need not be above what he has seen.
+   */
+  forWrite(bucket: string, key: string, given: string | undefined, isStamped = false): string | undefined {
     if (given !== undefined && !/^[A-Za-z0-9_-]*$/.test(given)) throw badRequest("that is not a context of a cluster");
-    if (this.typeOf(bucket) !== REGISTER) return given;
+    if (isStamped || this.typeOf(bucket) !== REGISTER) return given;
     const known = this.byKey.get(idOf(bucket, key));
     if (known === undefined || given === undefined) return known?.context ?? given;
     return higher(known, given).context;

@@ -51,6 +51,8 @@ export interface GetOptions extends CellOptions {
   readonly hedge?: string;
   /** "never": reads without repairing replicas that are behind. */
   readonly mend?: "never";
+  /** "never": siblings as they are, where the bucket has a merge function. */
+  readonly merge?: "never";
   /** Rejects with SiblingsError when there is more than one value. */
   readonly single?: boolean;
 }
@@ -63,6 +65,11 @@ export interface DeleteOptions extends CellOptions {
    * is asked for, and is asked for again when its outcome is unknown. It costs a read of a quorum, and about 45 bytes of the key for a day.
    */
   readonly idempotencyKey?: string | true;
+  /**
+   * In a bucket with `clientStamps`: microseconds since 1970 in place of the cluster's own stamp. The later stamp wins, whenever it
+   * comes, and no remembered context goes along. It is the same write when it is repeated: so it is when its outcome is unknown.
+   */
+  readonly stamp?: number;
 }
 
 export interface PutOptions extends DeleteOptions {

@@ -38,8 +38,9 @@ test("a batch's items come back as values, siblings, absences and errors", async
     reads: ["a", "b", "c", "d"].map((key) => ({ bucket: "b", key })),
     writes: [
       { bucket: "b", key: "e", value: "text", ttl: 1000 },
-      { bucket: "b", key: "f", delete: true, context: CONTEXT },
+      { bucket: "b", key: "f", delete: true, context: CONTEXT, stamp: 1_700_000_000_000_000 },
     ],
+    merge: "never",
     consistency: { read: "ONE", write: 2 },
     timeoutMs: 1000,
   });
@@ -63,8 +64,9 @@ test("a batch's items come back as values, siblings, absences and errors", async
     reads: ["a", "b", "c", "d"].map((key) => ({ bucket: "b", key })),
     writes: [
       { bucket: "b", key: "e", value: base64("text"), contentType: "text/plain; charset=utf-8", ttl: "1000ms" },
-      { bucket: "b", key: "f", delete: true, context: CONTEXT },
+      { bucket: "b", key: "f", delete: true, context: CONTEXT, stamp: 1_700_000_000_000_000 },
     ],
+    merge: "never",
     r: "ONE",
     w: 2,
   });

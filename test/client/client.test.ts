@@ -60,13 +60,14 @@ test("put, get and delete carry value, type, context and replicas", async () => 
 test("options become the request, and the node gets less time than the caller", async () => {
   const users = db.bucket("users");
   await users.put("k", "text", { consistency: "ALL", ttl: "60s", timeoutMs: 1000, contentType: "text/x" });
-  await users.get("a b/..", { consistency: 2, hedge: "max(p95,5ms)", mend: "never", timeoutMs: 100 });
+  await users.get("a b/..", { consistency: 2, hedge: "max(p95,5ms)", mend: "never", merge: "never", timeoutMs: 100 });
   const [put, get] = cluster.asked.toSorted((a, b) => b.method.localeCompare(a.method)) as [Asked, Asked];
   assert.deepEqual([put.path, put.query.get("w"), put.query.get("ttl")], ["/v1/buckets/users/keys/k", "ALL", "60s"]);
   assert.deepEqual([put.headers["content-type"], String(put.body)], ["text/x", "text"]);
   assert.match(put.query.get("timeout") ?? "", /^9\d\dms$/);
   assert.equal(get.path, `/v1/buckets/users/keys64/${Buffer.from("a b/..").toString("base64url")}`);
   assert.deepEqual([get.query.get("r"), get.query.get("hedge"), get.query.get("mend")], ["2", "max(p95,5ms)", "never"]);
+  assert.equal(get.query.get("merge"), "never");
   assert.match(get.query.get("timeout") ?? "", /^[5-9]\dms$/);
 });
 
@@ -77,6 +78,8 @@ test("what makes no sense is refused before anything is sent", async () => {
     [() => users.get("k".repeat(1025)), /1025 bytes; the limit is 1024/],
     [() => users.get("\ud800"), /surrogate/],
     [() => users.get("k", { timeoutMs: 0 }), /timeoutMs/],
+    [() => users.put("k", 1, { stamp: 1.5 }), /stamp is a whole number of microseconds since 1970/],
+    [() => users.delete("k", { stamp: 0 }), /stamp is a whole number/],
     [() => users.put("k", undefined), /no value/],
     [() => users.put("k", 1, { context: "not\r\none" }), /context/],
   ];
@@ -276,6 +279,34 @@ test("a register's write sends the highest context seen; a bucket of siblings on
     cluster.node("n1").asked.length = 0;
   }
   assert.deepEqual(sent, [undefined, contextAt(20), contextAt(20), undefined, undefined, contextAt(15)]);
+});
+
+test("a stamped write goes without a remembered context, and once more when its outcome is unknown", async () => {
+  await learned();
+  const users = db.bucket("users");
+  const stamp = 1_700_000_000_000_001;
+  let failures = 1;
+  for (const node of cluster.nodes) {
+    node.instead = ({ method }, response) => {
+      if (method === "GET" || failures-- <= 0) return false;
+      return problem(response, 504, "timeout", { mayHaveApplied: true });
+    };
+  }
+  await users.get("k");
+  await users.put("k", "as it was then", { stamp });
+  failures = 1;
+  await users.delete("k", { stamp: stamp + 1 });
+  const writes = cluster.asked.filter(({ method }) => method !== "GET");
+  const told = writes.map(({ method, query, headers }) => [method, query.get("stamp"), headers["murmur-context"]]);
+  const [put, gone] = [`${stamp}`, `${stamp + 1}`];
+  assert.deepEqual(told.toSorted(), [
+    ["DELETE", gone, undefined],
+    ["DELETE", gone, undefined],
+    ["PUT", put, undefined],
+    ["PUT", put, undefined],
+  ]);
+  failures = 1;
+  await assert.rejects(users.put("k", "unstamped"), { name: "TimeoutError", mayHaveApplied: true });
 });
 
 test("the ring is learned anew when something goes wrong", async () => {

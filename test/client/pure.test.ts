@@ -72,6 +72,11 @@ test("the highest context seen is remembered, whatever the order, and the least 
   assert.equal(sent("a", contextAt(30)), contextAt(30));
   assert.equal(sent("a", contextAt(5)), contextAt(20));
   assert.equal(sent("b", contextAt(5)), contextAt(5));
+  assert.equal(
+    contexts.forWrite("b", "a", undefined, true),
+    undefined,
+    "who stamps by himself may be below what he saw",
+  );
   seen("b", 1);
   seen("a", 20);
   seen("c", 1);
