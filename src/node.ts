@@ -116,8 +116,8 @@ export class Member {
   /** Reads and writes many keys; `done` comes exactly once. */
   batch(request: BatchRequest, done: (outcome: BatchOutcome) => void): void {
     const { batches, hotKeys } = this.parts;
-    for (const { bucket, key } of request.reads) hotKeys.record(nameOf(bucket, key), "read");
-    for (const { bucket, key } of request.writes) hotKeys.record(nameOf(bucket, key), "write");
+    hotKeys.recordAll(request.reads, "read");
+    hotKeys.recordAll(request.writes, "write");
     this.serve((answer) => batch(batches, request, answer), done);
   }
 

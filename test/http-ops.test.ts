@@ -283,6 +283,65 @@ test("a batch changes keys by op, beside those that it stores", async () => {
   assert.equal((deleted.json.results as Record<string, unknown>[])[0]?.status, 204);
 });
 
+test("a batch counts one counter up as often as it likes, and any other key is written once", async () => {
+  const add = (by: number, changes: object = {}) => ({ bucket: "visits", key: "often", op: { add: by }, ...changes });
+  const key64 = Buffer.from("often").toString("base64url");
+  const asked = [
+    add(1),
+    add(-0),
+    add(2),
+    add(1),
+    add(7, { key: "other" }),
+    add(5, { key: undefined, key64 }),
+    add(1, { idempotencyKey: "a" }),
+  ];
+  edge.store.writes.length = 0;
+  const results = (await post("/v1/batch", { writes: asked })).json.results as Record<string, unknown>[];
+  assert.deepEqual(
+    results.map(({ status }) => status),
+    asked.map(() => 200),
+  );
+  const told = edge.store.writes.map(({ key, op, id }) => [String(key), op.kind === "add" && op.by, id !== undefined]);
+  assert.deepEqual(told, [
+    ["often", 1, false],
+    ["often", 0, false],
+    ["often", 2, false],
+    ["often", 1, false],
+    ["other", 7, false],
+    ["often", 5, false],
+    ["often", 1, true],
+  ]);
+  const table: [writes: object[], detail: RegExp][] = [
+    [[add(1), add(1), { bucket: "visits", key: "often", delete: true }], /^writes\[2\]: the same key as writes\[0\]/],
+    [[{ bucket: "visits", key: "often", delete: true }, add(1)], /^writes\[1\]: the same key as writes\[0\]/],
+    [[add(1), add(1), add(1.5)], /^writes\[2\]\.op\.add: takes an integer/],
+    [[add(1), add(1, { by: 5 })], /^writes\[1\]: unknown field "by"/],
+    [[add(1), { ...add(1), op: { add: 1, remove: 1 } }], /^writes\[1\]\.op: unknown field "remove"/],
+    [[add(1), add(1, { bucket: 5 })], /^writes\[1\]\.bucket: takes a bucket's name/],
+  ];
+  for (const [writes, detail] of table) {
+    const refusal = await post("/v1/batch", { writes });
+    assert.equal(refusal.status, 400);
+    assert.match(refusal.json.detail as string, detail);
+  }
+});
+
+test("with return: minimal, writes that were done are answered by their status alone", async () => {
+  const add = { bucket: "visits", key: "minimal", op: { add: 3 } };
+  const asked = { reads: [{ bucket: "visits", key: "nobody" }], writes: [add, add], return: "minimal" };
+  const [read, ...written] = (await post("/v1/batch", asked)).json.results as Record<string, unknown>[];
+  assert.equal(typeof read?.context, "string");
+  assert.deepEqual(written, [{ status: 204 }, { status: 204 }]);
+  const whole = (await post("/v1/batch", { writes: [add], return: "representation" })).json.results as unknown[];
+  assert.equal((whole[0] as { status: number }).status, 200);
+  const failure = { kind: "timeout", detail: "one of two", level: "QUORUM", mayHaveApplied: true } as const;
+  edge.store.writeOutcome = { ok: false, failure: { ...failure, required: 2, received: 1, alive: 3, replicas: [] } };
+  const { results, missing } = (await post("/v1/batch", { writes: [add], return: "minimal" })).json;
+  assert.deepEqual([(results as { code: string }[])[0]?.code, missing], ["timeout", [0]]);
+  const refusal = await post("/v1/batch", { writes: [add], return: "some" });
+  assert.deepEqual([refusal.status, refusal.json.detail], [400, "return: takes minimal or representation"]);
+});
+
 test("values for which a batch has no room are left out of its answer", async () => {
   const contents = [{ contentType: "application/json", value: Buffer.from(`{"value":["${"x".repeat(600_000)}"]}`) }];
   const context = contextUpTo({ timeUs: NOW_MS * 1000, actor: ACTOR });

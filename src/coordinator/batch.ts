@@ -8,8 +8,10 @@
  *
  * The items run side by side: a read may or may not see a write of its batch.
  * A large batch begins over several turns, so that others are served meanwhile.
+ * Increments of one counter are one write (batch-sums.ts); where their sum is refused as too large, each is tried by itself.
  */
 import { assert } from "../base/assert.js";
+import { type BatchWrite, batchWrites } from "./batch-sums.js";
 import { Gather } from "./gather.js";
 import { GroupingClock } from "./grouping-clock.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "./outcome.js";
@@ -19,7 +21,10 @@ import { write } from "./write.js";
 
 export interface BatchRequest {
   readonly reads: readonly ReadRequest[];
-  /** No key twice: two paths of one key would each stamp anew when beaten, and the earlier one might win. */
+  /**
+   * No key twice, but for increments, which have no order: two paths of one key would each stamp anew when beaten, and
+   * the earlier one might win.
+   */
   readonly writes: readonly WriteRequest[];
 }
 
@@ -59,6 +64,7 @@ class BatchRun {
   private readonly startedMs: number;
   private readonly reads: (ReadOutcome | undefined)[];
   private readonly writes: (WriteOutcome | undefined)[];
+  private readonly onces: readonly BatchWrite[];
   private left: number;
   private valueBytes = 0;
 
@@ -71,19 +77,21 @@ class BatchRun {
     this.startedMs = parts.clock.nowMs();
     this.reads = new Array(request.reads.length);
     this.writes = new Array(request.writes.length);
+    this.onces = batchWrites(request.writes);
     this.left = this.reads.length + this.writes.length;
     parts.rpc.onFull = () => this.refuseReads();
   }
 
   /** Begins with so many items from the `first` on, reads before writes, and with the others in a later turn. */
   startSlice(first: number): void {
-    const { reads, writes } = this.request;
-    const end = Math.min(first + this.parts.limits.batchTurnItemsMax, reads.length + writes.length);
+    const { reads } = this.request;
+    const count = reads.length + this.onces.length;
+    const end = Math.min(first + this.parts.limits.batchTurnItemsMax, count);
     for (let index = first; index < end; index++) {
       if (index < reads.length) this.startRead(index);
-      else this.startWrite(index - reads.length);
+      else this.startWrite(this.onces[index - reads.length] as BatchWrite);
     }
-    if (end < reads.length + writes.length) this.parts.clock.after(0, () => this.startSlice(end));
+    if (end < count) this.parts.clock.after(0, () => this.startSlice(end));
   }
 
   private startRead(index: number): void {
@@ -92,14 +100,29 @@ class BatchRun {
     read(this.parts, { ...request, deadlineMs: this.remainingMs(request) }, (outcome) => this.onRead(index, outcome));
   }
 
-  private startWrite(index: number): void {
-    const asked = this.request.writes[index] as WriteRequest;
+  private startWrite({ request: asked, items }: BatchWrite): void {
     const request = { ...asked, deadlineMs: this.remainingMs(asked) };
     const onWritten = (outcome: WriteOutcome) => {
-      this.writes[index] = outcome;
-      this.settle();
+      const isTooLarge = !outcome.ok && outcome.failure.kind === "out-of-range" && items.length > 1;
+      if (isTooLarge) this.writeEach(items);
+      else this.onWritten(items, outcome);
     };
+    if (items.length > 1) this.parts.meter.count("murmur_increments_coalesced_total", {}, items.length - 1);
     if (this.increments?.take(request, onWritten) !== true) write(this.parts, request, onWritten);
+  }
+
+  /** Nobody's increment fails because of others in its sum. */
+  private writeEach(items: readonly number[]): void {
+    for (const index of items) {
+      const asked = this.request.writes[index] as WriteRequest;
+      const request = { ...asked, deadlineMs: this.remainingMs(asked) };
+      write(this.parts, request, (outcome) => this.onWritten([index], outcome));
+    }
+  }
+
+  private onWritten(items: readonly number[], outcome: WriteOutcome): void {
+    for (const index of items) this.writes[index] = outcome;
+    this.settle(items.length);
   }
 
   private onRead(index: number, outcome: ReadOutcome): void {
@@ -122,8 +145,8 @@ class BatchRun {
     }
   }
 
-  private settle(): void {
-    this.left--;
+  private settle(items = 1): void {
+    this.left -= items;
     assert(this.left >= 0, "an item has one outcome");
     if (this.left > 0) return;
     this.done({ reads: this.reads as ReadOutcome[], writes: this.writes as WriteOutcome[] });

@@ -45,6 +45,20 @@ export class HotKeys {
     this.present.hitters.record(name, operation === "read");
   }
 
+  /** Of a batch: keys that share their bytes are named once. */
+  recordAll(
+    items: readonly { readonly bucket: string; readonly key: Uint8Array }[],
+    operation: "read" | "write",
+  ): void {
+    const named = new Map<Uint8Array, { readonly bucket: string; readonly name: string }>();
+    for (const { bucket, key } of items) {
+      const known = named.get(key);
+      const name = known?.bucket === bucket ? known.name : nameOf(bucket, key);
+      if (name !== known?.name) named.set(key, { bucket, name });
+      this.record(name, operation);
+    }
+  }
+
   isHot(name: string): boolean {
     this.turnOver();
     const { present, past } = this;

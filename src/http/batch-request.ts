@@ -17,6 +17,7 @@ import { contextFrom, stampRefusal } from "./context.js";
 import { base64Decoded, base64urlDecoded } from "./decode.js";
 import type { Edge } from "./edge.js";
 import { idKeyFrom, stampedRefusal } from "./idempotency.js";
+import { Increments } from "./increments.js";
 import { checkNames, type Fields, fieldsOf, parsedJson, refusal, refused, refuseWith } from "./json-body.js";
 import { contentTypeToStore } from "./media.js";
 import { opOf, postKindOf, postRefusal, putRefusal } from "./op-request.js";
@@ -29,10 +30,12 @@ export interface ParsedBatch {
   readonly partial: boolean;
   /** False: siblings as they are, where a bucket has a merge function. */
   readonly merge: boolean;
+  /** Writes that were done are answered without value and context. */
+  readonly isMinimal: boolean;
 }
 
 /** The fields of each object, for misspellings. */
-const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend", "merge"];
+const BATCH_FIELDS = ["reads", "writes", "r", "w", "timeoutMs", "partial", "hedge", "mend", "merge", "return"];
 const READ_FIELDS = ["bucket", "key", "key64", "sort"];
 const PUT_FIELDS = ["value", "contentType", "context", "stamp", "ttl", "delete"];
 const WRITE_FIELDS = [...READ_FIELDS, ...PUT_FIELDS, "op", "idempotencyKey"];
@@ -48,6 +51,7 @@ export function parseBatch(edge: Edge, body: Uint8Array): ParsedBatch | Problem 
 class BatchParser {
   private readonly queries = new Map<string, KeyQuery>();
   private readonly deadlineMs: number;
+  private readonly increments = new Increments();
 
   constructor(
     private readonly edge: Edge,
@@ -60,6 +64,7 @@ class BatchParser {
   parse(): ParsedBatch {
     const { partial = true } = this.fields;
     if (typeof partial !== "boolean") throw refusal("partial", "takes true or false");
+    const isMinimal = this.isMinimal();
     const [reads, writes] = [this.items("reads"), this.items("writes")];
     const { batchItemsMax } = this.edge.limits;
     if (reads.length + writes.length > batchItemsMax) {
@@ -71,10 +76,17 @@ class BatchParser {
     if (writes.length === 0) this.queryFor("put", undefined);
     const request = {
       reads: reads.map((item, index) => this.read(item, `reads[${index}]`)),
-      writes: writes.map((item, index) => this.write(item, `writes[${index}]`)),
+      writes: writes.map((item, index) => this.increments.like(item) ?? this.write(item, `writes[${index}]`)),
     };
     checkOnce(request.writes);
-    return { request, partial, merge: this.queryFor("read", undefined).merge };
+    return { request, partial, merge: this.queryFor("read", undefined).merge, isMinimal };
+  }
+
+  /** As the preference of that name (RFC 7240, section 4.2). */
+  private isMinimal(): boolean {
+    const { return: wish = "representation" } = this.fields;
+    if (wish === "minimal" || wish === "representation") return wish === "minimal";
+    throw refusal("return", "takes minimal or representation");
   }
 
   private items(name: "reads" | "writes"): readonly unknown[] {
@@ -113,7 +125,9 @@ class BatchParser {
     const op =
       fields.op === undefined ? this.putOrDelete(fields, place, query, bucket) : this.op(fields, place, bucket);
     const named = idKey === undefined ? {} : { id: changeIdOf(idKey, op) };
-    return { ...owner, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
+    const request = { ...owner, op, context, ...named, stampUs, level, deadlineMs: this.deadlineMs };
+    this.increments.keep(fields, request);
+    return request;
   }
 
   private sort(operation: Operation, fields: Fields, { bucket }: Address, place: string): Uint8Array | undefined {
@@ -242,16 +256,20 @@ function idKeyIn({ idempotencyKey: text }: Fields, place: string): string | unde
   return idKey;
 }
 
-/** Two writes of one key have no order among them: which one stays would be chance. */
+/** Two writes of one key have no order among them: which one stays would be chance. But increments need none. */
 function checkOnce(writes: readonly WriteRequest[]): void {
   const first = new Map<string, number>();
-  for (const [index, { bucket, key, sort }] of writes.entries()) {
+  const counted = new Set<Uint8Array>();
+  for (const [index, { bucket, key, sort, op }] of writes.entries()) {
+    const isIncrement = op.kind === "add";
+    if (isIncrement && counted.has(key)) continue;
     const name = `${bucket} ${key.length} ${bytesToMapKey(key)} ${sort === undefined ? "" : bytesToMapKey(sort)}`;
     const before = first.get(name);
-    if (before !== undefined) {
+    if (before === undefined) first.set(name, index);
+    else if (!isIncrement || writes[before]?.op.kind !== "add") {
       throw refusal(`writes[${index}]`, `the same key as writes[${before}]; a batch writes a key once`);
     }
-    first.set(name, index);
+    if (isIncrement) counted.add(key);
   }
 }
 

@@ -76,13 +76,14 @@ function run(edge: Edge, response: ServerResponse, batch: ParsedBatch, bodyBytes
     const failures = [...outcome.reads, ...outcome.writes].map((each) => (each.ok ? undefined : each.failure));
     const problem = batch.partial ? undefined : worst(failures, outcome.writes);
     if (problem !== undefined) return sendProblem(edge, response, problem);
-    const room = new Room(edge.limits.batchAnswerBytesMax);
     const { reads, writes } = batch.request;
-    const read = outcome.reads.map((each, index) => readResult(each, reads[index] as ReadRequest));
-    const written = outcome.writes.map((each, index) => writeResult(each, writes[index] as WriteRequest, room));
-    const results = [...read, ...written];
+    const results = outcome.reads.map((each, index) => JSON.stringify(readResult(each, reads[index] as ReadRequest)));
+    const written = new WriteResults(batch.isMinimal, edge.limits.batchAnswerBytesMax);
+    for (const [index, each] of outcome.writes.entries()) {
+      results.push(written.textOf(each, writes[index] as WriteRequest));
+    }
     const missing = failures.flatMap((failure, index) => (failure?.kind === "timeout" ? index : []));
-    sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ results, missing }));
+    sendText(edge, response, 200, JSON_TYPE, `{"results":[${results.join(",")}],"missing":${JSON.stringify(missing)}}`);
   }
 }
 
@@ -103,9 +104,15 @@ function record(edge: Edge, { request }: ParsedBatch, outcome: BatchOutcome, sta
   for (const [index, { level }] of request.reads.entries()) {
     edge.count("read", level, resultOf(outcome.reads[index] as ReadOutcome));
   }
+  // Increments that are one write have one outcome.
+  const times = new Map<WriteOutcome, number>();
+  for (const written of outcome.writes) times.set(written, (times.get(written) ?? 0) + 1);
   for (const [index, { level }] of request.writes.entries()) {
     const written = outcome.writes[index] as WriteOutcome;
-    edge.count("write", level, written.ok ? "ok" : written.failure.kind);
+    const count = times.get(written);
+    if (count === undefined) continue;
+    times.delete(written);
+    edge.count("write", level, written.ok ? "ok" : written.failure.kind, count);
   }
   edge.time("batch", startedMs);
 }
@@ -120,27 +127,56 @@ function readResult(outcome: Answered, request: ReadRequest): object {
   return { status: 200, ...siblingOf(content), ...(outcome.isMerged ? { merged: true } : {}), context };
 }
 
-/** Of the values that changes left: what has no room any more is left out, and may be read. */
-class Room {
-  constructor(private leftBytes: number) {}
+/** The results of writes as JSON. What increments that are one write have in common is written once. */
+class WriteResults {
+  /** Of values: those that have no room any more are left out, and may be read. */
+  private leftBytes: number;
+  private readonly increments = new Map<WriteOutcome, Result>();
 
-  take(value: Uint8Array): boolean {
-    if (value.length > this.leftBytes) return false;
-    this.leftBytes -= value.length;
-    return true;
+  constructor(
+    private readonly isMinimal: boolean,
+    answerBytesMax: number,
+  ) {
+    this.leftBytes = answerBytesMax;
+  }
+
+  textOf(outcome: WriteOutcome, request: WriteRequest): string {
+    const isIncrement = request.op.kind === "add";
+    const known = isIncrement ? this.increments.get(outcome) : undefined;
+    const result = known ?? writeResult(outcome, request, this.isMinimal);
+    if (isIncrement && known === undefined) this.increments.set(outcome, result);
+    if (result.valueBytes > this.leftBytes) return result.short;
+    this.leftBytes -= result.valueBytes;
+    return result.text;
   }
 }
 
-/** 200 with the value that an `op` left; 204 for what was stored or deleted, and for a value that has no room. */
-function writeResult(outcome: WriteOutcome, request: WriteRequest, room: Room): object {
-  if (!outcome.ok) return failedResult(outcome.failure);
-  const context = contextText(request, outcome.context);
-  const { kind } = request.op;
-  if (!isPostKind(kind)) return { status: 204, context };
-  const value = changedValue(kind, outcome);
-  if (!room.take(value)) return { status: 204, context };
-  return { status: 200, ...siblingOf({ contentType: JSON_TYPE, value }), context };
+interface Result {
+  readonly text: string;
+  readonly valueBytes: number;
+  /** Without the value. */
+  readonly short: string;
 }
+
+/** 200 with the value that an `op` left; 204 for what was stored or deleted, and for a value that has no room. */
+function writeResult(outcome: WriteOutcome, request: WriteRequest, isMinimal: boolean): Result {
+  if (!outcome.ok) return withoutValue(failedResult(outcome.failure));
+  if (isMinimal) return MINIMAL;
+  const context = contextText(request, outcome.context);
+  const short = withoutValue({ status: 204, context });
+  const { kind } = request.op;
+  if (!isPostKind(kind)) return short;
+  const value = changedValue(kind, outcome);
+  const text = JSON.stringify({ status: 200, ...siblingOf({ contentType: JSON_TYPE, value }), context });
+  return { ...short, text, valueBytes: value.length };
+}
+
+function withoutValue(result: object): Result {
+  const text = JSON.stringify(result);
+  return { text, valueBytes: 0, short: text };
+}
+
+const MINIMAL = withoutValue({ status: 204 });
 
 /** What the problem of a single request says, without what is the same for all of its kind. */
 function failedResult(failure: Failure): object {

@@ -94,9 +94,9 @@ export class Edge {
     this.time(operation, startedMs);
   }
 
-  /** Counts what came of one key, alone or in a batch. */
-  count(operation: "read" | "write", level: Level, result: string): void {
-    this.meter.count(COUNTER[operation], { level: String(level), result });
+  /** Counts what came of one key, alone or in a batch; or of so many. */
+  count(operation: "read" | "write", level: Level, result: string, times = 1): void {
+    this.meter.count(COUNTER[operation], { level: String(level), result }, times);
   }
 
   /** Records how long a request took. */

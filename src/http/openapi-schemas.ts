@@ -98,7 +98,7 @@ export function batchSchema(r: object, w: object, limits: Limits): object {
   };
   return {
     type: "object",
-    description: `At most ${limits.batchItemsMax} items. No key is written twice. Reads and writes run side by side.`,
+    description: `At most ${limits.batchItemsMax} items. No key is written twice, but increments of one counter are added up. Reads and writes run side by side.`,
     properties: {
       reads: { type: "array", items: { type: "object", required: ["bucket"], properties: BUCKET_AND_KEY } },
       writes: { type: "array", items: { type: "object", required: ["bucket"], properties: write } },
@@ -109,6 +109,7 @@ export function batchSchema(r: object, w: object, limits: Limits): object {
       hedge: { type: "string" },
       mend: { const: "never" },
       merge: { const: "never" },
+      return: { enum: ["minimal", "representation"], description: "minimal: writes that were done answer 204 alone." },
     },
   };
 }
