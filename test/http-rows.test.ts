@@ -93,6 +93,9 @@ test("a range of what is none is refused by name, and a failed one is a problem"
     ["GET", `${RANGE}?from=${"x".repeat(22)}`, 400, /from has 22 bytes/],
     ["GET", "/v1/buckets/row/partitions/", 400, /the key is empty/],
     ["PUT", RANGE, 405, /PUT/],
+    ["DELETE", "/v1/buckets/users/partitions/ada", 400, /only a row bucket has cells/],
+    ["DELETE", `${RANGE}?r=ALL`, 400, /unknown parameter "r": a range-delete takes from, to, limit, w, timeout/],
+    ["DELETE", `${RANGE}?limit=1001`, 400, /limit takes a number from 1 to 1000/],
   ] as const) {
     const answer = await edge.ask(method, path);
     assert.equal(answer.status, status, path);
@@ -101,6 +104,59 @@ test("a range of what is none is refused by name, and a failed one is a problem"
   const counts = { required: 2, received: 1, alive: 3, mayHaveApplied: false, replicas: [] };
   edge.store.rangeOutcome = { ok: false, failure: { kind: "timeout", detail: "late", level: "QUORUM", ...counts } };
   assert.equal((await edge.ask("GET", RANGE)).status, 504);
+});
+
+test("a key's cells are deleted as they were read, a page with each request", async () => {
+  const context = contextUpTo({ timeUs: 1, actor: ACTOR });
+  const contents = [{ contentType: "text/plain", value: utf8("x") }];
+  const cells = ["a", "b"].map((sort) => ({ sort: utf8(sort), view: { contents, context } }));
+  edge.store.rangeOutcome = { ok: true, cells, next: utf8("b\u0000"), replicas: [], mended: [] };
+  const before = edge.store.writes.length;
+  const first = await edge.ask("DELETE", `${RANGE}?from=a&to=z&limit=2&w=LOCAL_ONE&timeout=10s`);
+  assert.deepEqual([first.status, first.json], [200, { deleted: 2, next: "b\u0000" }]);
+  const [asked] = edge.store.ranges;
+  assert.deepEqual(
+    [asked?.from, asked?.to, asked?.cellsMax, asked?.level, asked?.deadlineMs],
+    [utf8("a"), utf8("z"), 2, "LOCAL_QUORUM", 5000],
+  );
+  const writes = edge.store.writes.slice(before);
+  assert.deepEqual(
+    writes.map(({ sort, op, level, context: seen }) => [sort, op.kind, level, seen]),
+    ["a", "b"].map((sort) => [utf8(sort), "delete", "LOCAL_ONE", context]),
+  );
+  assert.ok(writes.every(({ deadlineMs }) => deadlineMs > 5000 && deadlineMs <= 10_000));
+  edge.store.rangeOutcome = { ok: true, cells: [], next: undefined, replicas: [], mended: [] };
+  const last = await edge.ask("DELETE", RANGE);
+  assert.deepEqual([last.status, last.json], [200, { deleted: 0, next: null }]);
+  assert.deepEqual([edge.store.ranges.at(-1)?.level, edge.store.ranges.at(-1)?.cellsMax], ["QUORUM", 100]);
+});
+
+test("a delete of cells that fails says of which, and what may have happened; a wish that it cannot keep is refused", async () => {
+  const context = contextUpTo({ timeUs: 1, actor: ACTOR });
+  const cells = [{ sort: utf8("ö"), view: { contents: [], context } }];
+  edge.store.rangeOutcome = { ok: true, cells, next: undefined, replicas: [], mended: [] };
+  const counts = { level: "QUORUM", required: 2, received: 1, alive: 3, mayHaveApplied: true, replicas: [] } as const;
+  edge.store.writeOutcome = { ok: false, failure: { kind: "timeout", detail: "late", ...counts } };
+  const late = await edge.ask("DELETE", RANGE);
+  edge.store.writeOutcome = undefined;
+  assert.deepEqual([late.status, late.json.mayHaveApplied], [504, true]);
+  assert.equal(late.json.detail, '1 of 1 items failed, such as the cell "ö": late');
+  const before = edge.store.writes.length;
+  edge.store.rangeOutcome = {
+    ok: false,
+    failure: { kind: "unavailable", detail: "alone", ...counts, mayHaveApplied: false },
+  };
+  assert.equal((await edge.ask("DELETE", RANGE)).status, 503);
+  for (const [name, status] of [
+    ["Murmur-Context", 400],
+    ["Idempotency-Key", 400],
+    ["If-Match", 501],
+  ] as const) {
+    assert.equal((await edge.ask("DELETE", RANGE, { headers: { [name]: "x" } })).status, status, name);
+  }
+  assert.equal(edge.store.writes.length, before);
+  // Whatever came of them, all requests were let go again.
+  assert.match((await edge.ask("GET", "/metrics")).body.toString(), /^murmur_requests_pending 0$/m);
 });
 
 test("a batch takes cells, two of one key too, and none of them twice", async () => {

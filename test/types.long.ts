@@ -133,6 +133,31 @@ test("a row is written cell by cell and read in the order of its sort keys, page
   await assert.rejects(timelines.range("ada/1", { limit: 0 }), /limit is a number of cells/);
 });
 
+test("all cells of a key are deleted, page after page, counters too; other keys and what is before and behind stay", async () => {
+  const timelines = db.bucket("timelines");
+  const scores = db.bucket("scores");
+  const sorts = Array.from({ length: 25 }, (_, index) => String(index + 10));
+  await Promise.all(
+    sorts.flatMap((sort) => [
+      timelines.put("eve", "x", { sort }),
+      timelines.put("eva", "x", { sort }),
+      scores.add("eve", 3, { sort }),
+    ]),
+  );
+  const some = await timelines.deleteCells("eve", { from: "15", to: "20", consistency: "ALL" });
+  assert.deepEqual(some, { deleted: 5, next: undefined });
+  let [deleted, from]: [number, string | undefined] = [0, undefined];
+  do {
+    const page = await timelines.deleteCells("eve", { limit: 8, ...(from === undefined ? {} : { from }) });
+    deleted += page.deleted;
+    from = page.next;
+  } while (from !== undefined);
+  assert.deepEqual([deleted, (await timelines.range("eve")).cells], [20, []]);
+  assert.equal((await timelines.range("eva")).cells.length, 25);
+  assert.equal((await scores.deleteCells("eve")).deleted, 25);
+  assert.equal((await scores.add("eve", 1, { sort: "10" })).value, 1);
+});
+
 test("cells may be counters, and the command reads and changes them", async () => {
   for (const [sort, by] of [
     ["b", "2"],

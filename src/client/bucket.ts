@@ -16,6 +16,7 @@ import type {
   CellPage,
   ChangeOptions,
   ChangeResult,
+  DeletedCells,
   DeleteOptions,
   GetOptions,
   GetResult,
@@ -30,7 +31,7 @@ import type {
   WriteResult,
 } from "./options.js";
 import type { HttpAnswer } from "./pool.js";
-import { eachCell, rangeOf } from "./ranges.js";
+import { deleteCells, eachCell, rangeOf } from "./ranges.js";
 import { resultOf } from "./result.js";
 import type { Shared } from "./shared.js";
 import { Sums } from "./sums.js";
@@ -139,6 +140,10 @@ export class ClientBucket implements Bucket {
 
   eachCell(key: string, options: RangeOptions = NO_OPTIONS): AsyncGenerator<Cell, void, undefined> {
     return eachCell(this.shared, this.name, key, options);
+  }
+
+  deleteCells(key: string, options: RangeOptions = NO_OPTIONS): Promise<DeletedCells> {
+    return deleteCells(this.shared, this.name, key, options);
   }
 
   private change<Value>(key: string, opOf: () => object, options: ChangeOptions): Promise<ChangeResult<Value>> {

@@ -191,6 +191,13 @@ export interface CellPage {
   readonly next: string | undefined;
 }
 
+export interface DeletedCells {
+  /** Fewer than asked for mean nothing, nor does 0. */
+  readonly deleted: number;
+  /** Give it as `from` to go on; undefined when no cell is left. */
+  readonly next: string | undefined;
+}
+
 /** The keys of one bucket and their values. Every promise rejects with a MurmurError, or with the signal's reason. */
 export interface Bucket {
   readonly name: string;
@@ -227,4 +234,6 @@ export interface Bucket {
   range(key: string, options?: RangeOptions): Promise<CellPage>;
   /** All cells of a key from `from` up to `to`, page after page: each that lives throughout is told once. */
   eachCell(key: string, options?: RangeOptions): AsyncGenerator<Cell, void, undefined>;
+  /** Deletes the cells of a key from `from` up to `to`, as they are read, and `limit` of them at most (100): `next` tells whether to go on. */
+  deleteCells(key: string, options?: RangeOptions): Promise<DeletedCells>;
 }

@@ -5,7 +5,7 @@ import { decodeValue } from "../base/decoded-value.js";
 import { partitionPath } from "../base/key-path.js";
 import { checkKey } from "./arguments.js";
 import { badRequest, MurmurError } from "./errors.js";
-import type { Cell, CellPage, RangeOptions } from "./options.js";
+import type { Cell, CellPage, DeletedCells, RangeOptions } from "./options.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
 
@@ -18,6 +18,27 @@ interface Value {
 type CellAnswer = Value & { readonly sort: string; readonly context: string; readonly siblings?: readonly Value[] };
 
 export async function rangeOf(shared: Shared, bucket: string, key: string, options: RangeOptions): Promise<CellPage> {
+  const path = pathFor("r", bucket, key, options);
+  const { json, node } = await askAny(shared, { method: "GET", path, isWrite: false, ...options });
+  const { cells, next } = json as { cells?: readonly CellAnswer[]; next?: string | null };
+  if (!Array.isArray(cells)) throw new MurmurError({ code: "bad-answer", detail: "not a page of cells", node });
+  return { cells: cells.map(cellOf), next: next ?? undefined };
+}
+
+export async function deleteCells(
+  shared: Shared,
+  bucket: string,
+  key: string,
+  options: RangeOptions,
+): Promise<DeletedCells> {
+  const path = pathFor("w", bucket, key, options);
+  const { json, node } = await askAny(shared, { method: "DELETE", path, isWrite: true, ...options });
+  const { deleted, next } = json as { deleted?: number; next?: string | null };
+  if (typeof deleted === "number") return { deleted, next: next ?? undefined };
+  throw new MurmurError({ code: "bad-answer", detail: "not a count of cells", mayHaveApplied: true, node });
+}
+
+function pathFor(levelName: "r" | "w", bucket: string, key: string, options: RangeOptions) {
   checkKey(key);
   const { from, to, limit, consistency } = options;
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
@@ -27,14 +48,10 @@ export async function rangeOf(shared: Shared, bucket: string, key: string, optio
   if (from !== undefined) query.set("from", from);
   if (to !== undefined) query.set("to", to);
   if (limit !== undefined) query.set("limit", String(limit));
-  if (consistency !== undefined) query.set("r", String(consistency));
+  if (consistency !== undefined) query.set(levelName, String(consistency));
   // A query has %20 for a space: what a form makes of one is not read as such.
   const text = String(query).replaceAll("+", "%20");
-  const path = (timeoutMs: number) => `${partitionPath(bucket, key)}?${text}&timeout=${timeoutMs}ms`;
-  const { json, node } = await askAny(shared, { method: "GET", path, isWrite: false, ...options });
-  const { cells, next } = json as { cells?: readonly CellAnswer[]; next?: string | null };
-  if (!Array.isArray(cells)) throw new MurmurError({ code: "bad-answer", detail: "not a page of cells", node });
-  return { cells: cells.map(cellOf), next: next ?? undefined };
+  return (timeoutMs: number) => `${partitionPath(bucket, key)}?${text}&timeout=${timeoutMs}ms`;
 }
 
 /** Each page is asked for when the one before was read to its end. */

@@ -13,7 +13,7 @@ import { backoffMs, verdictOn } from "./retry.js";
 import type { Shared } from "./shared.js";
 
 interface Call {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** Told how long the node may take. */
   path(timeoutMs: number): string;
   json?(timeoutMs: number): unknown;

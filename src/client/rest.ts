@@ -10,7 +10,7 @@ import type { AxiosError, AxiosStatic } from "axios";
 import { NEVER_SENT } from "../base/never-sent.js";
 
 export interface RestQuestion {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly path: string;
   readonly json?: unknown;
   readonly timeoutMs: number;

@@ -67,7 +67,7 @@ export class Minting {
   private readFirst(lattice: AnyLattice, wish: Wish): void {
     const { bucket, key, level } = this.request;
     const deadlineMs = this.ask.remainingMs;
-    const wanted = { bucket, key, level: readLevelOf(level), deadlineMs, hedge: DEFAULT_HEDGE, mend: false };
+    const wanted = { bucket, key, level: readLevelBefore(level), deadlineMs, hedge: DEFAULT_HEDGE, mend: false };
     readState(this.parts, wanted, (found) => {
       if (this.ask.isFinished) return;
       if (!found.ok) return this.host.onUnminted(found.failure.kind, `it reads first: ${found.failure.detail}`);
@@ -132,6 +132,6 @@ export class Minting {
 const MAY_PASS: ReadonlySet<Reason> = new Set(["not-voting", "clock-skew", "unvouched"]);
 
 /** As many as meet every acknowledged write at the level of this one. */
-function readLevelOf(level: Level): Level {
+export function readLevelBefore(level: Level): Level {
   return level === "LOCAL_ONE" || level === "LOCAL_QUORUM" ? "LOCAL_QUORUM" : "QUORUM";
 }

@@ -13,6 +13,7 @@ import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
 import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
 import { type Address, addressOf } from "./address.js";
+import { cellRefusal, sortRefusal } from "./cells.js";
 import { contextFrom, stampRefusal } from "./context.js";
 import { base64Decoded, base64urlDecoded } from "./decode.js";
 import type { Edge } from "./edge.js";
@@ -22,7 +23,7 @@ import { checkNames, type Fields, fieldsOf, parsedJson, refusal, refused, refuse
 import { contentTypeToStore } from "./media.js";
 import { opOf, postKindOf, postRefusal, putRefusal } from "./op-request.js";
 import { badRequest, Problem } from "./problem.js";
-import { cellRefusal, defaultQuery, type KeyQuery, type Operation, PARAMETERS, sortRefusal } from "./query.js";
+import { defaultQuery, type KeyQuery, type Operation, PARAMETERS } from "./query.js";
 
 export interface ParsedBatch {
   readonly request: BatchRequest;

@@ -186,7 +186,11 @@ function failedResult(failure: Failure): object {
 }
 
 /** The whole as a failure; undefined when nothing failed. */
-function worst(failures: readonly (Failure | undefined)[], writes: readonly WriteOutcome[]): Problem | undefined {
+export function worst(
+  failures: readonly (Failure | undefined)[],
+  writes: readonly WriteOutcome[],
+  placeOf = (index: number) => `results[${index}]`,
+): Problem | undefined {
   let [found, at, count]: [Problem | undefined, number, number] = [undefined, 0, 0];
   const mayHaveApplied = writes.some((write) => write.ok || write.failure.mayHaveApplied);
   for (const [index, failure] of failures.entries()) {
@@ -196,6 +200,6 @@ function worst(failures: readonly (Failure | undefined)[], writes: readonly Writ
     if (found === undefined || problem.status > found.status) [found, at] = [problem, index];
   }
   if (found === undefined) return undefined;
-  const detail = `${count} of ${failures.length} items failed, such as results[${at}]: ${found.detail}`;
+  const detail = `${count} of ${failures.length} items failed, such as ${placeOf(at)}: ${found.detail}`;
   return new Problem(found.code, detail, found.headers, found.counts);
 }

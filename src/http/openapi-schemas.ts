@@ -144,6 +144,15 @@ export const CONFLICTS_TAKE = {
   ],
 } as const;
 
+export const DELETED_SCHEMA = {
+  type: "object",
+  required: ["deleted", "next"],
+  properties: {
+    deleted: { type: "integer", description: "Cells. Fewer than the limit mean nothing, nor does 0." },
+    next: { type: ["string", "null"], description: "The from of the next request; null when no cell is left." },
+  },
+};
+
 export const RANGE_SCHEMA = {
   type: "object",
   required: ["cells", "next"],

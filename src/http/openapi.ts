@@ -28,6 +28,7 @@ import {
 import {
   BATCH_ANSWER_SCHEMA,
   batchSchema,
+  DELETED_SCHEMA,
   ENVELOPE_SCHEMA,
   PAGE_SCHEMA,
   PROBLEM_SCHEMA,
@@ -207,9 +208,17 @@ function rangePaths(): Json {
     parameters: queryParameters("range"),
     responses: { 200: jsonOf("One page.", RANGE_SCHEMA), ...problems("bad-request", "unavailable", "timeout") },
   };
+  const remove = {
+    summary: "Deletes the living cells of a key, a page with each request, as they were read. Repeat it from next on.",
+    parameters: queryParameters("range-delete"),
+    responses: {
+      200: jsonOf("How many were deleted, and where to go on.", DELETED_SCHEMA),
+      ...problems("bad-request", "forbidden", "unavailable", "timeout", "disk-full"),
+    },
+  };
   return {
-    "/v1/buckets/{bucket}/partitions/{key}": { parameters: [BUCKET, KEY], get },
-    "/v1/buckets/{bucket}/partitions64/{key}": { parameters: [BUCKET, KEY64], get },
+    "/v1/buckets/{bucket}/partitions/{key}": { parameters: [BUCKET, KEY], get, delete: remove },
+    "/v1/buckets/{bucket}/partitions64/{key}": { parameters: [BUCKET, KEY64], get, delete: remove },
   };
 }
 

@@ -10,6 +10,7 @@ import { nearestName } from "../base/names.js";
 import type { BucketConfig, Hedge } from "../cluster-config.js";
 import { LEVEL_NAMES, type Level, type Limits, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
+import { cellRefusal, isOfRange, sortRefusal } from "./cells.js";
 import { ownersCount, parseLevel } from "./level.js";
 import { badRequest, type Problem } from "./problem.js";
 
@@ -33,7 +34,7 @@ export interface KeyQuery {
   to: Uint8Array | undefined;
 }
 
-export type Operation = "read" | "put" | "post" | "delete" | "list" | "range";
+export type Operation = "read" | "put" | "post" | "delete" | "list" | "range" | "range-delete";
 
 /** Takes one value over into `query`, or says why not. */
 type Parameter = (query: KeyQuery, value: string, bucket: BucketConfig, limits: Limits) => Problem | undefined;
@@ -76,6 +77,13 @@ export const PARAMETERS: Readonly<Record<Operation, ReadonlyMap<string, Paramete
     ["mend", takeMend],
     ["hedge", takeHedge],
   ]),
+  "range-delete": new Map<string, Parameter>([
+    ["from", takeFrom],
+    ["to", takeTo],
+    ["limit", takeCells],
+    ["w", takeWriteLevel],
+    ["timeout", takeTimeout],
+  ]),
   delete: new Map<string, Parameter>([
     ["w", takeWriteLevel],
     ["timeout", takeTimeout],
@@ -95,7 +103,7 @@ export function defaultQuery(operation: Operation, bucket: BucketConfig, limits:
     merge: true,
     ttlMs: bucket.ttlMs,
     stampUs: undefined,
-    keysMax: Math.min(PAGE_ITEMS, operation === "range" ? limits.rangeItemsMax : limits.listKeysMax),
+    keysMax: Math.min(PAGE_ITEMS, isOfRange(operation) ? limits.rangeItemsMax : limits.listKeysMax),
     after: undefined,
     sort: undefined,
     from: undefined,
@@ -126,24 +134,6 @@ export function parseQuery(
     if (problem !== undefined) return problem;
   }
   return cellRefusal(operation, query.sort, bucket) ?? query;
-}
-
-/** A row is read and written cell by cell. */
-export function cellRefusal(
-  operation: Operation,
-  sort: Uint8Array | undefined,
-  bucket: BucketConfig,
-  place = "",
-): Problem | undefined {
-  if (operation === "list") return undefined;
-  if (operation === "range" && bucket.cells === undefined) {
-    return badRequest(`only a row bucket has cells, and this one is of type ${bucket.type}`);
-  }
-  if (operation === "range" || (sort !== undefined) === (bucket.cells !== undefined)) return undefined;
-  const { type } = bucket;
-  if (sort !== undefined)
-    return badRequest(`${place}sort addresses a cell of a row bucket, and this one is of type ${type}`);
-  return badRequest(`${place}sort is missing: this bucket is a row, and sort names a cell of the key`);
 }
 
 function decoded(text: string): string | undefined {
@@ -238,12 +228,6 @@ function takeSort(query: KeyQuery, value: string, _bucket: BucketConfig, limits:
   const sort = utf8(value);
   query.sort = sort;
   return sortRefusal(sort, limits.keyBytesMax);
-}
-
-/** What is wrong with a sort key. */
-export function sortRefusal(sort: Uint8Array, bytesMax: number, name = "sort"): Problem | undefined {
-  if (sort.length === 0) return badRequest(`${name} is empty; a sort key has 1 to ${bytesMax} bytes`);
-  return sort.length > bytesMax ? badRequest(`${name} has ${sort.length} bytes; the limit is ${bytesMax}`) : undefined;
 }
 
 /** The next of a page is a sort key with a zero behind it. */

@@ -1,8 +1,8 @@
 /**
  * `GET /v1/buckets/{bucket}/partitions/{key}`: the living cells of one key of a row bucket, in the order of their
- * sort keys.
+ * sort keys; and with DELETE, the end of them (range-delete.ts).
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { asBuffer } from "../base/bytes.js";
 import type { LivingCell } from "../coordinator/range.js";
 import { type Address, partitionAddress, splitTarget } from "./address.js";
@@ -10,11 +10,13 @@ import { addTiming } from "./answer.js";
 import { contextText } from "./context.js";
 import type { Edge } from "./edge.js";
 import { JSON_TYPE } from "./json-body.js";
-import { methodNotAllowed, Problem } from "./problem.js";
+import { badRequest, methodNotAllowed, Problem } from "./problem.js";
 import { parseQuery } from "./query.js";
+import { deleteRange } from "./range-delete.js";
 import { sendFailure } from "./read.js";
 import { refuse, sendText } from "./respond.js";
 import { siblingOf } from "./siblings.js";
+import { unkeptWish } from "./write.js";
 
 /** Answers, now or later, if the request's path is that of a range; says whether it is. */
 export function handleRange(edge: Edge, request: IncomingMessage, response: ServerResponse): boolean {
@@ -29,12 +31,13 @@ export function handleRange(edge: Edge, request: IncomingMessage, response: Serv
 /** Takes the request on, or says why not. */
 function take(
   edge: Edge,
-  { method }: IncomingMessage,
+  { method, headers }: IncomingMessage,
   response: ServerResponse,
   address: Address,
   queryText: string,
 ): Problem | undefined {
-  if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method, "GET, HEAD");
+  if (method === "DELETE") return unkeptOfCells(headers) ?? deleteRange(edge, response, address, queryText);
+  if (method !== "GET" && method !== "HEAD") return methodNotAllowed(method, "GET, HEAD, DELETE");
   const query = parseQuery("range", queryText, edge.bucket(address.bucket), edge.limits);
   if (query instanceof Problem) return query;
   const refusal = edge.enter(0);
@@ -53,6 +56,14 @@ function take(
     sendText(edge, response, 200, JSON_TYPE, JSON.stringify({ cells, next }), headers);
   });
   return undefined;
+}
+
+/** What a delete of many cells cannot keep: it decides on each of them by what it reads itself. */
+function unkeptOfCells(headers: IncomingHttpHeaders): Problem | undefined {
+  for (const name of ["murmur-context", "idempotency-key"]) {
+    if (headers[name] !== undefined) return badRequest(`${name}: is of one cell; delete that one, with ?sort=`);
+  }
+  return unkeptWish(headers);
 }
 
 /** Of a cell with siblings all of them, as a read of it tells them. */

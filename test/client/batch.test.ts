@@ -120,6 +120,24 @@ test("a batch ends at its deadline, at its caller's word, or with the client", a
   await assert.rejects(db.batch(write), { name: "ClosedError" });
 });
 
+test("cells are deleted a page at a time, and a delete that may have happened is told as such", async () => {
+  const rows = db.bucket("rows");
+  answerAll((_asked, response) => reply(response, 200, { deleted: 2, next: "b" }));
+  assert.deepEqual(await rows.deleteCells("k", { from: "a b", limit: 2, consistency: "ALL" }), {
+    deleted: 2,
+    next: "b",
+  });
+  const [asked] = cluster.asked;
+  assert.deepEqual([asked?.method, asked?.path], ["DELETE", "/v1/buckets/rows/partitions/k"]);
+  assert.deepEqual([asked?.query.get("from"), asked?.query.get("limit"), asked?.query.get("w")], ["a b", "2", "ALL"]);
+  answerAll((_asked, response) => reply(response, 200, { deleted: 0, next: null }));
+  assert.deepEqual(await rows.deleteCells("k"), { deleted: 0, next: undefined });
+  answerAll((_asked, response) => problem(response, 504, "timeout", { mayHaveApplied: true }));
+  await assert.rejects(rows.deleteCells("k"), { name: "TimeoutError", mayHaveApplied: true });
+  answerAll((_asked, response) => reply(response, 200, {}));
+  await assert.rejects(rows.deleteCells("k"), { code: "bad-answer", mayHaveApplied: true });
+});
+
 test("what is no batch and no page is told, before or after it was asked", async () => {
   await assert.rejects(db.batch({ reads: [{ bucket: "b", key: "" }] }), { name: "BadRequestError" });
   await assert.rejects(db.batch({ reads: [{ bucket: "/", key: "k" }] }), { name: "BadRequestError" });
