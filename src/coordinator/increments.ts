@@ -7,6 +7,9 @@
  * number of writes a second, however often it is counted up; and all that one window holds is written together,
  * as a batch is (gather.ts). What is lost is at most the window, of every increment's time.
  *
+ * While `incrementWritesMax` sums of one counter are under way, its window goes on: owners that are slow are asked
+ * for larger sums, not for more of them. But not for long, because a sum may be slow since one owner is silent, and the next need not be.
+ *
  * An increment that has little time left makes the whole window end sooner, so that it never waits for more than half
  * of it. Each has the outcome of the write that it is part of, but within its own deadline. Where a sum is refused as
  * too large, each is tried by itself: nobody's increment fails because of somebody else's.
@@ -44,9 +47,12 @@ interface Increment {
 
 /** Of one key and level. */
 interface Sum {
+  readonly name: string;
   by: number;
   /** Of the amounts without their signs: while it is exact, so is every sum of some of them. */
   size: number;
+  /** Whatever else is under way. */
+  goesByMs: number;
   readonly increments: Increment[];
 }
 
@@ -61,11 +67,15 @@ interface Window {
 const INCREMENT_BYTES = 256;
 /** So much of its time an increment may wait for others. */
 const WAIT_SHARE = 0.5;
+/** And so many times as long as a window lasts. */
+const WAIT_WINDOWS_MAX = 20;
 const LEAST_DEADLINE_MS = 1;
 
 export class Increments {
   /** By how long they wait: a cluster file names only a few lengths. */
   private readonly windows = new Map<number, Window>();
+  /** Sums that are being written, of each counter and level. */
+  private readonly underWay = new Map<string, number>();
   private heldBytes = 0;
   private isStopped = false;
 
@@ -112,23 +122,28 @@ export class Increments {
 
   private join(windowMs: number, request: WriteRequest, done: OnWritten): void {
     const nowMs = this.host.parts.clock.nowMs();
-    const { sums } = this.windowFor(windowMs, nowMs + Math.min(windowMs, request.deadlineMs * WAIT_SHARE), nowMs);
-    const name = nameOfSum(request);
-    let sum = sums.get(name);
-    if (sum !== undefined && !Number.isSafeInteger(sum.size + Math.abs(amountOf(request)))) {
-      this.writeSum(this.host.parts, sum);
-      sum = undefined;
-    }
-    if (sum === undefined) {
-      sum = { by: 0, size: 0, increments: [] };
-      sums.set(name, sum);
-    } else {
-      this.host.parts.meter.count("murmur_increments_coalesced_total");
-    }
+    const patienceMs = request.deadlineMs * WAIT_SHARE;
+    const { sums } = this.windowFor(windowMs, nowMs + Math.min(windowMs, patienceMs), nowMs);
+    const sum = this.sumIn(sums, request);
     sum.by += amountOf(request);
     sum.size += Math.abs(amountOf(request));
+    sum.goesByMs = Math.min(sum.goesByMs, nowMs + Math.min(windowMs * WAIT_WINDOWS_MAX, patienceMs));
     sum.increments.push({ request, untilMs: nowMs + request.deadlineMs, done });
     this.heldBytes += bytesOf(request);
+  }
+
+  /** The one that this increment joins; what would not be added exactly begins another. */
+  private sumIn(sums: Window["sums"], request: WriteRequest): Sum {
+    const name = nameOfSum(request);
+    const known = sums.get(name);
+    if (known !== undefined && Number.isSafeInteger(known.size + Math.abs(amountOf(request)))) {
+      this.host.parts.meter.count("murmur_increments_coalesced_total");
+      return known;
+    }
+    if (known !== undefined) this.writeSum(this.host.parts, known);
+    const sum = { name, by: 0, size: 0, goesByMs: Number.POSITIVE_INFINITY, increments: [] };
+    sums.set(name, sum);
+    return sum;
   }
 
   /** The one that is open, and ends by then. */
@@ -145,7 +160,17 @@ export class Increments {
 
   private close(windowMs: number, window: Window): void {
     this.windows.delete(windowMs);
-    this.writeSlice([...window.sums.values()], 0);
+    const nowMs = this.host.parts.clock.nowMs();
+    const ready: Sum[] = [];
+    for (const sum of window.sums.values()) {
+      if (this.mayGo(sum, nowMs)) ready.push(sum);
+      else this.windowFor(windowMs, Math.min(nowMs + windowMs, sum.goesByMs), nowMs).sums.set(sum.name, sum);
+    }
+    this.writeSlice(ready, 0);
+  }
+
+  private mayGo({ name, goesByMs }: Sum, nowMs: number): boolean {
+    return goesByMs <= nowMs || (this.underWay.get(name) ?? 0) < this.host.parts.limits.incrementWritesMax;
   }
 
   /** Many counters begin over several turns, as the items of a batch do; each turn's travel together. */
@@ -157,18 +182,26 @@ export class Increments {
     if (end < sums.length) parts.clock.after(0, () => this.writeSlice(sums, end));
   }
 
-  private writeSum(parts: CoordinatorParts, { by, increments }: Sum): void {
+  private writeSum(parts: CoordinatorParts, { name, by, increments }: Sum): void {
     const nowMs = parts.clock.nowMs();
     const [first] = increments as [Increment];
     const untilMs = increments.reduce((latestMs, each) => Math.max(latestMs, each.untilMs), 0);
     const deadlineMs = Math.max(LEAST_DEADLINE_MS, untilMs - nowMs);
     const cancel = this.watch(increments, untilMs, nowMs);
+    this.underWay.set(name, (this.underWay.get(name) ?? 0) + 1);
     write(parts, { ...first.request, op: { kind: "add", by }, deadlineMs }, (outcome) => {
       cancel();
+      this.onWritten(name);
       const isTooLarge = !outcome.ok && outcome.failure.kind === "out-of-range" && increments.length > 1;
       if (isTooLarge) this.writeEach(increments);
       else this.tell(increments, () => outcome);
     });
+  }
+
+  private onWritten(name: string): void {
+    const left = (this.underWay.get(name) ?? 0) - 1;
+    if (left > 0) this.underWay.set(name, left);
+    else this.underWay.delete(name);
   }
 
   private writeEach(increments: readonly Increment[]): void {

@@ -176,6 +176,53 @@ describe("the time of an increment", () => {
   });
 });
 
+describe("while two sums of a counter are under way", () => {
+  test("its next one grows, and those of others do not wait", () => {
+    const cluster = clusterOf();
+    const heard = new Heard(cluster);
+    cluster.run(50);
+    for (const id of ["n2", "n3"]) cluster.network.slow(id, 25);
+    for (let atMs = 0; atMs < 500; atMs++) {
+      cluster.clock.after(atMs, () => cluster.member("n1").write(adding(1), heard.hear));
+    }
+    cluster.clock.after(250, () => cluster.member("n1").write(adding(1, { key: "other" }), heard.hear));
+    cluster.run(2000);
+    assert.equal(heard.acknowledged, 501);
+    assert.deepEqual([totalOf(cluster), totalOf(cluster, "n1", "other")], [500, 1]);
+    // Two in each time that a write takes, 25 ms and more, and not one every 5 ms.
+    assert.ok(mints(cluster) > 15 && mints(cluster) < 45, `${mints(cluster)} writes`);
+  });
+
+  test("it waits for 20 windows at most, and for half of its own time", () => {
+    const cluster = clusterOf();
+    const heard = new Heard(cluster);
+    cluster.run(50);
+    cluster.network.partition([["n1"], ["n2", "n3"]]);
+    const write = (deadlineMs: number) => cluster.member("n1").write(adding(1, { deadlineMs }), heard.hear);
+    const mintsWithin = (ms: number) => {
+      const before = mints(cluster);
+      cluster.run(ms);
+      return mints(cluster) - before;
+    };
+    for (let count = 0; count < 2; count++) {
+      write(10_000);
+      assert.equal(mintsWithin(10), 1);
+    }
+    write(10_000);
+    assert.deepEqual([mintsWithin(90), mintsWithin(20)], [0, 1]);
+    write(10_000);
+    assert.equal(mintsWithin(10), 0);
+    write(60);
+    assert.deepEqual([mintsWithin(25), mintsWithin(10)], [0, 1]);
+    cluster.run(50);
+    assert.deepEqual(heard.verdicts, ["timeout, perhaps applied"]);
+    cluster.network.heal();
+    cluster.run(20_000);
+    assert.equal(heard.outcomes.length, 5);
+    assert.equal(totalOf(cluster), 5);
+  });
+});
+
 describe("a failure", () => {
   test("before anything was sent is told to all as not applied", () => {
     const cluster = clusterOf();
