@@ -181,7 +181,7 @@ describe("while two sums of a counter are under way", () => {
     const cluster = clusterOf();
     const heard = new Heard(cluster);
     cluster.run(50);
-    for (const id of ["n2", "n3"]) cluster.network.slow(id, 25);
+    for (const id of ["n2", "n3"]) cluster.network.slow(id, 50);
     for (let atMs = 0; atMs < 500; atMs++) {
       cluster.clock.after(atMs, () => cluster.member("n1").write(adding(1), heard.hear));
     }
@@ -189,8 +189,8 @@ describe("while two sums of a counter are under way", () => {
     cluster.run(2000);
     assert.equal(heard.acknowledged, 501);
     assert.deepEqual([totalOf(cluster), totalOf(cluster, "n1", "other")], [500, 1]);
-    // Two in each time that a write takes, 25 ms and more, and not one every 5 ms.
-    assert.ok(mints(cluster) > 15 && mints(cluster) < 45, `${mints(cluster)} writes`);
+    // Two at once, which take longer than a window, and not one every 5 ms.
+    assert.ok(mints(cluster) < 50, `${mints(cluster)} writes`);
   });
 
   test("it waits for 20 windows at most, and for half of its own time", () => {
