@@ -1,8 +1,7 @@
 /**
  * What a caller of a batch gives and gets: public types, as in options.ts.
  */
-import type { MurmurError } from "./errors.js";
-import type { Abort, Consistency, GetResult, MapEdit, SetEdit, WriteResult } from "./options.js";
+import type { Abort, BatchFailed, Consistency, GetResult, MapEdit, SetEdit, WriteResult } from "./options.js";
 
 export interface BatchRead {
   readonly bucket: string;
@@ -35,7 +34,7 @@ export interface BatchChange extends BatchRead {
 
 export interface BatchOptions {
   readonly reads?: readonly BatchRead[];
-  /** A key at most once: two writes of one key have no order among them. */
+  /** A key at most once, unless all that it gets are increments: two other writes of one key have no order among them. */
   readonly writes?: readonly (BatchPut | BatchDelete | BatchChange)[];
   /** One level for all, or one for reads and one for writes. */
   readonly consistency?: Consistency | { readonly read?: Consistency; readonly write?: Consistency };
@@ -45,16 +44,16 @@ export interface BatchOptions {
   readonly merge?: "never";
   /** False: rejects when a single item fails. Default: each item has its own outcome. */
   readonly partial?: boolean;
+  /** minimal: what a write left is not answered, nor its context. */
+  readonly return?: "minimal" | "representation";
   readonly signal?: Abort;
 }
 
-export interface BatchFailed {
-  readonly ok: false;
-  readonly error: MurmurError;
-}
+/** What a node takes in one batch, by default. */
+export const BATCH_ITEMS_MAX = 1000;
 
 export type BatchReadResult = ({ readonly ok: true } & Omit<GetResult, "replicas">) | BatchFailed;
-/** `value` is what an `op` left; undefined when the answer of the batch had no room for it, and for puts and deletes. */
+/** `context` is empty with `return: "minimal"`. `value` is what an `op` left; undefined then, and when the answer of the batch had no room for it, and for puts and deletes. */
 export type BatchWriteResult = ({ readonly ok: true; readonly value?: unknown } & WriteResult) | BatchFailed;
 
 /** In the order of the request. */

@@ -9,7 +9,6 @@ import { checkBucket, checkedStamp, checkKey } from "./arguments.js";
 import type {
   BatchChange,
   BatchDelete,
-  BatchFailed,
   BatchOptions,
   BatchPut,
   BatchRead,
@@ -20,30 +19,28 @@ import type {
 import { innerValue } from "./change.js";
 import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
 import { idKeyOf } from "./idempotency.js";
-import type { Sibling } from "./options.js";
+import type { BatchFailed, Sibling } from "./options.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
 import { encodeValue } from "./value.js";
 
 export async function runBatch(shared: Shared, options: BatchOptions): Promise<BatchResult> {
   const { reads = [], writes = [], consistency, hedge, merge, partial } = options;
-  for (const { bucket, key } of [...reads, ...writes]) {
-    checkBucket(bucket);
-    checkKey(key);
-  }
+  checkItems([...reads, ...writes]);
   const levels = typeof consistency === "object" ? consistency : { read: consistency, write: consistency };
   const items = {
     reads: reads.map(({ bucket, key }) => ({ bucket, key })),
     writes: writes.map((write) => writeItem(shared, write)),
     ...(levels.read === undefined || reads.length === 0 ? {} : { r: levels.read }),
     ...(levels.write === undefined || writes.length === 0 ? {} : { w: levels.write }),
-    ...{ hedge, merge, partial },
+    ...{ hedge, merge, partial, return: options.return },
   };
   const { json, node } = await askAny(shared, {
     method: "POST",
     path: () => "/v1/batch",
     json: (timeoutMs) => ({ ...items, timeoutMs }),
     isWrite: writes.length > 0,
+    countsOnce: writes.every(({ idempotencyKey }) => idempotencyKey !== undefined),
     ...options,
   });
   const { results } = json as { results?: readonly Item[] };
@@ -59,6 +56,15 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
     reads: results.slice(0, reads.length).map((item) => readResult(item, node)),
     writes: results.slice(reads.length).map((item) => writeResult(item, node)),
   };
+}
+
+function checkItems(items: readonly BatchRead[]): void {
+  let known: string | undefined;
+  for (const { bucket, key } of items) {
+    if (bucket !== known) checkBucket(bucket);
+    known = bucket;
+    checkKey(key);
+  }
 }
 
 function writeItem(shared: Shared, write: BatchPut | BatchDelete | BatchChange): object {
@@ -97,9 +103,8 @@ function siblingOf({ value, contentType }: { value: string; contentType: string 
 
 function writeResult(item: Item, node: string): BatchWriteResult {
   const { status, value, contentType = "", context } = item;
-  if (context === undefined) return failed(item, node);
-  if (status === 204) return { ok: true, context };
-  if (status !== 200 || value === undefined) return failed(item, node);
+  if (status === 204) return { ok: true, context: context ?? "" };
+  if (status !== 200 || value === undefined || context === undefined) return failed(item, node);
   return { ok: true, context, value: innerValue(decodeValue(Buffer.from(value, "base64"), contentType)) };
 }
 

@@ -7,8 +7,11 @@ import { changeOf, checkedBy, encodeOp, listOf, readOf } from "./change.js";
 import { SiblingsError } from "./errors.js";
 import { idKeyOf } from "./idempotency.js";
 import { eachKey, listKeys } from "./listing.js";
+import { addMany } from "./many.js";
 import { type KeyRequest, Operation, type Tell } from "./operation.js";
 import type {
+  AddManyOptions,
+  AddResult,
   Bucket,
   CallOptions,
   Cell,
@@ -92,6 +95,13 @@ export class ClientBucket implements Bucket {
   add(key: string, by: number, options: ChangeOptions = NO_OPTIONS): Promise<ChangeResult<number>> {
     if (this.sums?.takes(options)) return this.sums.add(key, by, options);
     return this.change(key, () => ({ add: checkedBy(by) }), options);
+  }
+
+  addMany(
+    increments: Iterable<readonly [key: string, by: number]>,
+    options: AddManyOptions = NO_OPTIONS,
+  ): Promise<AddResult[]> {
+    return addMany(this.shared, this.name, increments, options);
   }
 
   addTo(key: string, elements: string | readonly string[], options?: ChangeOptions): Promise<ChangeResult<string[]>> {

@@ -28,7 +28,6 @@ import { type ClientWorld, REAL_WORLD } from "./world.js";
 export type {
   BatchChange,
   BatchDelete,
-  BatchFailed,
   BatchOptions,
   BatchPut,
   BatchRead,
@@ -50,6 +49,9 @@ export {
 export type { ClientLimits } from "./limits.js";
 export type {
   Abort,
+  AddManyOptions,
+  AddResult,
+  BatchFailed,
   Bucket,
   BucketOptions,
   CallOptions,

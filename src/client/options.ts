@@ -2,6 +2,7 @@
  * What a caller gives and gets: the public types of the client. They name no
  * library's types, so that the package type-checks wherever it is installed.
  */
+import type { MurmurError } from "./errors.js";
 import type { ClientLimits } from "./limits.js";
 
 /** A level by name, in any case, or a number of owners. Undefined: the bucket's own. */
@@ -95,6 +96,20 @@ export interface ChangeResult<Value> extends WriteResult {
   /** What the key holds now, at the owner that changed it. */
   readonly value: Value;
 }
+
+export interface AddManyOptions extends CallOptions {
+  /** Of the whole call: repeated with the same increments under the same name, it counts once. `true`: the client names it. */
+  readonly idempotencyKey?: string | true;
+}
+
+/** One item of many: what became of it is no matter of the others. */
+export interface BatchFailed {
+  readonly ok: false;
+  readonly error: MurmurError;
+}
+
+/** Of one increment among many; `value` is what its counter held after all of them. */
+export type AddResult = ({ readonly ok: true } & ChangeResult<number>) | BatchFailed;
 
 /** Elements that go into a set and that come out of it; none is in both. */
 export interface SetEdit {
@@ -208,6 +223,11 @@ export interface Bucket {
   delete(key: string, options?: DeleteOptions): Promise<WriteResult>;
   /** Adds to a counter; `by` may be negative. It is sent once: after a TimeoutError it may or may not have counted. */
   add(key: string, by: number, options?: ChangeOptions): Promise<ChangeResult<number>>;
+  /**
+   * Adds to many counters, and to each as often as it is named: `[['a', 1], ['b', 5], ['a', 1]]`, or a Map. One promise
+   * for all; each has a result of its own, in the order given. Rejects when nothing was sent because of a mistake.
+   */
+  addMany(increments: Iterable<readonly [key: string, by: number]>, options?: AddManyOptions): Promise<AddResult[]>;
   /** Puts elements into a set; an add wins over a remove that has not seen it. */
   addTo(key: string, elements: string | readonly string[], options?: ChangeOptions): Promise<ChangeResult<string[]>>;
   /** Takes elements out of a set: what `context` saw of them, or without one whatever a quorum holds. */

@@ -18,6 +18,8 @@ interface Call {
   path(timeoutMs: number): string;
   json?(timeoutMs: number): unknown;
   readonly isWrite: boolean;
+  /** All that it writes has names: what of it is unknown may be asked for again. */
+  readonly countsOnce?: boolean;
   readonly timeoutMs?: number;
   readonly signal?: Abort;
 }
@@ -81,7 +83,7 @@ class RestCall {
       if (this.ended !== undefined) throw this.ended.reason;
       if ("json" in outcome) return outcome;
       learner.hurry();
-      const verdict = verdictOn(outcome.failure, outcome.wasUnsent);
+      const verdict = verdictOn(outcome.failure, outcome.wasUnsent, this.call.countsOnce);
       const isLast = verdict === "never" || this.tried.length >= limits.attemptsMax;
       if (isLast || (verdict === "budget" && !retries.spend())) throw outcome.error;
       await this.wait(outcome.error);

@@ -10,7 +10,7 @@
  */
 import { checkedTimeout, checkKey } from "./arguments.js";
 import { runBatch } from "./batch.js";
-import type { BatchWriteResult } from "./batch-options.js";
+import { BATCH_ITEMS_MAX, type BatchWriteResult } from "./batch-options.js";
 import { checkedBy } from "./change.js";
 import { ClosedError, MurmurError, OverloadedError, TimeoutError } from "./errors.js";
 import type { ChangeOptions, ChangeResult, Consistency } from "./options.js";
@@ -47,8 +47,6 @@ interface Window extends Closing {
   forget: () => void;
 }
 
-/** What a node takes in one batch, by default. */
-const BATCH_ITEMS_MAX = 1000;
 /** So much of its time an increment may wait for others. */
 const WAIT_SHARE = 0.5;
 
