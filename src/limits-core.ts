@@ -54,12 +54,6 @@ export const CORE_LIMITS = {
     1024 * MIB,
     "keys and callers of increments that wait to be written together, or are being: 256 bytes and its key each",
   ),
-  incrementWritesMax: limit(
-    2,
-    1,
-    1000,
-    "sums of one counter that are written at once: while they are, its next one grows, for 20 windows at most",
-  ),
   hotKeyCacheMs: limit(
     0,
     0,

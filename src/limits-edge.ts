@@ -62,6 +62,12 @@ export const EDGE_LIMITS = {
   batchTurnItemsMax: limit(128, 1, 10_000, "items that one turn begins with: others are served between two such turns"),
   gatherItemsMax: limit(128, 1, 10_000, "items of one message to a peer: others' questions get in between"),
   gatherBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "the same in bytes; one value of any size travels alone"),
+  incrementWritesMax: limit(
+    2,
+    1,
+    1000,
+    "sums of one counter that are written at once: while they are, its next one grows, for 20 windows at most",
+  ),
   listKeysMax: limit(1000, 1, 10_000, "keys of one page: an answer of about a megabyte at most"),
   listRowsMax: limit(
     65_536,
