@@ -62,7 +62,7 @@ export const EDGE_LIMITS = {
   batchTurnItemsMax: limit(128, 1, 10_000, "items that one turn begins with: others are served between two such turns"),
   gatherItemsMax: limit(128, 1, 10_000, "items of one message to a peer: others' questions get in between"),
   gatherBytesMax: limit(MIB, 64 * KIB, 16 * MIB, "the same in bytes; one value of any size travels alone"),
-  incrementWritesMax: limit(
+  sumsPendingMax: limit(
     2,
     1,
     1000,

@@ -7,7 +7,7 @@
  * number of writes a second, however often it is counted up; and all that one window holds is written together,
  * as a batch is (gather.ts). What is lost is at most the window, of every increment's time.
  *
- * While `incrementWritesMax` sums of one counter are under way, its window goes on: owners that are slow are asked
+ * While `sumsPendingMax` sums of one counter are under way, its window goes on: owners that are slow are asked
  * for larger sums, not for more of them. But not for long, because a sum may be slow since one owner is silent, and the next need not be.
  *
  * An increment that has little time left makes the whole window end sooner, so that it never waits for more than half
@@ -170,7 +170,7 @@ export class Increments {
   }
 
   private mayGo({ name, goesByMs }: Sum, nowMs: number): boolean {
-    return goesByMs <= nowMs || (this.underWay.get(name) ?? 0) < this.host.parts.limits.incrementWritesMax;
+    return goesByMs <= nowMs || (this.underWay.get(name) ?? 0) < this.host.parts.limits.sumsPendingMax;
   }
 
   /** Many counters begin over several turns, as the items of a batch do; each turn's travel together. */
