@@ -23,7 +23,7 @@ import { SharedReads, type SharedReadsHost } from "./coordinator/shared-reads.js
 import { type AnyLattice, latticeNamed } from "./lattice/registry.js";
 import type { Actor } from "./lattice/stamp.js";
 import type { Layout } from "./membership/layout.js";
-import { type MemberChange, Peers } from "./membership/peers.js";
+import { type MemberChange, Peers, type PeersHost } from "./membership/peers.js";
 import type { Ring } from "./membership/ring.js";
 import type { NodeId, Random } from "./ports.js";
 import { Carriers } from "./replica/carriers.js";
@@ -126,7 +126,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   });
   const peers = new Peers(world, limits, self, others, {
     rpc,
-    present: () => ({ ...boundsOf(mint), votes: votes.bitmaps() }),
+    present: () => presentOf(mint, votes),
     onUp: (node) => {
       sync.wake(node);
       deliver.onUp(node);
@@ -197,8 +197,9 @@ function coordinators(
   return { coordinator, hotKeys, sharedReads, increments, ...many, batches: { ...many.batches, increments } };
 }
 
-function boundsOf({ actor, boundUs, foundBoundUs }: Mint): Pick<Mint, "actor" | "boundUs" | "foundBoundUs"> {
-  return { actor, boundUs, foundBoundUs };
+/** Named one by one: this goes with each ping, and to spread what has getters takes longer than all else of one. */
+function presentOf({ actor, boundUs, foundBoundUs }: Mint, votes: Votes): ReturnType<PeersHost["present"]> {
+  return { actor, boundUs, foundBoundUs, votes: votes.bitmaps() };
 }
 
 function latticesOf({ buckets, defaults }: ClusterConfig): (bucket: string) => AnyLattice {

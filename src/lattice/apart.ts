@@ -66,7 +66,8 @@ export function writeApart(writer: Writer, stamps: StampPacker, apart: Apart): v
 export function readApart(reader: Reader, stamps: StampUnpacker): Apart {
   const apart: Addition[] = [];
   for (let left = reader.varint(); left > 0; left--) {
-    const addition = { ...stamps.read(), by: BigInt.asIntN(64, reader.u64()) };
+    const { timeUs, actor } = stamps.read();
+    const addition = { timeUs, actor, by: BigInt.asIntN(64, reader.u64()) };
     const last = apart.at(-1);
     if (last !== undefined && compareStamps(last, addition) >= 0) throw new MalformedBytes("additions out of order");
     apart.push(addition);

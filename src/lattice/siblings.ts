@@ -113,18 +113,18 @@ function decode(bytes: Uint8Array): Siblings {
   const stamps = new StampUnpacker(reader);
   const context = stamps.readContext();
   const place = { context, removed: EMPTY_CONTEXT };
-  const store = readKept(reader, stamps, place, (dot) => ({ ...dot, ...readContent(reader) }));
+  const store = readKept(reader, stamps, place, (dot) => readSibling(reader, dot));
   stamps.end();
   return { context, store };
 }
 
-function readContent(reader: Reader): Omit<Sibling, keyof Stamp> {
+function readSibling(reader: Reader, { timeUs, actor }: Stamp): Sibling {
   const expiry = reader.u8();
   if (expiry !== NEVER_EXPIRES && expiry !== EXPIRES) throw new MalformedBytes("not a sibling");
   const expiresAtMs = expiry === EXPIRES ? reader.u53() : undefined;
   const contentType = textOf(reader.short());
   if (contentType === undefined) throw new MalformedBytes("a content type that is not UTF-8");
-  return { contentType, value: reader.raw(reader.varint()), expiresAtMs };
+  return { timeUs, actor, contentType, value: reader.raw(reader.varint()), expiresAtMs };
 }
 
 export const siblings: Lattice<Siblings> = {

@@ -108,27 +108,33 @@ export class Reaper {
 
   /** Whether a stored record holds nothing but what may be forgotten, as far as this node can tell. Throws StorageDamage. */
   isDead(row: Uint8Array, record: Uint8Array): boolean {
-    // The checksum last: most rows live, and of those it need not be known.
-    if (!this.seemsDead(row, record)) return false;
+    const lattice = this.parts.latticeOf(bucketOfRow(row));
+    const state = seemingState(lattice, record);
+    if (state === undefined || !this.seemsDead(lattice, state)) return false;
     stateOfRecord(row, record);
     return true;
   }
 
   /**
    * What its owners may vote on to forget of a stored row; undefined: nothing. Ids are voted on up to `votedUpToUs`, if
-   * they were before: meanwhile more have come of age. Throws StorageDamage.
+   * they were before: meanwhile more have come of age. Throws StorageDamage when there is something.
    */
   toForget(row: Uint8Array, record: Uint8Array, votedUpToUs: number | undefined): ToForget | undefined {
-    if (this.isDead(row, record)) return { row, upToUs: 0, digest: copyOf(digestOfRecord(record)) };
-    if (!mayHaveIds(record.subarray(DIGEST_BYTES))) return undefined;
     const lattice = this.parts.latticeOf(bucketOfRow(row));
-    const state = lattice.decode(stateOfRecord(row, record));
-    const upToUs = lattice.forgettableUs(
-      state,
-      votedUpToUs || this.idsUpToUs(lattice, state),
-      Number.POSITIVE_INFINITY,
-    );
-    return upToUs === 0 ? undefined : { row, upToUs, digest: digestOfIds(lattice, row, state, upToUs) };
+    const state = seemingState(lattice, record);
+    if (state === undefined) return undefined;
+    const isDead = this.seemsDead(lattice, state);
+    const upToUs = isDead ? 0 : this.votableUs(lattice, state, record, votedUpToUs);
+    if (!isDead && upToUs === 0) return undefined;
+    // The checksum last: of most rows nothing may be forgotten, and of those it need not be known.
+    stateOfRecord(row, record);
+    const digest = isDead ? copyOf(digestOfRecord(record)) : digestOfIds(lattice, row, state, upToUs);
+    return { row, upToUs, digest };
+  }
+
+  private votableUs(lattice: AnyLattice, state: unknown, record: Uint8Array, votedUpToUs: number | undefined): number {
+    if (!mayHaveIds(record.subarray(DIGEST_BYTES))) return 0;
+    return lattice.forgettableUs(state, votedUpToUs || this.idsUpToUs(lattice, state), Number.POSITIVE_INFINITY);
   }
 
   private idsUpToUs(lattice: AnyLattice, state: unknown): number {
@@ -142,18 +148,9 @@ export class Reaper {
     return this.parts.mint.nowMs() - skewMsMax(this.parts.limits);
   }
 
-  private seemsDead(row: Uint8Array, record: Uint8Array): boolean {
-    const lattice = this.parts.latticeOf(bucketOfRow(row));
-    try {
-      const state = lattice.decode(record.subarray(DIGEST_BYTES));
-      const latestMs = this.latestDeadMs();
-      const stampedUs = lattice.lastStamp(state)?.timeUs ?? 0;
-      return lattice.isDead(state, latestMs) && stampedUs <= latestMs * 1000;
-    } catch (error) {
-      // Of a damaged row nobody knows what it was.
-      if (error instanceof MalformedBytes) return false;
-      throw error;
-    }
+  private seemsDead(lattice: AnyLattice, state: unknown): boolean {
+    const latestMs = this.latestDeadMs();
+    return lattice.isDead(state, latestMs) && (lattice.lastStamp(state)?.timeUs ?? 0) <= latestMs * 1000;
   }
 
   /** The latest record of a row, when it holds what is to be forgotten just so, and that may be. */
@@ -200,6 +197,16 @@ export class Reaper {
     const { owners, votes } = this.parts;
     if (!isRow(row) || !ownsAt(owners, row)) return false;
     return votes.has(placementOfRow(row), partitionOfRow(row, owners.partitions));
+  }
+}
+
+/** What a record says, its checksum unread. Undefined when it says nothing: of a damaged row nobody knows what it was. */
+function seemingState(lattice: AnyLattice, record: Uint8Array): unknown {
+  try {
+    return lattice.decode(record.subarray(DIGEST_BYTES));
+  } catch (error) {
+    if (error instanceof MalformedBytes) return undefined;
+    throw error;
   }
 }
 

@@ -17,8 +17,9 @@ import type { Cancel, Clock } from "../ports.js";
 export interface Event {
   atMs: number;
   sequence: number;
-  /** Undefined once cancelled; the event then passes without a trace. */
-  run: (() => void) | undefined;
+  /** The event then passes without a trace. */
+  readonly isCancelled: boolean;
+  run(): void;
 }
 
 /** Added to a timer of a drifting clock, so that rounding never fires it before its time. */
@@ -42,11 +43,9 @@ export class SimClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): Cancel {
-    const event: Event = { atMs: 0, sequence: 0, run: fn };
-    this.schedule(event, delayMs);
-    return () => {
-      event.run = undefined;
-    };
+    const timer = new Timer(fn);
+    this.schedule(timer, delayMs);
+    return () => timer.cancel();
   }
 
   /** Puts an event that is not under way on its way, for the first time or again. */
@@ -60,7 +59,7 @@ export class SimClock implements Clock {
   /** Runs the next event, if there is one. */
   step(): boolean {
     for (let event = this.events.pop(); event !== undefined; event = this.events.pop()) {
-      if (event.run === undefined) continue;
+      if (event.isCancelled) continue;
       this.timeMs = event.atMs;
       event.run();
       return true;
@@ -83,7 +82,7 @@ export class SimClock implements Clock {
   /** When the next event is due; infinite when there is none. */
   private nextMs(): number {
     for (let next = this.events.peek(); next !== undefined; next = this.events.peek()) {
-      if (next.run !== undefined) return next.atMs;
+      if (!next.isCancelled) return next.atMs;
       this.events.pop();
     }
     return Number.POSITIVE_INFINITY;
@@ -124,16 +123,16 @@ export class NodeClock implements Clock {
   }
 
   after(delayMs: number, fn: () => void): Cancel {
-    const run = (): void => {
-      if (this.stopped) return;
-      if (this.overdue === undefined) fn();
-      else this.overdue.push(event);
-    };
-    const event: Event = { atMs: 0, sequence: 0, run };
-    this.world.schedule(event, this.rate === 1 ? delayMs : delayMs / this.rate + ROUNDING_MS);
-    return () => {
-      event.run = undefined;
-    };
+    const timer = new Timer(fn, this);
+    this.world.schedule(timer, this.rate === 1 ? delayMs : delayMs / this.rate + ROUNDING_MS);
+    return () => timer.cancel();
+  }
+
+  /** Whether a timer that is due now may fire: never again of a dead process, and later of one that stands still. */
+  lets(timer: Event): boolean {
+    if (this.stopped) return false;
+    this.overdue?.push(timer);
+    return this.overdue === undefined;
   }
 
   /** Moves the wall clock, forward or back. Timers do not notice. */
@@ -157,5 +156,28 @@ export class NodeClock implements Clock {
   stop(): void {
     this.stopped = true;
     this.overdue = undefined;
+  }
+}
+
+/** One object for each timer: there are a million of them in a run. */
+class Timer implements Event {
+  atMs = 0;
+  sequence = 0;
+  isCancelled = false;
+
+  /** `clock`: of the node that set it, if any. */
+  constructor(
+    private fn: (() => void) | undefined,
+    private readonly clock?: NodeClock,
+  ) {}
+
+  cancel(): void {
+    this.isCancelled = true;
+    // It may lie in the heap for long, and what it would have called must not.
+    this.fn = undefined;
+  }
+
+  run(): void {
+    if (this.clock === undefined || this.clock.lets(this)) this.fn?.();
   }
 }

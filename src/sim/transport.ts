@@ -219,6 +219,7 @@ export class SimNetwork {
 class Arrival implements Event {
   atMs = 0;
   sequence = 0;
+  readonly isCancelled = false;
   constructor(
     private readonly network: SimNetwork,
     private readonly packet: Packet,
