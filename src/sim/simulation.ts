@@ -19,6 +19,7 @@ import { Faults } from "./faults.js";
 import { forgetMsMax, isForgetful } from "./forgetting.js";
 import { MintedKeys, modelsOf } from "./minted-keys.js";
 import { Owners } from "./owners.js";
+import { convergeMsMax, forgetTimesMax } from "./patience.js";
 import { probesOf } from "./probes.js";
 import { apart, deadRowOf, overBound } from "./proof.js";
 import { type Fault, MINTED_TYPES, type Script, type Step } from "./script.js";
@@ -42,11 +43,6 @@ export interface RunResult {
 const HEDGE_BUDGET_PERCENT = 10;
 const START_MS = 1000;
 const ROUND_TRIPS_TO_START = 10;
-/**
- * After the last fault: until a question is given up that was under way (`syncDeadlineMs`) or the last write is old enough
- * to be worth a sync (`settleMs`, 5 s at most), and then two rounds (1.2 times `syncIntervalMs`): one from who has it, one on.
- */
-const CONVERGE_MS_MAX = 10_000;
 const CONVERGE_STEP_MS = 250;
 /** After so many steps the bounds are looked at. */
 const BOUNDS_EVERY = 16;
@@ -151,12 +147,14 @@ class Simulation {
     this.say("all faults end");
     this.faults.heal();
     const fromMs = cluster.clock.nowMs();
+    const convergeMs = convergeMsMax(script.shape);
     const forgetMs = isForgetful(script.shape)
-      ? forgetMsMax(cluster.config.limits, script.shape, this.keys.size + this.mintedKeys.size)
+      ? forgetTimesMax(script.shape) *
+        forgetMsMax(cluster.config.limits, script.shape, this.keys.size + this.mintedKeys.size)
       : 0;
     const wrong =
-      this.within(fromMs, CONVERGE_MS_MAX, () => this.unsettled()) ??
-      this.within(fromMs, CONVERGE_MS_MAX + forgetMs, () => this.unsettled() ?? this.remembered() ?? this.disproof());
+      this.within(fromMs, convergeMs, () => this.unsettled()) ??
+      this.within(fromMs, convergeMs + forgetMs, () => this.unsettled() ?? this.remembered() ?? this.disproof());
     if (wrong !== undefined) return wrong;
     this.say(`all replicas are equal after ${Math.round(cluster.clock.nowMs() - fromMs)} ms`);
     return this.checker.violations[0] ?? overBound(cluster);
