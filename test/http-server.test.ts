@@ -58,6 +58,10 @@ test("only our own hosts are served", async () => {
       assert.equal(bodyOf(answer).status, status);
     }
   }
+  // What tells of all keys is behind the same door, and tells nothing there.
+  for (const path of ["/v1/conflicts", "/v1/top", "/v1/hints", "/metrics", "/v1/events"]) {
+    assert.equal(statusOf(await rawRequest("GET", path, ["Host: evil.example"])), 421, path);
+  }
   assert.equal(statusOf(await rawRequest("GET", ADA, [])), 400);
   assert.equal(bodyOf(await rawRequest("GET", ADA, ["Host: evil.example"])).code, "unknown-host");
 });

@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { Asked } from "../coordinator/outcome.js";
-import { type Context, encodeContext } from "../lattice/context.js";
+import type { Context } from "../lattice/context.js";
 import type { ContextOwner } from "../lattice/context-token.js";
 import { contextText } from "./context.js";
 
@@ -31,9 +31,8 @@ export function keyHeaders(
   isExact: boolean,
   siblings = 0,
 ): KeyHeaders {
-  const bytes = encodeContext(context);
   const text = contextText(owner, context);
-  const tagged = siblings > 1 ? Buffer.concat([bytes, Buffer.from(` ${siblings}`)]) : bytes;
+  const tagged = siblings > 1 ? `${text} ${siblings}` : text;
   const tag = `"${hash("sha256", tagged, "base64url").slice(0, ETAG_CHARACTERS)}"`;
   const list = ["Murmur-Context", text, "ETag", isExact ? tag : `W/${tag}`];
   addTiming(list, replicas);

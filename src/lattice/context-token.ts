@@ -10,8 +10,9 @@
  * The bytes: the format, the check, the context as `encodeContext` writes it.
  * Before they had a check, they began with the context's own format, 1 or 2.
  */
-import { equalBytes, Writer } from "../base/bytes.js";
+import { Writer } from "../base/bytes.js";
 import { hash128 } from "../base/hash.js";
+import { wordAt } from "../base/short-bytes.js";
 import { type Context, decodeContext, encodeContext } from "./context.js";
 
 /** What a context is of: a key, or a cell of one. */
@@ -23,16 +24,14 @@ export interface ContextOwner {
 
 const FORMAT = 3;
 const CHECK_SEED = 0x63747874;
-const CHECK_BYTES = 4;
-const HEAD_BYTES = 1 + CHECK_BYTES;
+const HEAD_BYTES = 5;
 /** Of one key after the other. */
 const checked = new Writer(256);
 
 /** Canonical: equal contexts of one key are equal bytes, those of two keys are not. */
 export function encodeContextToken(owner: ContextOwner, context: Context): Uint8Array {
   const bytes = encodeContext(context);
-  const token = new Writer(HEAD_BYTES + bytes.length).u8(FORMAT).raw(checkOf(owner));
-  return token.raw(bytes).finish();
+  return new Writer(HEAD_BYTES + bytes.length).u8(FORMAT).u32(checkOf(owner)).raw(bytes).finish();
 }
 
 /** The context in `token`, whichever key it is of; undefined when no node ever answered it. */
@@ -42,7 +41,7 @@ export function decodeContextToken(token: Uint8Array): Context | undefined {
 
 /** Whether a token that was decoded is of this key. */
 export function isContextOf(owner: ContextOwner, token: Uint8Array): boolean {
-  return equalBytes(token.subarray(1, HEAD_BYTES), checkOf(owner));
+  return wordAt(token, 1) === checkOf(owner);
 }
 
 /** Whether `token` is of the time before they had a check. */
@@ -51,9 +50,9 @@ export function isUncheckedContext(token: Uint8Array): boolean {
 }
 
 /** The length before the key and none before the rest: that is injective. A key's own differs from any cell's, for no sort key is empty. */
-function checkOf({ bucket, key, sort }: ContextOwner): Uint8Array {
+function checkOf({ bucket, key, sort }: ContextOwner): number {
   checked.clear();
   checked.shortText(bucket).u16(key.length).raw(key);
   if (sort !== undefined) checked.raw(sort);
-  return hash128(CHECK_SEED, checked.finish()).subarray(0, CHECK_BYTES);
+  return wordAt(hash128(CHECK_SEED, checked.finish()), 0);
 }
