@@ -2,14 +2,18 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { Counts } from "../src/load/histogram.js";
+import type { Arm } from "./counter-arms.js";
 
 export interface CounterOrder {
   readonly urls: readonly string[];
   readonly datacenter: string;
+  readonly arm: Arm;
   readonly keys: number;
   readonly callers: number;
+  /** Increments that one call asks for. */
+  readonly perCall: number;
   readonly lastingMs: number;
-  readonly coalesceMs: number;
   readonly timeoutMs: number;
 }
 
@@ -20,6 +24,11 @@ export interface CounterReport {
   readonly failed: number;
   readonly seconds: number;
   readonly cpuMicros: number;
+  /** That went to coordinators, and that came back. */
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  /** How long calls took, of some of the callers. */
+  readonly tookMs: Counts;
 }
 
 export function counterName(key: number): string {

@@ -4,14 +4,18 @@
  *
  * All nodes are processes on one machine; what goes to another datacenter takes
  * longer by `DISTANCE_MS` each way. An increment whose outcome is unknown may or
- * may not have counted: the total at ALL lies between what was acknowledged, and that with what is unknown.
+ * may not have counted: the total at ALL lies between what was acknowledged, and that with what is unknown. With an
+ * Idempotency-Key nothing stays unknown, and the total is what was acknowledged.
  */
+import { availableParallelism } from "node:os";
 import { setTimeout as rest } from "node:timers/promises";
 import { MurmurClient } from "../src/client/client.js";
 import { DEFAULT_LIMITS } from "../src/config.js";
+import { Histogram } from "../src/load/histogram.js";
 import type { ClusterOptions, TestCluster } from "../src/testing/cluster.js";
 import { startCluster } from "../src/testing/start-cluster.js";
 import { closingAfter } from "./closing.js";
+import { ARMS, type Arm } from "./counter-arms.js";
 import { type CounterOrder, CounterProcess, type CounterReport, counterName } from "./counter-process.js";
 import { cpuMicros } from "./processes.js";
 import type { BenchOptions, Result, Row } from "./report.js";
@@ -20,10 +24,11 @@ const DISTANCE_MS = 20;
 const DATACENTERS = ["dc1", "dc2", "dc3"];
 const TARGET = 1_000_000;
 const TIMEOUT_MS = 20_000;
-const WINDOW = "5ms";
 const KILLED = "dc1-1";
 /** For a count at the end: a node that was away may have much to take in. */
 const PATIENCE_MS = 20_000;
+/** So large a part of the cores is all of them: the rest is the system's. */
+const BUSY_SHARE = 0.85;
 
 interface Plan {
   /** Of each datacenter: all of them hold every counter. */
@@ -31,128 +36,123 @@ interface Plan {
   readonly keys: number;
   readonly warmUpMs: number;
   readonly lastingMs: number;
-  /** Callers in each datacenter, where the client adds up and where it does not. */
-  readonly callers: { readonly many: number; readonly few: number };
+  /** In each datacenter, by how many increments each of them asks for at once. */
+  readonly callers: Readonly<Record<Arm["callers"], { readonly count: number; readonly perCall: number }>>;
 }
-
-interface Arm {
-  readonly name: string;
-  readonly coalesce: string | undefined;
-  /** In the client, in milliseconds. */
-  readonly coalesceMs: number;
-}
-
-const ARMS: readonly Arm[] = [
-  { name: "off", coalesce: undefined, coalesceMs: 0 },
-  { name: "coordinator", coalesce: WINDOW, coalesceMs: 0 },
-  { name: "client and coordinator", coalesce: WINDOW, coalesceMs: 20 },
-];
 
 export async function run({ quick, tiny, onProgress: say = () => {} }: BenchOptions): Promise<Result> {
   const plan = planOf(quick, tiny === true);
-  const rows: Row[] = [];
-  for (const arm of ARMS) {
-    say(`coalescing ${arm.name}: ${plan.nodes * DATACENTERS.length} nodes`);
-    rows.push(await measure(plan, arm));
-  }
-  return {
-    name: "counter",
-    command: "npm run bench -- counter",
-    title: `${plan.keys} counters counted up in three datacenters at LOCAL_QUORUM, ${plan.nodes} nodes each, ${DISTANCE_MS} ms apart`,
-    columns: [
-      { name: "coalescing", isLabel: true },
-      ...["acknowledged/s", "of the target %", "mints/s", "increments per mint"].map(named),
-      ...["nodes' CPU", "clients' CPU", "node us per mint", "client us per increment"].map(named),
-      ...["acknowledged", "unknown", "refused"].map(named),
-    ],
-    rows,
-    charted: "acknowledged/s",
-    reference: "off",
-    notes: [
-      `Closed loop: ${plan.callers.many} callers in each datacenter where the client adds up, else ${plan.callers.few}; each adds 1 to the next counter when its last is acknowledged.`,
-      `The target is ${TARGET} a second. ${KILLED} is killed (SIGKILL) after a third of the time and started again after two thirds; its CPU is not counted, its mints are.`,
-      "CPU in cores. The total at ALL in the end is what was acknowledged, and some of what is unknown at most; else the bench fails.",
-    ],
-  };
-}
-
-function named(name: string): { readonly name: string } {
-  return { name };
+  const measured = await closingAfter(async (keep) => {
+    say(`${plan.nodes * DATACENTERS.length} nodes`);
+    const cluster = await startCluster(settingsOf(plan));
+    keep({ close: () => cluster.stop() });
+    const clients = DATACENTERS.map((datacenter) => [datacenter, keep(new CounterProcess())] as const);
+    const all: Measured[] = [];
+    for (const arm of ARMS) {
+      say(arm.name);
+      all.push(await measure(plan, cluster, clients, arm));
+    }
+    return all;
+  });
+  return resultOf(plan, measured);
 }
 
 function planOf(quick: boolean, tiny: boolean): Plan {
-  if (tiny) return { nodes: 1, keys: 20, warmUpMs: 100, lastingMs: 600, callers: { many: 200, few: 8 } };
-  return {
-    nodes: 3,
-    keys: 200,
-    warmUpMs: 3_000,
-    lastingMs: quick ? 6_000 : 15_000,
-    callers: { many: 60_000, few: 64 },
+  const callers = { singles: { count: 4000, perCall: 1 }, batches: { count: 16, perCall: 1000 } };
+  if (!tiny) return { nodes: 3, keys: 20, warmUpMs: quick ? 500 : 2_000, lastingMs: quick ? 2_400 : 12_000, callers };
+  const few = { singles: { count: 8, perCall: 1 }, batches: { count: 2, perCall: 50 } };
+  return { nodes: 1, keys: 4, warmUpMs: 100, lastingMs: 400, callers: few };
+}
+
+type Clients = readonly (readonly [datacenter: string, client: CounterProcess])[];
+
+interface Measured {
+  readonly arm: Arm;
+  readonly reports: readonly CounterReport[];
+  readonly used: Costs;
+  readonly total: number;
+}
+
+async function measure(plan: Plan, cluster: TestCluster, clients: Clients, arm: Arm): Promise<Measured> {
+  const runAll = (lastingMs: number) =>
+    Promise.all(
+      clients.map(([datacenter, client]) => client.run(orderFor(cluster, { ...plan, lastingMs }, arm, datacenter))),
+    );
+  const warmed = await runAll(plan.warmUpMs);
+  const before = await costsOf(cluster);
+  const counting = runAll(plan.lastingMs);
+  await rest(plan.lastingMs / 3);
+  const killed = await countsOf([cluster.node(KILLED)]);
+  await cluster.kill(KILLED);
+  await rest(plan.lastingMs / 3);
+  await cluster.start(KILLED);
+  const reports = await counting;
+  const after = await costsOf(cluster);
+  const used = {
+    mints: after.mints + killed.mints - before.mints,
+    farBytes: after.farBytes + killed.farBytes - before.farBytes,
+    cpuMicros: after.cpuMicros - before.cpuMicros,
   };
+  const total = await totalOf(cluster, plan, arm);
+  checkTotal([...warmed, ...reports], total, arm);
+  return { arm, reports, used, total };
 }
 
-function measure(plan: Plan, arm: Arm): Promise<Row> {
-  return closingAfter(async (keep) => {
-    const cluster = await startCluster(settingsOf(plan, arm));
-    keep({ close: () => cluster.stop() });
-    const clients = DATACENTERS.map((datacenter) => [datacenter, keep(new CounterProcess())] as const);
-    const runAll = (lastingMs: number) =>
-      Promise.all(
-        clients.map(([datacenter, client]) => client.run(orderFor(cluster, { ...plan, lastingMs }, arm, datacenter))),
-      );
-    const warmed = await runAll(plan.warmUpMs);
-    const before = await costsOf(cluster);
-    const counting = runAll(plan.lastingMs);
-    await rest(plan.lastingMs / 3);
-    const killed = await mintsOf([cluster.node(KILLED).url]);
-    await cluster.kill(KILLED);
-    await rest(plan.lastingMs / 3);
-    await cluster.start(KILLED);
-    const reports = await counting;
-    const after = await costsOf(cluster);
-    const used = { mints: after.mints + killed - before.mints, cpuMicros: after.cpuMicros - before.cpuMicros };
-    checkTotal([...warmed, ...reports], await totalOf(cluster, plan));
-    return rowOf(arm, reports, used);
-  });
-}
-
-function settingsOf(plan: Plan, { coalesce }: Arm): ClusterOptions {
+function settingsOf(plan: Plan): ClusterOptions {
   const nodes = DATACENTERS.flatMap((datacenter) =>
     Array.from({ length: plan.nodes }, (_, index) => ({ id: `${datacenter}-${index + 1}`, datacenter })),
   );
   const replication = Object.fromEntries(DATACENTERS.map((datacenter) => [datacenter, plan.nodes]));
-  const hits = { type: "counter", ...(coalesce === undefined ? {} : { coalesce }) };
-  return { nodes, replication, buckets: { hits }, distanceMs: DISTANCE_MS, limits: DEFAULT_LIMITS };
+  const buckets = Object.fromEntries(
+    ARMS.map(({ bucket, coalesce }) => [bucket, { type: "counter", ...(coalesce === undefined ? {} : { coalesce }) }]),
+  );
+  const { count, perCall } = plan.callers.batches;
+  // Each row counts as a request.
+  const limits = { ...DEFAULT_LIMITS, requestsPendingMax: 2 * count * perCall };
+  return { nodes, replication, buckets, distanceMs: DISTANCE_MS, limits };
 }
 
-function orderFor(cluster: TestCluster, plan: Plan, { coalesceMs }: Arm, datacenter: string): CounterOrder {
-  const { keys, lastingMs, callers } = plan;
+function orderFor(cluster: TestCluster, plan: Plan, arm: Arm, datacenter: string): CounterOrder {
+  const { keys, lastingMs } = plan;
+  const { count, perCall } = plan.callers[arm.callers];
   const urls = cluster.nodes.filter((node) => node.datacenter === datacenter).map(({ url }) => url);
-  const count = coalesceMs === 0 ? callers.few : callers.many;
-  return { urls, datacenter, keys, callers: count, lastingMs, coalesceMs, timeoutMs: TIMEOUT_MS };
+  return { urls, datacenter, arm, keys, callers: count, perCall, lastingMs, timeoutMs: TIMEOUT_MS };
 }
 
-interface Costs {
+interface Counts {
   readonly mints: number;
+  /** Sent to other datacenters. */
+  readonly farBytes: number;
+}
+
+interface Costs extends Counts {
   /** Of the nodes that are not killed. */
   readonly cpuMicros: number;
 }
 
 async function costsOf(cluster: TestCluster): Promise<Costs> {
   const pids = cluster.nodes.filter(({ id }) => id !== KILLED).map(({ pid }) => pid);
-  return { mints: await mintsOf(cluster.urls), cpuMicros: cpuMicros(pids) ?? Number.NaN };
+  return { ...(await countsOf(cluster.nodes)), cpuMicros: cpuMicros(pids) ?? Number.NaN };
 }
 
-async function mintsOf(urls: readonly string[]): Promise<number> {
-  const texts = await Promise.all(urls.map(async (url) => (await fetch(`${url}/metrics`)).text()));
-  const counts = texts.flatMap((text) => [...text.matchAll(/^murmur_mints_total\{status="minted"\} (\d+)/gm)]);
-  return counts.reduce((sum, [, count]) => sum + Number(count), 0);
+async function countsOf(nodes: TestCluster["nodes"]): Promise<Counts> {
+  const sum = { mints: 0, farBytes: 0 };
+  for (const { url, datacenter } of nodes) {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    for (const [, status, count] of text.matchAll(/^murmur_mints_total\{status="(\w+)"\} (\d+)/gm)) {
+      if (status === "minted") sum.mints += Number(count);
+    }
+    for (const [, to, bytes] of text.matchAll(/^murmur_sent_bytes_total\{datacenter="(\w+)"\} (\d+)/gm)) {
+      if (to !== datacenter) sum.farBytes += Number(bytes);
+    }
+  }
+  return sum;
 }
 
 /** What all counters hold in the end. */
-async function totalOf({ urls }: TestCluster, { keys }: Plan): Promise<number> {
+async function totalOf({ urls }: TestCluster, { keys }: Plan, { bucket }: Arm): Promise<number> {
   const db = new MurmurClient({ nodes: urls });
-  const hits = db.bucket("hits");
+  const hits = db.bucket(bucket);
   const options = { consistency: "ALL", timeoutMs: PATIENCE_MS } as const;
   let total = 0;
   for (let key = 0; key < keys; key++) total += (await hits.count(counterName(key), options)).value;
@@ -160,35 +160,139 @@ async function totalOf({ urls }: TestCluster, { keys }: Plan): Promise<number> {
   return total;
 }
 
-function sumOf(reports: readonly CounterReport[], name: keyof CounterReport): number {
+type Figure = "acknowledged" | "unknown" | "failed" | "cpuMicros" | "bytesOut" | "bytesIn";
+
+function sumOf(reports: readonly CounterReport[], name: Figure): number {
   return reports.reduce((sum, report) => sum + report[name], 0);
 }
 
 /** Throws when an acknowledged increment is missing, or one counts that nobody made. */
-function checkTotal(reports: readonly CounterReport[], total: number): void {
+function checkTotal(reports: readonly CounterReport[], total: number, { name }: Arm): void {
   const acknowledged = sumOf(reports, "acknowledged");
   const unknown = sumOf(reports, "unknown");
   if (total >= acknowledged && total <= acknowledged + unknown) return;
-  throw new Error(`counted ${total}: acknowledged were ${acknowledged}, unknown are ${unknown}`);
+  throw new Error(`${name}: counted ${total}: acknowledged were ${acknowledged}, unknown are ${unknown}`);
 }
 
-function rowOf({ name }: Arm, reports: readonly CounterReport[], used: Costs): Row {
-  const acknowledged = sumOf(reports, "acknowledged");
-  const clientMicros = sumOf(reports, "cpuMicros");
-  const seconds = Math.max(...reports.map((report) => report.seconds));
-  const perSecond = acknowledged / seconds;
+function resultOf(plan: Plan, measured: readonly Measured[]): Result {
+  const { singles, batches } = plan.callers;
+  const costs = ["clients' CPU", "nodes' CPU", "client us", "node us", "cores for the target", "node us per mint"];
+  const traffic = [
+    "mints/s",
+    "increments per mint",
+    "bytes to coordinators",
+    "bytes back",
+    "bytes between datacenters",
+  ];
   return {
-    coalescing: name,
+    name: "counter",
+    command: "npm run bench -- counter",
+    title: `${plan.keys} counters counted up in three datacenters at LOCAL_QUORUM, ${plan.nodes} nodes each, ${DISTANCE_MS} ms apart`,
+    columns: [
+      label("increments"),
+      ...["callers", "increments a call", "acknowledged/s", "of the target %", "p50 ms", "p99 ms"].map(named),
+      named("limited by"),
+    ],
+    rows: measured.map((each) => rateRow(plan, each)),
+    more: [
+      table("what an increment costs: CPU in cores, then CPU for each increment", costs, measured, costRow),
+      table("what travels, for each increment", traffic, measured, trafficRow),
+      table("what became of them", ["acknowledged", "unknown", "refused", "total"], measured, endRow),
+    ],
+    charted: "acknowledged/s",
+    reference: ARMS[0]?.name ?? "",
+    notes: [
+      `Closed loop. In each datacenter ${singles.count} callers ask for one increment at a time, or ${batches.count} for ${batches.perCall}; each increment is by 1, of a counter that it names.`,
+      `The target is ${TARGET} a second. ${KILLED} is killed (SIGKILL) after a third of the time and started again after two thirds; its CPU is not counted, its mints are.`,
+      "The total at ALL is what was acknowledged since the bench began its arm, warming up included, and some of what is unknown at most; else the bench fails. With an Idempotency-Key nothing is unknown.",
+    ],
+  };
+}
+
+function table(title: string, names: readonly string[], measured: readonly Measured[], rowOf: (each: Measured) => Row) {
+  return { title, columns: [label("increments"), ...names.map(named)], rows: measured.map(rowOf) };
+}
+
+function named(name: string): { readonly name: string } {
+  return { name };
+}
+
+function label(name: string): { readonly name: string; readonly isLabel: true } {
+  return { name, isLabel: true };
+}
+
+function secondsOf({ reports }: Measured): number {
+  return Math.max(...reports.map((report) => report.seconds));
+}
+
+function rateRow(plan: Plan, measured: Measured): Row {
+  const { arm, reports } = measured;
+  const { count, perCall } = plan.callers[arm.callers];
+  const perSecond = sumOf(reports, "acknowledged") / secondsOf(measured);
+  const took = new Histogram();
+  for (const { tookMs } of reports) took.add(tookMs);
+  return {
+    increments: arm.name,
+    callers: count * DATACENTERS.length,
+    "increments a call": perCall,
     "acknowledged/s": perSecond,
     "of the target %": (100 * perSecond) / TARGET,
-    "mints/s": used.mints / seconds,
-    "increments per mint": acknowledged / used.mints,
-    "nodes' CPU": used.cpuMicros / 1e6 / seconds,
-    "clients' CPU": clientMicros / 1e6 / seconds,
+    "p50 ms": took.quantile(0.5),
+    "p99 ms": took.quantile(0.99),
+    "limited by": limitOf(measured),
+  };
+}
+
+function coresOf(measured: Measured): { readonly clients: number; readonly nodes: number } {
+  const seconds = secondsOf(measured);
+  return {
+    clients: sumOf(measured.reports, "cpuMicros") / 1e6 / seconds,
+    nodes: measured.used.cpuMicros / 1e6 / seconds,
+  };
+}
+
+/** Where there are cores left, callers wait for answers: more of them would get more. */
+function limitOf(measured: Measured): string {
+  const { clients, nodes } = coresOf(measured);
+  if (clients + nodes < BUSY_SHARE * availableParallelism()) return "callers that wait";
+  return clients > nodes ? "CPU, most of it callers'" : "CPU, most of it nodes'";
+}
+
+function costRow(measured: Measured): Row {
+  const { arm, reports, used } = measured;
+  const acknowledged = sumOf(reports, "acknowledged");
+  const { clients, nodes } = coresOf(measured);
+  const micros = sumOf(reports, "cpuMicros") + used.cpuMicros;
+  return {
+    increments: arm.name,
+    "clients' CPU": clients,
+    "nodes' CPU": nodes,
+    "client us": sumOf(reports, "cpuMicros") / acknowledged,
+    "node us": used.cpuMicros / acknowledged,
+    "cores for the target": (micros / acknowledged / 1e6) * TARGET,
     "node us per mint": used.cpuMicros / used.mints,
-    "client us per increment": clientMicros / acknowledged,
-    acknowledged,
+  };
+}
+
+function trafficRow(measured: Measured): Row {
+  const { arm, reports, used } = measured;
+  const acknowledged = sumOf(reports, "acknowledged");
+  return {
+    increments: arm.name,
+    "mints/s": used.mints / secondsOf(measured),
+    "increments per mint": acknowledged / used.mints,
+    "bytes to coordinators": sumOf(reports, "bytesOut") / acknowledged,
+    "bytes back": sumOf(reports, "bytesIn") / acknowledged,
+    "bytes between datacenters": used.farBytes / acknowledged,
+  };
+}
+
+function endRow({ arm, reports, total }: Measured): Row {
+  return {
+    increments: arm.name,
+    acknowledged: sumOf(reports, "acknowledged"),
     unknown: sumOf(reports, "unknown"),
     refused: sumOf(reports, "failed"),
+    total,
   };
 }

@@ -117,7 +117,7 @@ class Starting {
   private listen(node: NodeConfig, layout: Layout): void {
     const { config, log } = this.options;
     const { clock, random, meter, limits } = this;
-    const peers = config.nodes.map(({ id, host, peer }) => ({ id, host, port: peer }));
+    const peers = config.nodes.map(({ id, host, peer, datacenter }) => ({ id, host, port: peer, datacenter }));
     const options = { self: node.id, bind: node.bind, port: node.peer, peers, facts: factsOf(config, layout) };
     const shared = { secret: config.security.secret, limits, clock, random, log, meter };
     const onVerdict = (refusal: Refusal) => this.onVerdict(refusal);

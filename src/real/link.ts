@@ -34,6 +34,8 @@ export interface Peer {
   readonly id: NodeId;
   readonly host: string;
   readonly port: number;
+  /** As sent bytes are told of: what goes to another one may be slow and is paid for. */
+  readonly datacenter?: string;
 }
 
 /** What the two directions of a transport share. */
@@ -58,11 +60,13 @@ export class Link {
   private cancelRedial: Cancel | undefined;
   private isClosed = false;
   private readonly queue: LaneQueue;
+  private readonly labels: { readonly datacenter: string };
 
   constructor(
     readonly peer: Peer,
     private readonly ground: Ground,
   ) {
+    this.labels = { datacenter: peer.datacenter ?? "" };
     this.queue = new LaneQueue(laneBytes(ground.limits), FRAME_HEADER_BYTES);
     this.dial();
   }
@@ -93,8 +97,10 @@ export class Link {
     const roomBytes = WRITE_BYTES - connection.waitingBytes;
     if (roomBytes <= 0) return;
     const frames = this.queue.take(roomBytes);
-    for (const frame of frames) this.bytesSent += FRAME_HEADER_BYTES + frame.length;
+    const bytes = frames.reduce((sum, frame) => sum + FRAME_HEADER_BYTES + frame.length, 0);
+    this.bytesSent += bytes;
     this.framesSent += frames.length;
+    this.ground.meter.count("murmur_sent_bytes_total", this.labels, bytes);
     connection.write(frames);
   }
 
