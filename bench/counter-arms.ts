@@ -31,7 +31,7 @@ const WINDOW = "5ms";
 export const ARMS: readonly Arm[] = [
   arm("a request each", "single", "add", { coalesce: undefined }),
   arm("+ coordinators coalesce", "coalesced", "add", {}),
-  arm("+ clients coalesce", "promised", "add", { coalesceMs: 20 }),
+  arm("+ clients coalesce", "promised", "add", { coalesceMs: 5 }),
   arm("batches of rows", "rows", "rows", {}),
   arm("addMany", "many", "many", {}),
   arm("addMany, Idempotency-Key", "named", "named", {}),

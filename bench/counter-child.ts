@@ -1,4 +1,5 @@
 /** A process that counts up: one client of one datacenter, in a closed loop of many callers. */
+import { randomUUID } from "node:crypto";
 import { subscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { type AddResult, type BatchWriteResult, MurmurClient, MurmurError } from "../src/client/client.js";
@@ -26,7 +27,6 @@ class Counting {
   unknown = 0;
   failed = 0;
   isOver = false;
-  private calls = 0;
   private readonly names: readonly string[];
   private readonly hits;
 
@@ -88,7 +88,7 @@ class Counting {
   /** Each increment counts in the end, once: so none of them is unknown, unless all patience is over. */
   private async named(first: number): Promise<void> {
     const increments = this.increments(first);
-    const idempotencyKey = `${process.pid}-${performance.timeOrigin}-${this.calls++}`;
+    const idempotencyKey = randomUUID();
     const untilMs = performance.now() + PATIENCE_MS;
     let results: readonly AddResult[];
     let known = new Array<boolean>(increments.length).fill(false);

@@ -39,21 +39,20 @@ const CHILD = fileURLToPath(new URL("./counter-child.js", import.meta.url));
 
 export class CounterProcess {
   private readonly child: ChildProcess = fork(CHILD, { execArgv: [] });
+  private readonly ended = once(this.child, "exit").then(() => undefined);
 
   /** One run at a time. */
   async run(order: CounterOrder): Promise<CounterReport> {
     const report = once(this.child, "message");
-    const ended = once(this.child, "exit").then(() => undefined);
     this.child.send(order);
-    const first = await Promise.race([report, ended]);
+    const first = await Promise.race([report, this.ended]);
     if (first === undefined) throw new Error("a process that counts ended before its report");
     return first[0] as CounterReport;
   }
 
   async close(): Promise<void> {
     if (this.child.exitCode !== null || this.child.signalCode !== null) return;
-    const ended = once(this.child, "exit");
     this.child.kill("SIGKILL");
-    await ended;
+    await this.ended;
   }
 }

@@ -58,7 +58,7 @@ export async function run({ quick, tiny, onProgress: say = () => {} }: BenchOpti
 }
 
 function planOf(quick: boolean, tiny: boolean): Plan {
-  const callers = { singles: { count: 4000, perCall: 1 }, batches: { count: 16, perCall: 1000 } };
+  const callers = { singles: { count: 2000, perCall: 1 }, batches: { count: 16, perCall: 1000 } };
   if (!tiny) return { nodes: 3, keys: 20, warmUpMs: quick ? 500 : 2_000, lastingMs: quick ? 2_400 : 12_000, callers };
   const few = { singles: { count: 8, perCall: 1 }, batches: { count: 2, perCall: 50 } };
   return { nodes: 1, keys: 4, warmUpMs: 100, lastingMs: 400, callers: few };
