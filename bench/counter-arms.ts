@@ -23,7 +23,7 @@ export interface Arm {
   readonly coalesce: string | undefined;
   /** In the client, in milliseconds. */
   readonly coalesceMs: number;
-  readonly callers: "singles" | "batches";
+  readonly callers: "singles" | "batches" | "named";
 }
 
 const WINDOW = "5ms";
@@ -34,7 +34,7 @@ export const ARMS: readonly Arm[] = [
   arm("+ clients coalesce", "promised", "add", { coalesceMs: 5 }),
   arm("batches of rows", "rows", "rows", {}),
   arm("addMany", "many", "many", {}),
-  arm("addMany, Idempotency-Key", "named", "named", {}),
+  arm("addMany, Idempotency-Key", "named", "named", { callers: "named" }),
 ];
 
 function arm(name: string, bucket: string, kind: CallKind, more: Partial<Arm>): Arm {

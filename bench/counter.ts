@@ -58,10 +58,16 @@ export async function run({ quick, tiny, onProgress: say = () => {} }: BenchOpti
 }
 
 function planOf(quick: boolean, tiny: boolean): Plan {
-  const callers = { singles: { count: 2000, perCall: 1 }, batches: { count: 16, perCall: 1000 } };
-  if (!tiny) return { nodes: 3, keys: 20, warmUpMs: quick ? 500 : 2_000, lastingMs: quick ? 2_400 : 12_000, callers };
-  const few = { singles: { count: 8, perCall: 1 }, batches: { count: 2, perCall: 50 } };
-  return { nodes: 1, keys: 4, warmUpMs: 100, lastingMs: 400, callers: few };
+  // A counter carries the name of each sum for a day: few callers make few of them.
+  const callers = {
+    singles: { count: 2000, perCall: 1 },
+    batches: { count: 64, perCall: 1000 },
+    named: { count: 4, perCall: 1000 },
+  };
+  if (!tiny) return { nodes: 3, keys: 10, warmUpMs: quick ? 500 : 2_000, lastingMs: quick ? 2_400 : 12_000, callers };
+  const few = { count: 2, perCall: 50 };
+  const least = { singles: { count: 8, perCall: 1 }, batches: few, named: few };
+  return { nodes: 1, keys: 4, warmUpMs: 100, lastingMs: 400, callers: least };
 }
 
 type Clients = readonly (readonly [datacenter: string, client: CounterProcess])[];
@@ -175,7 +181,7 @@ function checkTotal(reports: readonly CounterReport[], total: number, { name }: 
 }
 
 function resultOf(plan: Plan, measured: readonly Measured[]): Result {
-  const { singles, batches } = plan.callers;
+  const { singles, batches, named: few } = plan.callers;
   const costs = ["clients' CPU", "nodes' CPU", "client us", "node us", "cores for the target", "node us per mint"];
   const traffic = [
     "mints/s",
@@ -202,7 +208,7 @@ function resultOf(plan: Plan, measured: readonly Measured[]): Result {
     charted: "acknowledged/s",
     reference: ARMS[0]?.name ?? "",
     notes: [
-      `Closed loop. In each datacenter ${singles.count} callers ask for one increment at a time, or ${batches.count} for ${batches.perCall}; each increment is by 1, of a counter that it names.`,
+      `Closed loop. In each datacenter ${singles.count} callers ask for one increment at a time, or ${batches.count} (with an Idempotency-Key ${few.count}) for ${batches.perCall}; each increment is by 1, of a counter that it names.`,
       `The target is ${TARGET} a second. ${KILLED} is killed (SIGKILL) after a third of the time and started again after two thirds; its CPU is not counted, its mints are.`,
       "The total at ALL is what was acknowledged since the bench began its arm, warming up included, and some of what is unknown at most; else the bench fails. With an Idempotency-Key nothing is unknown.",
     ],
