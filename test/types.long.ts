@@ -68,6 +68,24 @@ test("a counter counts exactly, through whichever node", async () => {
   assert.deepEqual((await visits.count("home")).value, 0);
 });
 
+test("many increments of few counters in one call count each, and once under a name", async () => {
+  const visits = db.bucket("visits");
+  const increments = Array.from({ length: 1000 }, (_, index) => [`page ${index % 3}`, (index % 5) - 1] as const);
+  const sums = [0, 1, 2].map((page) =>
+    increments.filter((_, index) => index % 3 === page).reduce((sum, [, by]) => sum + by, 0),
+  );
+  for (let time = 0; time < 3; time++) {
+    const results = await visits.addMany(increments, { idempotencyKey: "the same thousand" });
+    assert.ok(results.every((result) => result.ok));
+  }
+  const writes = increments.map(([key, add]) => ({ bucket: "visits", key, op: { add } }));
+  const rows = await db.batch({ writes, return: "minimal" });
+  assert.ok(rows.writes.every(({ ok }) => ok));
+  for (const [page, sum] of sums.entries()) {
+    assert.equal((await visits.count(`page ${page}`, { consistency: "ALL" })).value, 2 * sum);
+  }
+});
+
 test("a set adds and removes, and a map changes its fields at once", async () => {
   const tags = db.bucket("tags");
   assert.deepEqual((await tags.addTo("ada", ["red", "blue", "blue"])).value, ["blue", "red"]);

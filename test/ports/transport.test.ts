@@ -88,6 +88,24 @@ describe("the transport over TCP", () => {
     assert.deepEqual([framesReceived, bytesReceived], [framesSent, bytesSent]);
   });
 
+  test("what is sent is counted by the datacenter that it goes to", async () => {
+    const meter = new SimMeter();
+    const [near, far] = [await listen("n2"), await listen("n3")];
+    const one = await listen("n1", { meter });
+    const at = (peer: Member, datacenter: string) => ({ id: peer.id, host: "127.0.0.1", port: peer.port, datacenter });
+    one.transport.setPeers([at(near, "dc1"), at(far, "dc2")]);
+    for (const peer of [near, far]) peer.transport.setPeers([at(one, "dc1")]);
+    await until(() => isConnected(one, "n2") && isConnected(one, "n3"));
+    one.transport.send("n2", Buffer.alloc(100));
+    one.transport.send("n3", Buffer.alloc(1000));
+    one.transport.release();
+    await until(() => near.received.length + far.received.length === 2);
+    const sentTo = (datacenter: string) => meter.value("murmur_sent_bytes_total", { datacenter });
+    assert.ok(sentTo("dc1") > 100 && sentTo("dc1") < 200, `${sentTo("dc1")}`);
+    assert.ok(sentTo("dc2") > 1000 && sentTo("dc2") < 1100, `${sentTo("dc2")}`);
+    assert.equal(one.transport.statistics().bytesSent, sentTo("dc1") + sentTo("dc2"));
+  });
+
   test("a full queue drops, and what was queued still arrives", async () => {
     const limits = { ...TEST_LIMITS, peerQueueBytesMax: 1_000_000 };
     const [one, two] = (await cluster(["n1", "n2"], { limits })) as [Member, Member];
