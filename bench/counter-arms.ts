@@ -23,7 +23,7 @@ export interface Arm {
   readonly coalesce: string | undefined;
   /** In the client, in milliseconds. */
   readonly coalesceMs: number;
-  readonly callers: "singles" | "batches" | "named";
+  readonly callers: "singles" | "batches" | "large" | "named";
 }
 
 const WINDOW = "5ms";
@@ -34,6 +34,7 @@ export const ARMS: readonly Arm[] = [
   arm("+ clients coalesce", "promised", "add", { coalesceMs: 5 }),
   arm("batches of rows", "rows", "rows", {}),
   arm("addMany", "many", "many", {}),
+  arm("addMany, larger calls", "large", "many", { callers: "large" }),
   arm("addMany, Idempotency-Key", "named", "named", { callers: "named" }),
 ];
 

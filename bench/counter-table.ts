@@ -47,7 +47,7 @@ export function sumOf(reports: readonly CounterReport[], name: Figure): number {
 }
 
 export function resultOf(plan: Plan, measured: readonly Measured[]): Result {
-  const { singles, batches, named: few } = plan.callers;
+  const { singles, batches } = plan.callers;
   const costs = ["clients' CPU", "nodes' CPU", "client us", "node us", "cores for the target", "node us per mint"];
   const traffic = [
     "mints/s",
@@ -74,7 +74,7 @@ export function resultOf(plan: Plan, measured: readonly Measured[]): Result {
     charted: "acknowledged/s",
     reference: ARMS[0]?.name ?? "",
     notes: [
-      `Closed loop. In each datacenter ${singles.count} callers ask for one increment at a time, or ${batches.count} (with an Idempotency-Key ${few.count}) for ${batches.perCall}; each increment is by 1, of a counter that it names.`,
+      `Closed loop: in each datacenter ${singles.count} callers ask for one increment at a time, or fewer for ${batches.perCall} and more. Each increment is by 1, of a counter that it names.`,
       `The target is ${TARGET} a second. ${KILLED} is killed (SIGKILL) after a third of the time and started again after two thirds; its CPU is not counted, its mints are.`,
       "The total at ALL is what was acknowledged since the bench began its arm, warming up included, and some of what is unknown at most; else the bench fails. With an Idempotency-Key nothing is unknown.",
     ],

@@ -55,11 +55,12 @@ function planOf(quick: boolean, tiny: boolean): Plan {
   const callers = {
     singles: { count: 2000, perCall: 1 },
     batches: { count: 64, perCall: 1000 },
+    large: { count: 16, perCall: 10_000 },
     named: { count: 4, perCall: 1000 },
   };
-  if (!tiny) return { nodes: 3, keys: 10, warmUpMs: quick ? 500 : 2_000, lastingMs: quick ? 2_400 : 12_000, callers };
+  if (!tiny) return { nodes: 3, keys: 10, warmUpMs: quick ? 500 : 2_000, lastingMs: quick ? 2_100 : 10_500, callers };
   const few = { count: 2, perCall: 50 };
-  const least = { singles: { count: 8, perCall: 1 }, batches: few, named: few };
+  const least = { singles: { count: 8, perCall: 1 }, batches: few, large: few, named: few };
   return { nodes: 1, keys: 4, warmUpMs: 100, lastingMs: 400, callers: least };
 }
 
