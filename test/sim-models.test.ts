@@ -1,13 +1,16 @@
-/** What the simulation's models demand of siblings, counters and sets, forbid, and allow. */
+/** What the simulation's models demand of siblings, counters, sets, maps and rows, forbid, and allow. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { utf8 } from "../src/base/bytes.js";
 import type { Level } from "../src/config.js";
 import { type Context, contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
+import { cellOf } from "../src/sim/cells.js";
+import { Checker } from "../src/sim/checker.js";
 import { modelsOf } from "../src/sim/minted-keys.js";
 import type { Asked, Attempt } from "../src/sim/model.js";
 import { Owners } from "../src/sim/owners.js";
-import type { Change, MintedType } from "../src/sim/script.js";
+import { RowChecker } from "../src/sim/row-checker.js";
+import type { Change, FieldEdit, MintedType } from "../src/sim/script.js";
 
 /** Any context: what it covers the models do not look at. */
 const SEEN = contextUpTo({ timeUs: 1, actor: 1n });
@@ -182,4 +185,121 @@ test("an addition answers what its minter holds, who may not have heard of a del
       wrong,
     );
   }
+});
+
+test("a map's fields stay until a removal may have seen them, and a field that was set anew is there with either value", () => {
+  const clients = new Clients("map");
+  const set = { kind: "edit-map", fields: [{ kind: "set", field: "a" }] } as const;
+  clients.acknowledged({ ...set, wish: "one" });
+  assert.deepEqual(clients.read([]), ["lost a field: a one"]);
+  assert.deepEqual(clients.read(['{"value":{"a":"two"}}']), ["read what nobody set: a two"]);
+  clients.acknowledged({ ...set, wish: "two" });
+  for (const value of ["one", "two"]) assert.deepEqual(clients.read([`{"value":{"a":"${value}"}}`]), []);
+  clients.acknowledged({ ...set, wish: "three" }, "ALL");
+  const removal = clients.change({ kind: "edit-map", fields: [{ kind: "remove", field: "a" }] });
+  assert.deepEqual(clients.read([]), [], "it may have been removed");
+  removal.onAcknowledged(SEEN, undefined);
+  assert.deepEqual(clients.read(['{"value":{"a":"three"}}']), ["read what was gone: a three"]);
+});
+
+test("a value that its successor's owner must have held is gone", () => {
+  const clients = new Clients("map");
+  const set = { kind: "edit-map", fields: [{ kind: "set", field: "a" }] } as const;
+  clients.acknowledged({ ...set, wish: "one" }, "ALL");
+  clients.acknowledged({ ...set, wish: "two" });
+  assert.deepEqual(clients.read(['{"value":{"a":"one"}}']), ["read what was gone: a one"]);
+});
+
+test("a field that a removal cannot have seen outlives it, and so does what is beside it", () => {
+  const clients = new Clients("map");
+  const edit = (fields: readonly FieldEdit[], client = 0) => ({ kind: "edit-map", client, fields, wish: "v" }) as const;
+  clients.acknowledged(edit([{ kind: "put-in", field: "m/s", element: "x" }]));
+  const shown = '{"value":{"m":{"s":["x"]}}}';
+  assert.deepEqual(clients.read([shown]), []);
+  clients.acknowledged(edit([{ kind: "put-in", field: "m/s", element: "x" }], 1));
+  clients.acknowledged({ ...edit([{ kind: "remove", field: "m" }]), isAware: true });
+  assert.deepEqual(clients.read([]), ["lost a field: m/s x"]);
+  assert.deepEqual(clients.read([shown]), []);
+});
+
+test("half an edit of a map is never read, and its counters count", () => {
+  const clients = new Clients("map");
+  const fields = [
+    ...["p", "in/p"].map((field) => ({ kind: "set", field }) as const),
+    { kind: "add", field: "m/n", by: 5 } as const,
+  ];
+  clients.acknowledged({ kind: "edit-map", fields, wish: "v" });
+  assert.deepEqual(clients.read(['{"value":{"p":"v","m":{"n":5}}}']), [
+    "read half an edit: v beside nothing",
+    "lost a field: in/p v",
+  ]);
+  assert.deepEqual(clients.read(['{"value":{"p":"v","in":{"p":"v"},"m":{"n":4}}}']), [
+    "counts 4, less than was acknowledged: 5",
+    "went back to 4 from 5",
+  ]);
+  assert.deepEqual(clients.read(['{"value":{"p":"v","in":{"p":"v"},"m":{"n":5}}}']), []);
+});
+
+/** A row of three cells, in the order of their sort keys 0, 1 and 2. */
+class RowClients {
+  readonly checker = new Checker(new Owners(3, false), false);
+  readonly cells = [0, 1, 2].map((cell) => cellOf(0, cell)) as [number, number, number];
+  private readonly rows: RowChecker;
+  private timeUs = 0;
+
+  constructor() {
+    const rest = { kind: "put", client: 0, node: 0, retries: 0, level: "QUORUM", deadlineMs: 1 } as const;
+    const operationOf = (key: number) => ({ ...rest, key, isAware: false, mend: true, ttlMs: undefined });
+    const steps = this.cells.map((key) => ({ atMs: 0, deed: { operation: operationOf(key) } }));
+    this.rows = new RowChecker({ steps }, this.checker, new Set());
+  }
+
+  change(cell: number, value: string | undefined): void {
+    const ticket = this.checker.begin(cell, value === undefined ? "delete" : "put", "QUORUM");
+    const context = contextUpTo({ timeUs: ++this.timeUs, actor: 1n });
+    if (value === undefined) this.checker.onVanish(cell, 0).stamp = { timeUs: this.timeUs, actor: 1n };
+    else this.checker.onAttempt(cell, value, false);
+    this.checker.onWritten(ticket, value, context, EMPTY_CONTEXT);
+  }
+
+  /** What is wrong with a range that tells these cells, each with the value and the time of its write. */
+  range(cells: readonly (readonly [string, string, number])[], next?: string): string[] {
+    const rest = { key: this.cells[0], level: "QUORUM", cellsMax: 2, mend: true, datacenter: undefined } as const;
+    const onPage = this.rows.begin({ ...rest, name: "range", from: undefined, to: undefined });
+    const told = cells.map(([sort, value, timeUs]) => {
+      const contents = [{ contentType: "", value: utf8(value) }];
+      return { sort: utf8(sort), view: { contents, context: contextUpTo({ timeUs, actor: 1n }) } };
+    });
+    const end = { next: next === undefined ? undefined : utf8(next), replicas: [], mended: [] };
+    onPage({ ok: true, cells: told, ...end }, undefined);
+    return this.checker.violations.splice(0).map((violation) => violation.replace(/ \(.*/, ""));
+  }
+}
+
+test("a range tells every cell that was acknowledged, in order, unless a later delete may be above it", () => {
+  const clients = new RowClients();
+  const [first, second] = clients.cells;
+  clients.change(first, "one");
+  clients.change(second, "two");
+  assert.deepEqual(clients.range([["1", "two", 2]]), [`range cell ${first}: passed over what was held`]);
+  assert.deepEqual(
+    clients.range([
+      ["1", "two", 2],
+      ["0", "one", 1],
+    ]),
+    ["range: cells out of order: 0"],
+  );
+  assert.deepEqual(clients.range([["0", "one", 1]]), [`range cell ${second}: passed over what was held`]);
+  assert.deepEqual(clients.range([["0", "one", 1]], "0 "), [], "it was cut before");
+  clients.change(first, undefined);
+  assert.deepEqual(clients.range([["1", "two", 2]]), []);
+  assert.deepEqual(
+    clients.range([
+      ["0", "one", 1],
+      ["1", "two", 2],
+    ]),
+    [`range cell ${first}: read less than was held`],
+  );
+  clients.change(first, "three");
+  assert.deepEqual(clients.range([["1", "two", 2]]), [`range cell ${first}: passed over what was held`]);
 });

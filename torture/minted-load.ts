@@ -14,15 +14,18 @@ import type { Op } from "../src/lattice/op.js";
 import { type Models, modelsOf } from "../src/sim/minted-keys.js";
 import type { Asked, Attempt, Model } from "../src/sim/model.js";
 import type { Owners } from "../src/sim/owners.js";
-import { type Change, MINTED_TYPES, type MintedType } from "../src/sim/script.js";
+import type { Change } from "../src/sim/script.js";
 import { neededOf } from "./availability.js";
 import { clientDoor } from "./client-door.js";
 import type { TorturedCluster } from "./cluster.js";
 import { type Answer, type Door, plainDoor, type Wish } from "./doors.js";
 import type { Reading } from "./sweep.js";
 
+const TYPES = ["siblings", "counter", "set"] as const;
+type TorturedType = (typeof TYPES)[number];
+
 /** What is counted apart. */
-export type MintedKind = MintedType | "named counter";
+export type MintedKind = TorturedType | "named counter";
 
 export interface MintedTally {
   acknowledged: number;
@@ -36,7 +39,7 @@ export interface MintedTally {
 
 interface MintedKey {
   readonly number: number;
-  readonly type: MintedType;
+  readonly type: TorturedType;
   readonly kind: MintedKind;
   readonly name: string;
 }
@@ -47,7 +50,7 @@ interface Client {
   readonly doors: readonly Door[];
 }
 
-const KINDS: readonly MintedKind[] = [...MINTED_TYPES, "named counter"];
+const KINDS: readonly MintedKind[] = [...TYPES, "named counter"];
 const KEYS_OF_KIND = 16;
 /** Who sweeps has seen nothing. */
 const SWEEPER = -1;

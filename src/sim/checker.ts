@@ -26,11 +26,19 @@ export interface Ticket {
   readonly floor: Stamp | undefined;
 }
 
+/** A delete, or a value that expires. */
+export interface Vanishing {
+  /** Undefined as long as nobody knows. */
+  stamp: Stamp | undefined;
+}
+
 interface KeyHistory {
   /** Among whom, and by count: the highest stamp that so many of them are known to hold. */
   readonly held: ReadonlyMap<string, (Stamp | undefined)[]>;
   readonly values: Map<string, string>;
   readonly attempted: Set<string>;
+  /** Attempts to make the key vanish that may have happened. */
+  readonly vanishings: Set<Vanishing>;
   /** Values that may be gone by themselves. */
   readonly expiring: Set<string>;
   /** By stamp and judge. */
@@ -71,8 +79,28 @@ export class Checker {
   }
 
   /** A delete, or a value that expires, is about to be written: all may be forgotten up to it. */
-  onVanish(key: number, wallMs: number): void {
-    this.historyOf(key).vanishedMs = wallMs;
+  onVanish(key: number, wallMs: number): Vanishing {
+    const history = this.historyOf(key);
+    const vanishing = { stamp: undefined };
+    history.vanishedMs = wallMs;
+    history.vanishings.add(vanishing);
+    return vanishing;
+  }
+
+  /** It certainly did not happen. */
+  onNotVanished(key: number, vanishing: Vanishing): void {
+    this.historyOf(key).vanishings.delete(vanishing);
+  }
+
+  /** A read says that there is nothing, and not what was there last. Returns whether something had been there. */
+  onAbsent(ticket: Ticket): boolean {
+    const { floor } = ticket;
+    if (floor === undefined) return false;
+    const isGone = [...this.historyOf(ticket.key).vanishings].some(
+      ({ stamp }) => stamp === undefined || !isBelow(stamp, floor),
+    );
+    if (!isGone) this.violate(ticket, "passed over what was held", undefined);
+    return true;
   }
 
   /** `seen`: the context that the write carried. */
@@ -176,7 +204,13 @@ export class Checker {
     if (known !== undefined) return known;
     const held = new Map([...this.owners.groupsOf(key).keys()].map((among) => [among, []]));
     const sets = { values: new Map(), attempted: new Set<string>(), expiring: new Set<string>() };
-    const history = { held, ...sets, expired: new Set<string>(), vanishedMs: Number.NEGATIVE_INFINITY };
+    const history = {
+      held,
+      ...sets,
+      vanishings: new Set<Vanishing>(),
+      expired: new Set<string>(),
+      vanishedMs: Number.NEGATIVE_INFINITY,
+    };
     this.keys.set(key, history);
     return history;
   }

@@ -15,6 +15,7 @@ import type { BatchOutcome, BatchRequest } from "../coordinator/batch.js";
 import type { ListOutcome, ListRequest } from "../coordinator/list.js";
 import type { ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
 import type { RangeOutcome, RangeRequest } from "../coordinator/range.js";
+import { ROW } from "../lattice/registry.js";
 import { computeLayout, isRefusal, type Layout } from "../membership/layout.js";
 import { layoutSpecOf } from "../membership/ring.js";
 import { Member } from "../node.js";
@@ -271,7 +272,9 @@ function configOf(options: SimClusterOptions): ClusterConfig {
     data: "",
     durability: options.durability ?? "group",
     nodes,
-    buckets: new Map((options.types ?? []).map((type) => [type, { ...defaults, type }])),
+    buckets: new Map(
+      (options.types ?? []).map((type) => [type, { ...defaults, type, cells: type === ROW ? "register" : undefined }]),
+    ),
     defaults,
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     security: { secret: undefined, allowedHosts: [], allowedOrigins: [] },

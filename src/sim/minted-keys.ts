@@ -4,21 +4,30 @@
  */
 import type { Hedge } from "../cluster-config.js";
 import type { Failure } from "../coordinator/outcome.js";
+import { keyOf } from "./cells.js";
 import type { SimCluster } from "./cluster.js";
+import { PAIR } from "./map-fields.js";
 import type { Asked, Model, ModelWorld } from "./model.js";
 import { CounterModel } from "./model-counter.js";
+import { MapModel } from "./model-map.js";
 import { SetModel } from "./model-set.js";
 import { SiblingsModel } from "./model-siblings.js";
 import type { Owners } from "./owners.js";
 import type { Change, MintedType, Script } from "./script.js";
-import { keyOf } from "./workload.js";
 
 export type Models = Readonly<Record<MintedType, Model>>;
 
 const LAST_CLIENT = -1;
+const LAST_WISHES: Readonly<Record<MintedType, Pick<Change, "kind" | "by" | "add" | "fields">>> = {
+  siblings: { kind: "put" },
+  counter: { kind: "add", by: 1 },
+  set: { kind: "edit-set", add: ["last"] },
+  map: { kind: "edit-map", fields: PAIR.map((field) => ({ kind: "set", field })) },
+};
 
 export function modelsOf(world: ModelWorld): Models {
-  return { siblings: new SiblingsModel(world), counter: new CounterModel(world), set: new SetModel(world) };
+  const maps = { map: new MapModel(world) };
+  return { siblings: new SiblingsModel(world), counter: new CounterModel(world), set: new SetModel(world), ...maps };
 }
 
 export class MintedKeys {
@@ -71,9 +80,8 @@ export class MintedKeys {
 
   /** Such as no state of the key refuses. */
   private changeOf(key: number, type: MintedType): Change {
-    const kind = type === "siblings" ? "put" : type === "counter" ? "add" : "edit-set";
     const request = { client: LAST_CLIENT, node: 0, retries: 0, level: "ALL", deadlineMs: this.deadlineMs } as const;
-    return { ...request, key, type, kind, isAware: true, mend: true, by: 1, add: ["last"], remove: [] };
+    return { ...request, key, type, isAware: true, mend: true, ...LAST_WISHES[type] };
   }
 
   private askedOf(name: string, key: number): Asked {

@@ -11,7 +11,7 @@ import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
 import { jsonValueOf, Turns } from "./model.js";
-import { ALL, heldByMore, type Part } from "./owners.js";
+import { heldByMore, MINTER_ALONE, type Part } from "./owners.js";
 import type { Change } from "./script.js";
 
 interface Addition {
@@ -38,9 +38,6 @@ interface KeyModel {
   /** The highest value that so many held. */
   readonly highest: Map<readonly Part[], number>;
 }
-
-/** An addition answers what its minter holds, who need not have heard of a delete that others acknowledged. */
-const MINTER_ALONE: readonly Part[] = [{ among: ALL, count: 1 }];
 
 /** The meeting that a reset must come out of exactly. */
 export const BESIDE_DELETE = "a counter was deleted beside an addition";
@@ -87,6 +84,7 @@ export class CounterModel implements Model {
         addition.held = heldByMore(addition.held ?? [], asked.parts);
         if (view === undefined) return;
         const value = Number(jsonValueOf(view) ?? 0);
+        // Its minter need not have heard of a delete that others acknowledged.
         const { least, most } = this.boundsOf(
           model,
           { key: asked.key, parts: MINTER_ALONE },

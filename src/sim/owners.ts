@@ -15,6 +15,8 @@ export interface Part {
 
 /** Among all owners, whatever their datacenter. */
 export const ALL = "";
+/** One owner, whichever it is. */
+export const MINTER_ALONE: readonly Part[] = [{ among: ALL, count: 1 }];
 const NO_DATACENTERS: ReadonlyMap<string, number> = new Map();
 
 export class Owners {

@@ -8,6 +8,8 @@
 import type { Failure } from "../coordinator/outcome.js";
 import type { SimCluster } from "./cluster.js";
 import { BESIDE_DELETE } from "./model-counter.js";
+import { ADD_WON, FIELD_HIDDEN } from "./model-map.js";
+import { RANGE_CUT, RANGE_GAP } from "./row-checker.js";
 import { FAULT_KINDS } from "./swarm-faults.js";
 import { MINTER_SILENT, READ_FIRST } from "./workload.js";
 
@@ -66,7 +68,15 @@ const FAILURES: readonly Failure["kind"][] = [
 ];
 
 /** What the clients and their models noted. */
-const NOTED: readonly string[] = [MINTER_SILENT, BESIDE_DELETE, READ_FIRST];
+const NOTED: readonly string[] = [
+  MINTER_SILENT,
+  BESIDE_DELETE,
+  READ_FIRST,
+  FIELD_HIDDEN,
+  ADD_WON,
+  RANGE_CUT,
+  RANGE_GAP,
+];
 
 /** Every probe there is. */
 export const PROBES: readonly string[] = [

@@ -87,21 +87,44 @@ export interface Operation extends Request {
   readonly ttlMs: number | undefined;
 }
 
+/** Reads the cells of a row, page after page. The key is any cell's of it. */
+export interface RangeReading extends Request {
+  readonly kind: "range";
+  /** Sort keys; undefined: from the first, to the last. */
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  /** Of a page. */
+  readonly cellsMax: number;
+}
+
 /** Types whose changes an owner mints. A bucket has the name of its type. */
-export const MINTED_TYPES = ["siblings", "counter", "set"] as const;
+export const MINTED_TYPES = ["siblings", "counter", "set", "map"] as const;
 export type MintedType = (typeof MINTED_TYPES)[number];
 
 /** What a client does with a key of another type. */
 export interface Change extends Request {
   readonly type: MintedType;
-  readonly kind: "read" | "put" | "delete" | "add" | "edit-set";
+  readonly kind: "read" | "put" | "delete" | "add" | "edit-set" | "edit-map";
   /** Of an addition. */
   readonly by?: number;
   /** Of a set's edit. */
   readonly add?: readonly string[];
   readonly remove?: readonly string[];
+  /** Of a map's edit: all of it or nothing. */
+  readonly fields?: readonly FieldEdit[];
   /** It has an id, one for all times that it is tried: then it counts once. */
   readonly isNamed?: boolean;
+}
+
+/** What an edit does to one field of a map. */
+export interface FieldEdit {
+  readonly kind: "set" | "add" | "put-in" | "take-out" | "remove";
+  /** Within maps in the map with slashes. */
+  readonly field: string;
+  /** Of an addition. */
+  readonly by?: number;
+  /** Of a set. */
+  readonly element?: string;
 }
 
 /** Something done at a time, in milliseconds since the cluster was ready. A fault names the kind that the swarm drew it for. */
@@ -109,6 +132,7 @@ export interface Step {
   readonly atMs: number;
   readonly deed:
     | { readonly operation: Operation }
+    | { readonly range: RangeReading }
     | { readonly change: Change }
     | { readonly fault: Fault; readonly drawnFor: string };
 }

@@ -1,21 +1,27 @@
 /**
- * What clients do with siblings, counters and sets. Only some runs have them: a change that an owner mints costs more.
+ * What clients do with siblings, counters, sets and maps. Only some runs have them: a change that an owner mints costs more.
  *
  * They ask at the levels of the run's registers. They are drawn apart from these, so that a seed's other steps are
  * the same with and without them.
  */
 import { below, fraction, happens, pick, type Random } from "../base/random.js";
 import type { Level } from "../config.js";
-import { type Change, MINTED_TYPES, type MintedType, type Shape, type Step } from "./script.js";
+import { COUNTERS, PAIR, REGISTERS, REMOVABLE, SETS } from "./map-fields.js";
+import type { Change, FieldEdit, MintedType, Shape, Step } from "./script.js";
 
 const CHANCE = 0.4;
+/** Of the other runs: a map does what the others do, at once, and has its runs alone. */
+const MAP_CHANCE = 0.2;
 const CLIENTS = 4;
 const CHANGES_MAX = 400;
+/** One of these does what several others do. */
+const EDITS_MAX = 200;
 /** Whoever names a change tries it until he knows. */
 const NAMED_RETRIES = 3;
 const ELEMENTS = ["a", "b", "c", "d", "e", "f"];
 /** Keys are numbered through all types, and registers come first. */
-const FIRST_KEY: Readonly<Record<MintedType, number>> = { siblings: 1000, counter: 2000, set: 3000 };
+const FIRST_KEY: Readonly<Record<MintedType, number>> = { siblings: 1000, counter: 2000, set: 3000, map: 4000 };
+const DRAWN_TOGETHER = ["siblings", "counter", "set"] as const;
 
 interface Mix {
   readonly types: readonly MintedType[];
@@ -39,8 +45,8 @@ export function drawChanges(
   operations: readonly Step[],
   durationMs: number,
 ): DrawnChanges {
-  if (!happens(random, CHANCE)) return { steps: [], shape };
-  const types = happens(random, 0.5) ? MINTED_TYPES : [pick(random, MINTED_TYPES)];
+  const types = drawTypes(random);
+  if (types.length === 0) return { steps: [], shape };
   const mix: Mix = {
     types,
     levels: levelsOf(operations),
@@ -50,7 +56,7 @@ export function drawChanges(
     carefulShare: pick(random, [0, 0.5, 0.9, 1]),
     retries: pick(random, [0, 0, 2]),
   };
-  const gapMs = Math.max(pick(random, [40, 100]), durationMs / CHANGES_MAX);
+  const gapMs = Math.max(pick(random, [40, 100]), durationMs / (types.includes("map") ? EDITS_MAX : CHANGES_MAX));
   const steps: Step[] = [];
   for (let atMs = 0; atMs < durationMs; atMs += 2 * gapMs * fraction(random)) {
     // Several at once are what sees half of one another.
@@ -59,6 +65,11 @@ export function drawChanges(
   }
   const siblingsMax = pick(random, [100, 100, 6]);
   return { steps, shape: { ...shape, limits: { ...shape.limits, siblingsMax } } };
+}
+
+function drawTypes(random: Random): readonly MintedType[] {
+  if (happens(random, CHANCE)) return happens(random, 0.5) ? DRAWN_TOGETHER : [pick(random, DRAWN_TOGETHER)];
+  return happens(random, MAP_CHANCE) ? ["map"] : [];
 }
 
 /** In some runs, clients name additions, so that what they try again counts once. */
@@ -108,7 +119,10 @@ function isDeleted(type: MintedType, number: number): boolean {
   return type !== "counter" || number % 3 === 2;
 }
 
-function drawWish(random: Random, type: MintedType, number: number): Pick<Change, "kind" | "by" | "add" | "remove"> {
+type Wish = Pick<Change, "kind" | "by" | "add" | "remove" | "fields">;
+
+function drawWish(random: Random, type: MintedType, number: number): Wish {
+  if (type === "map") return { kind: "edit-map", fields: drawFields(random) };
   if (type === "siblings") return { kind: "put" };
   if (type === "counter") {
     const by = 1 + below(random, 9);
@@ -120,4 +134,20 @@ function drawWish(random: Random, type: MintedType, number: number): Pick<Change
   const add = isRemove ? [] : [element];
   const remove = isRemove ? [element] : happens(random, 0.2) && other !== element ? [other] : [];
   return { kind: "edit-set", add, remove };
+}
+
+/** Of one edit, no field is in two. */
+function drawFields(random: Random): FieldEdit[] {
+  if (happens(random, 0.2)) {
+    const kind = happens(random, 0.7) ? "set" : "remove";
+    return PAIR.map((field) => ({ kind, field }));
+  }
+  if (happens(random, 0.2)) return [{ kind: "remove", field: pick(random, REMOVABLE) }];
+  const edits: FieldEdit[] = [];
+  if (happens(random, 0.5)) edits.push({ kind: "set", field: pick(random, REGISTERS) });
+  if (happens(random, 0.5)) edits.push({ kind: "add", field: pick(random, COUNTERS), by: 1 + below(random, 9) });
+  const kind = happens(random, 0.7) ? "put-in" : "take-out";
+  if (edits.length === 0 || happens(random, 0.5))
+    edits.push({ kind, field: pick(random, SETS), element: pick(random, ELEMENTS) });
+  return edits;
 }

@@ -12,6 +12,7 @@ import type { NodeTime, Operation, Script, Shape, Step } from "./script.js";
 import { drawChanges, withIds } from "./swarm-changes.js";
 import { drawDatacenterCuts, spread } from "./swarm-datacenters.js";
 import { DATACENTER_CUT, drawFaults } from "./swarm-faults.js";
+import { withRows } from "./swarm-rows.js";
 
 const SECOND_MS = 1000;
 const HOUR_MS = 3600 * SECOND_MS;
@@ -36,7 +37,8 @@ export function drawScript(seed: number): Script {
   const swarm = cuts.length === 0 ? drawnFaults.swarm : [...drawnFaults.swarm, DATACENTER_CUT];
   const operations = drawOperations(random.fork("operations"), shape, durationMs, swarm.includes("overload"));
   const minted = withIds(random.fork("ids"), drawChanges(random.fork("changes"), shape, operations, durationMs));
-  const steps = [...drawnFaults.faults, ...cuts, ...operations, ...minted.steps].sort((a, b) => a.atMs - b.atMs);
+  const requests = withRows(random.fork("rows"), operations);
+  const steps = [...drawnFaults.faults, ...cuts, ...requests, ...minted.steps].sort((a, b) => a.atMs - b.atMs);
   return { seed, shape: minted.shape, hedge: pick(random.fork("hedge"), HEDGES), swarm, steps };
 }
 

@@ -4,18 +4,20 @@
 import { utf8 } from "../base/bytes.js";
 import type { Hedge } from "../cluster-config.js";
 import { changeIdOf } from "../coordinator/change-id.js";
-import type { Failure, ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
+import type { Failure } from "../coordinator/outcome.js";
 import { type Context, contextUpTo, EMPTY_CONTEXT, lastStampOf } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
 import { latticeNamed } from "../lattice/registry.js";
 import { compareStamps, type Stamp } from "../lattice/stamp.js";
 import type { NodeId } from "../ports.js";
+import { addressOf, keyOf } from "./cells.js";
 import type { Checker, Ticket } from "./checker.js";
-import { SIM_EPOCH_MS } from "./clock.js";
 import type { SimCluster } from "./cluster.js";
 import type { Asked, Model } from "./model.js";
+import { type Outcome, okText } from "./outcome-text.js";
 import type { Owners } from "./owners.js";
-import type { Change, MintedType, Operation } from "./script.js";
+import { type PageAsked, type RowChecker, requestOf } from "./row-checker.js";
+import type { Change, MintedType, Operation, RangeReading } from "./script.js";
 
 export interface Tally {
   acknowledged: number;
@@ -28,6 +30,7 @@ export interface Tally {
 export interface WorkloadHost {
   readonly cluster: SimCluster;
   readonly checker: Checker;
+  readonly rows: RowChecker;
   readonly owners: Owners;
   readonly models: Readonly<Record<MintedType, Model>>;
   /** Rare meetings that the store itself does not count. */
@@ -53,11 +56,12 @@ interface Pending {
 export const MINTER_SILENT = "a minter was silent";
 export const READ_FIRST = "a change read first what it acted on";
 
-const BUCKET = "b";
 const RETRY_AFTER_MS = 50;
 /** Clocks run fast or slow by less, and a deadline is kept by a node's own clock. */
 const DRIFT_MAX = 0.001;
 const SLACK_MS = 1;
+
+type Asking = Operation | RangeReading | Change;
 
 export class Workload {
   readonly tally: Tally = { acknowledged: 0, unknown: 0, refused: 0 };
@@ -83,7 +87,7 @@ export class Workload {
     return this.retrying === 0 ? waiting : [...waiting, `${this.retrying} retries`];
   }
 
-  run(operation: Operation | Change): void {
+  run(operation: Asking): void {
     this.attempt(operation, `${operation.kind} ${++this.operations} key ${operation.key} ${operation.level}`, 0);
   }
 
@@ -92,13 +96,14 @@ export class Workload {
     for (const pending of [...this.pending]) if (pending.node === node) pending.onGone();
   }
 
-  private attempt(operation: Operation | Change, name: string, time: number): void {
+  private attempt(operation: Asking, name: string, time: number): void {
     const node = this.nodeFor(operation.node + time);
     if (node === undefined) {
       this.tally.refused++;
       return;
     }
-    if ("type" in operation) this.attemptMinted(operation, name, node, time);
+    if (operation.kind === "range") this.range(operation, name, node, time);
+    else if ("type" in operation) this.attemptMinted(operation, name, node, time);
     else if (operation.kind === "read") this.read(operation, name, node, time);
     else this.write(operation, name, node, time);
   }
@@ -107,7 +112,7 @@ export class Workload {
     const { cluster, checker, hedge } = this.host;
     const ticket = this.begin(operation, name, node);
     const { level, deadlineMs } = operation;
-    const request = { bucket: BUCKET, key: keyOf(operation), level, deadlineMs, hedge, mend: operation.mend };
+    const request = { ...addressOf(operation.key), level, deadlineMs, hedge, mend: operation.mend };
     const done = this.expect(operation, ticket.name, node, time);
     cluster.member(node).read(request, (outcome) => {
       if (outcome.ok) {
@@ -124,19 +129,45 @@ export class Workload {
     // A retry writes the same value: it is the same wish.
     const value = operation.kind === "delete" ? undefined : `value ${name}`;
     if (value !== undefined) checker.onAttempt(operation.key, value, operation.ttlMs !== undefined);
-    if (value === undefined || operation.ttlMs !== undefined) checker.onVanish(operation.key, cluster.clock.wallMs());
+    const vanishes = value === undefined || operation.ttlMs !== undefined;
+    const vanishing = vanishes ? checker.onVanish(operation.key, cluster.clock.wallMs()) : undefined;
     const seen = operation.isAware ? this.seen.get(sessionOf(operation)) : undefined;
     const context = seen === undefined ? EMPTY_CONTEXT : contextUpTo(seen);
     const { level, deadlineMs } = operation;
     const op = this.opOf(operation, value);
-    const request = { bucket: BUCKET, key: keyOf(operation), op, context, level, deadlineMs };
+    const request = { ...addressOf(operation.key), op, context, level, deadlineMs };
     const done = this.expect(operation, ticket.name, node, time);
     cluster.member(node).write(request, (outcome) => {
       if (outcome.ok) {
         checker.onWritten(ticket, value, outcome.context, context);
         this.see(operation, outcome.context);
-      }
+        if (vanishing !== undefined) vanishing.stamp = lastStampOf(outcome.context);
+      } else if (vanishing !== undefined && !outcome.failure.mayHaveApplied)
+        checker.onNotVanished(operation.key, vanishing);
       done(outcome);
+    });
+  }
+
+  private range(reading: RangeReading, name: string, node: NodeId, time: number): void {
+    const { key, level, cellsMax, mend, from, to } = reading;
+    const datacenter = this.host.cluster.member(node).ring.datacenterOf(node);
+    const bounds = { from: from === undefined ? undefined : utf8(from), to: to === undefined ? undefined : utf8(to) };
+    const asked = { name: `${name} at ${node}`, key, level, cellsMax, mend, datacenter, ...bounds };
+    this.page(reading, asked, node, time);
+  }
+
+  private page(reading: RangeReading, asked: PageAsked, node: NodeId, time: number): void {
+    const { cluster, rows, hedge } = this.host;
+    const onPage = rows.begin(asked);
+    const done = this.expect(reading, asked.name, node, time);
+    cluster.member(node).range(requestOf(asked, reading, hedge), (outcome) => {
+      if (outcome.ok) onPage(outcome, this.host.judgeAt(node));
+      done(outcome);
+      if (!outcome.ok || outcome.next === undefined) return;
+      const { next } = outcome;
+      this.host.cluster.clock.after(0, () => {
+        if (this.host.serves(node)) this.page(reading, { ...asked, from: next }, node, reading.retries);
+      });
     });
   }
 
@@ -208,12 +239,7 @@ export class Workload {
   }
 
   /** What to do with the outcome. It must come exactly once, unless its node dies first. */
-  private expect(
-    operation: Operation | Change,
-    name: string,
-    node: NodeId,
-    time: number,
-  ): (outcome: ReadOutcome | WriteOutcome) => void {
+  private expect(operation: Asking, name: string, node: NodeId, time: number): (outcome: Outcome) => void {
     const { checker, cluster } = this.host;
     const livedMs = () => cluster.clock.nowMs() - this.host.stillMs(node);
     const dueMs = livedMs() + operation.deadlineMs * (1 + DRIFT_MAX) + SLACK_MS;
@@ -223,7 +249,7 @@ export class Workload {
       this.tally[count]++;
       this.host.say(`${name}: ${result}`);
     };
-    const isWrite = operation.kind !== "read";
+    const isWrite = operation.kind !== "read" && operation.kind !== "range";
     const retry = () => {
       if (time < operation.retries) this.retry(operation, name.replace(/( time \d+)? at .*/, ""), time + 1);
     };
@@ -243,7 +269,7 @@ export class Workload {
     };
   }
 
-  private retry(operation: Operation | Change, name: string, time: number): void {
+  private retry(operation: Asking, name: string, time: number): void {
     this.retrying++;
     this.host.cluster.clock.after(RETRY_AFTER_MS, () => {
       this.retrying--;
@@ -262,19 +288,6 @@ export class Workload {
   }
 }
 
-export function keyOf({ key }: Pick<Operation, "key">): Uint8Array {
-  return utf8(`key ${key}`);
-}
-
 function sessionOf({ client, key }: Operation): string {
   return `${client}/${key}`;
-}
-
-/** What came of it, with the stamp as milliseconds since the simulation began. */
-function okText(outcome: Extract<ReadOutcome | WriteOutcome, { ok: true }>): string {
-  const stamp = lastStampOf("view" in outcome ? outcome.view.context : outcome.context);
-  if (stamp === undefined) return "ok, nothing";
-  const content = "view" in outcome ? outcome.view.contents[0] : undefined;
-  const value = content === undefined ? "" : `, ${Buffer.from(content.value).toString()}`;
-  return `ok, stamp ${stamp.timeUs / 1000 - SIM_EPOCH_MS} by ${stamp.actor.toString(16)}${value}`;
 }

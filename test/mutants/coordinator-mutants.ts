@@ -12,7 +12,21 @@ const ASK = "coordinator/ask.js";
 const MENDING = "coordinator/mending.js";
 const RPC = "wire/rpc.js";
 
+const RANGE_PAGE = "coordinator/range-page.js";
+
 export const READ_MUTANTS: readonly Mutant[] = [
+  {
+    name: "page-goes-on-past-the-shortest",
+    defect: "a page of a range is not cut where the shortest of its owners' pages ends",
+    needs: ({ steps }) => steps.some(({ deed }) => "range" in deed),
+    edits: [
+      {
+        file: RANGE_PAGE,
+        find: "if (votes && isBefore(next, this.cut))",
+        replace: "if (votes && next !== undefined && !isBefore(next, this.cut ?? next))",
+      },
+    ],
+  },
   {
     name: "read-answers-early",
     defect: "a read is answered before so many owners durably hold what it answers: the next one goes back in time",

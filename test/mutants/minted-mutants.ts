@@ -7,6 +7,7 @@ const SIBLINGS = "lattice/siblings.js";
 const CAUSAL = "lattice/causal.js";
 const SET = "lattice/set.js";
 const SHARDS = "lattice/shards.js";
+const EDITS = "lattice/edit-fields.js";
 const WITH_IDS = "lattice/with-ids.js";
 const MINTER = "replica/minting.js";
 const REPLICA = "replica/replica.js";
@@ -49,6 +50,19 @@ export const LATTICE_MUTANTS: readonly Mutant[] = [
         file: SET,
         find: "const seen = isEmptyContext(context) ? state.context : context;",
         replace: "const seen = joinContexts(state.context, context);",
+      },
+    ],
+  },
+  {
+    name: "field-removal-takes-the-unseen",
+    defect:
+      "the removal of a map's field takes away what its minter holds of it, and not only what its client has seen",
+    needs: withChangesOf("map"),
+    edits: [
+      {
+        file: EDITS,
+        find: "joinContexts(seen, takenOf(kind, held))",
+        replace: "joinContexts(seen, held)",
       },
     ],
   },
