@@ -26,8 +26,13 @@ interface Reading {
 /** Clients of one key with three owners, told what a test likes. */
 class Clients {
   readonly violations: string[] = [];
+  nowMs = 0;
   private readonly owners = new Owners(3, false);
-  private readonly models = modelsOf({ owners: this.owners, violations: this.violations, noted: new Set() });
+  private readonly noted = new Set<string>();
+  private readonly models = modelsOf({
+    ...{ owners: this.owners, violations: this.violations, noted: this.noted },
+    ...{ nowMs: () => this.nowMs, clocksOffMs: 10 },
+  });
   private count = 0;
 
   constructor(private readonly type: MintedType) {}
@@ -302,4 +307,38 @@ test("a range tells every cell that was acknowledged, in order, unless a later d
   );
   clients.change(first, "three");
   assert.deepEqual(clients.range([["1", "two", 2]]), [`range cell ${first}: passed over what was held`]);
+});
+
+test("a sibling with an id is one, however often it is tried", () => {
+  const clients = new Clients("siblings");
+  const wish = { kind: "put", isNamed: true, wish: "one" } as const;
+  clients.change(wish);
+  clients.change(wish).onRefused();
+  clients.acknowledged(wish);
+  assert.deepEqual(clients.read([]), ["lost a sibling: value one"]);
+  assert.deepEqual(clients.read(["value one", "value one"]), ["read one value twice: value one"]);
+});
+
+test("a sibling that expires is there before the earliest clock and gone after the latest", () => {
+  const clients = new Clients("siblings");
+  clients.acknowledged({ kind: "put", ttlMs: 100 });
+  clients.nowMs = 89;
+  assert.deepEqual(clients.read([]), ["lost a sibling: value 1"]);
+  for (const nowMs of [90, 110]) {
+    clients.nowMs = nowMs;
+    for (const told of [[], ["value 1"]]) assert.deepEqual(clients.read(told), []);
+  }
+  clients.nowMs = 111;
+  assert.deepEqual(clients.read(["value 1"]), ["read what had expired: value 1"]);
+});
+
+test("an element that was shown and removed does not come back when its add is tried again under its id", () => {
+  const clients = new Clients("set");
+  const wish = { kind: "edit-set", add: ["a"], isNamed: true, wish: "one", client: 1 } as const;
+  clients.change(wish);
+  clients.read(['{"value":["a"]}']);
+  clients.acknowledged({ kind: "edit-set", remove: ["a"], isAware: true });
+  clients.acknowledged(wish);
+  assert.deepEqual(clients.read(['{"value":["a"]}'], { client: 2 }), ["read what had been removed: a"]);
+  assert.deepEqual(clients.read([]), []);
 });

@@ -78,7 +78,13 @@ export class MintedLoad {
     private readonly cluster: TorturedCluster,
     private readonly owners: Owners,
   ) {
-    this.models = modelsOf({ owners, violations: cluster.violations, noted: new Set() });
+    this.models = modelsOf({
+      owners,
+      violations: cluster.violations,
+      noted: new Set(),
+      nowMs: Date.now,
+      clocksOffMs: 0,
+    });
     this.keys = KINDS.flatMap((kind) => Array.from({ length: KEYS_OF_KIND }, () => kind)).map((kind, number) => {
       const type = kind === "named counter" ? "counter" : kind;
       return { number, type, kind, name: `${type}-${number}` };

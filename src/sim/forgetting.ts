@@ -15,6 +15,8 @@ import { REAP_INTERVAL_SPREAD } from "../upkeep/reaping.js";
 import type { Shape } from "./script.js";
 
 const CLOCK_SKEW_MS = 200;
+/** Time for one retry, or two: whoever asks again later is counted again. */
+const ID_KEPT_MS: readonly number[] = [3000, 6000];
 /** Both votes and the deletions of one slice, on the network as it is without faults. */
 const EXCHANGES_MS = 10;
 
@@ -30,6 +32,16 @@ export function forgetful(random: Random, shape: Shape): Shape {
   return { ...shape, commitMs: Math.min(shape.commitMs, 20), limits: { ...shape.limits, ...short }, clocks };
 }
 
+/** The same cluster, which forgets ids of changes as well. */
+export function forgettingIds(random: Random, shape: Shape): Shape {
+  return { ...shape, limits: { ...shape.limits, idKeptMs: pick(random, ID_KEPT_MS) } };
+}
+
+/** Within the run. */
+function forgetsIds({ idKeptMs }: Limits): boolean {
+  return idKeptMs <= Math.max(...ID_KEPT_MS);
+}
+
 export function isForgetful({ limits }: Shape): boolean {
   return limits.carrierAgeMaxMs !== undefined;
 }
@@ -43,7 +55,9 @@ export function forgetMsMax(limits: Limits, { commitMs, distanceMs }: Shape, row
   const slices = Math.ceil(rowsMax / limits.scanRowsMax) + 1;
   const passMs =
     slices * (limits.reapIntervalMs * (1 + REAP_INTERVAL_SPREAD) + 2 * commitMs + EXCHANGES_MS + 4 * distanceMs);
-  return carriersGoneAfterMs(limits) + 2 * passMs;
+  const votedMs = carriersGoneAfterMs(limits) + 2 * passMs;
+  // What is remembered of a key for its ids alone is not dead before these are forgotten.
+  return forgetsIds(limits) ? limits.idKeptMs + 2 * votedMs : votedMs;
 }
 
 /** A stored row that holds nothing but a tombstone or an expired value, for people; undefined when there is none. */

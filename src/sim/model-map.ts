@@ -61,9 +61,7 @@ export class MapModel implements Model {
       context: sending.context,
       onAcknowledged: (context, view) => {
         const turn = sending.onAcknowledged();
-        // Of a change with an id that is tried again, the former time may be the one that happened.
-        if (sending.addings.every(({ tries }) => tries === 1))
-          for (const adding of superseded) adding.taken.push({ turn, parts: asked.parts });
+        if (sending.isFirst) for (const adding of superseded) adding.taken.push({ turn, parts: asked.parts });
         for (const { place, attempt } of counting) attempt.onAcknowledged(context, view && counterView(view, place));
         if (view === undefined) return;
         const parts = this.partsOf(asked, view);

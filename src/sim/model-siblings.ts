@@ -13,8 +13,19 @@ import { Turns } from "./model.js";
 import { heldByMore, type Part } from "./owners.js";
 import type { Change } from "./script.js";
 
+interface Expiry {
+  readonly fromMs: number;
+  readonly byMs: number;
+}
+
+const NEVER: Expiry = { fromMs: Number.POSITIVE_INFINITY, byMs: Number.POSITIVE_INFINITY };
+
 interface Value {
   readonly text: string;
+  /** How often it was tried without being refused: with an id all of these are one. */
+  tries: number;
+  /** By true time: when it may be gone by itself at the earliest, and at the latest it is. */
+  expiry: Expiry;
   /** Who acknowledged it, or showed it once it was mended. */
   held: readonly Part[] | undefined;
   /** Writes that had seen it, and may have happened. */
@@ -37,6 +48,8 @@ interface KeyModel {
   readonly sessions: Map<number, Session>;
 }
 
+export const SIBLING_EXPIRED = "a sibling expired";
+
 export class SiblingsModel implements Model {
   private readonly keys = new Map<number, KeyModel>();
   private readonly turns = new Turns();
@@ -50,8 +63,11 @@ export class SiblingsModel implements Model {
     const musts = [...model.live].filter(({ held }) => held && owners.mustMeet(asked.key, held, asked.parts));
     return (view) => {
       const shown = this.shownTo(asked, model, view, turn);
-      for (const value of musts)
-        if (value.successors === 0 && !shown.has(value)) this.violate(asked, `lost a sibling: ${value.text}`);
+      for (const value of musts) {
+        if (value.successors > 0 || shown.has(value)) continue;
+        if (this.world.nowMs() < value.expiry.fromMs) this.violate(asked, `lost a sibling: ${value.text}`);
+        else this.world.noted.add(SIBLING_EXPIRED);
+      }
       if (isMended) for (const value of shown) value.held = heldByMore(value.held ?? [], asked.parts);
       model.sessions.set(asked.client, { context: view.context, seen: [...shown] });
     };
@@ -62,7 +78,9 @@ export class SiblingsModel implements Model {
     const session = change.isAware ? model.sessions.get(asked.client) : undefined;
     const { context, seen } = session ?? { context: EMPTY_CONTEXT, seen: [] };
     const isBlindDelete = change.kind === "delete" && isEmptyContext(context);
-    const value = change.kind === "put" ? this.newValue(model, `value ${asked.name}`) : undefined;
+    const value = change.kind === "put" ? this.valueOf(model, asked, change) : undefined;
+    const expiresAtMs = change.ttlMs === undefined ? undefined : this.world.nowMs() + change.ttlMs;
+    if (value !== undefined && expiresAtMs !== undefined) this.expire(value, expiresAtMs);
     const replaces = isBlindDelete ? [...model.live] : [...seen];
     for (const old of replaces) succeed(model, old);
     if (isBlindDelete) model.blindDeletes.add(replaces);
@@ -70,20 +88,22 @@ export class SiblingsModel implements Model {
       op:
         value === undefined
           ? { kind: "delete" }
-          : { kind: "put", contentType: "text/plain", value: utf8(value.text), expiresAtMs: undefined },
+          : { kind: "put", contentType: "text/plain", value: utf8(value.text), expiresAtMs },
       context,
       onAcknowledged: (answered) => {
         model.blindDeletes.delete(replaces);
         const fact = { turn: this.turns.next(), parts: asked.parts };
         // Which of them its owner held, only that owner knows.
-        if (!isBlindDelete) for (const old of replaces) old.replaced.push(fact);
+        // Of a change with an id that is tried again, the former time may be the one that happened.
+        const isKnown = !isBlindDelete && (value === undefined || value.tries === 1);
+        if (isKnown) for (const old of replaces) old.replaced.push(fact);
         if (value !== undefined) value.held = heldByMore(value.held ?? [], asked.parts);
         model.sessions.set(asked.client, { context: answered, seen: value === undefined ? seen : [...seen, value] });
       },
       onRefused: () => {
         model.blindDeletes.delete(replaces);
         for (const old of replaces) if (--old.successors === 0 && model.values.has(old.text)) model.live.add(old);
-        if (value === undefined) return;
+        if (value === undefined || --value.tries > 0) return;
         model.values.delete(value.text);
         model.live.delete(value);
       },
@@ -101,6 +121,7 @@ export class SiblingsModel implements Model {
       }
       if (shown.has(value)) this.violate(asked, `read one value twice: ${text}`);
       shown.add(value);
+      if (this.world.nowMs() > value.expiry.byMs) this.violate(asked, `read what had expired: ${text}`);
       if (this.isReplaced(asked, value, turn)) this.violate(asked, `read what had been replaced: ${text}`);
     }
     return shown;
@@ -110,8 +131,23 @@ export class SiblingsModel implements Model {
     return replaced.some((fact) => fact.turn < turn && this.world.owners.mustMeet(key, fact.parts, parts));
   }
 
+  /** By each clock it may be gone at another time; and each time that it is tried its time is counted anew. */
+  private expire(value: Value, expiresAtMs: number): void {
+    const { clocksOffMs } = this.world;
+    const former = value.tries === 1 ? expiresAtMs : value.expiry.fromMs + clocksOffMs;
+    value.expiry = { fromMs: Math.min(former, expiresAtMs) - clocksOffMs, byMs: expiresAtMs + clocksOffMs };
+  }
+
+  /** A value with an id is one for all times that it is tried. */
+  private valueOf(model: KeyModel, { name, wish }: Asked, { isNamed = false }: Change): Value {
+    const text = `value ${isNamed ? wish : name}`;
+    const value = model.values.get(text) ?? this.newValue(model, text);
+    value.tries++;
+    return value;
+  }
+
   private newValue(model: KeyModel, text: string): Value {
-    const value = { text, held: undefined, successors: 0, replaced: [] };
+    const value: Value = { text, tries: 0, expiry: NEVER, held: undefined, successors: 0, replaced: [] };
     model.values.set(text, value);
     model.live.add(value);
     for (const replaces of model.blindDeletes) {

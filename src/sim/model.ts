@@ -47,6 +47,10 @@ export interface ModelWorld {
   readonly violations: string[];
   /** Rare meetings that the store itself does not count. */
   readonly noted: Set<string>;
+  /** The true time, in milliseconds since 1970. */
+  nowMs(): number;
+  /** By how much a node's clock may differ from it. */
+  readonly clocksOffMs: number;
 }
 
 /** Something was acknowledged, by those, at this turn. */

@@ -50,7 +50,8 @@ export interface Sending {
   /** What the client sends along. */
   readonly context: Context;
   readonly addings: readonly Adding[];
-  readonly removing: Removing;
+  /** It has not been tried before, so what happens of it happens now. */
+  readonly isFirst: boolean;
   onAcknowledged(): number;
   onRefused(): void;
 }
@@ -60,7 +61,7 @@ export class Observed {
   readonly turns = new Turns();
   private readonly removings = new Set<Removing>();
   private readonly sessions = new Map<number, Session>();
-  /** What was brought under an id. */
+  /** What was brought under an id, perhaps nothing. */
   private readonly named = new Map<string, readonly Adding[]>();
 
   constructor(private readonly owners: Owners) {}
@@ -76,12 +77,12 @@ export class Observed {
     // Who has seen nothing sends nothing.
     const session = known === undefined || isEmptyContext(known.context) ? undefined : known;
     const met = session?.met ?? this.metBy(asked.key, asked.firstParts);
+    const isFirst = !isNamed || !this.named.has(asked.wish);
     const addings = this.bring(asked, brought, isNamed);
     const removing = { takes: takes ?? (() => false), seenTurn: session?.turn ?? Number.POSITIVE_INFINITY, endTurn: 0 };
     if (takes !== undefined) this.removings.add(removing);
-    const isFirst = addings.every(({ tries }) => tries === 1);
     return {
-      ...{ context: session?.context ?? EMPTY_CONTEXT, addings, removing },
+      ...{ context: session?.context ?? EMPTY_CONTEXT, addings, isFirst },
       onAcknowledged: () => {
         const turn = this.turns.next();
         removing.endTurn = turn;

@@ -1,4 +1,6 @@
-/** What came of an operation, in words for traces. */
+/**
+ * What came of an operation, in words for traces.
+ */
 import type { ReadOutcome, WriteOutcome } from "../coordinator/outcome.js";
 import type { RangeOutcome } from "../coordinator/range.js";
 import { lastStampOf } from "../lattice/context.js";

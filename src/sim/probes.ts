@@ -9,6 +9,7 @@ import type { Failure } from "../coordinator/outcome.js";
 import type { SimCluster } from "./cluster.js";
 import { BESIDE_DELETE } from "./model-counter.js";
 import { ADD_WON, FIELD_HIDDEN } from "./model-map.js";
+import { SIBLING_EXPIRED } from "./model-siblings.js";
 import { RANGE_CUT, RANGE_GAP } from "./row-checker.js";
 import { FAULT_KINDS } from "./swarm-faults.js";
 import { MINTER_SILENT, READ_FIRST } from "./workload.js";
@@ -39,6 +40,7 @@ const METERED: readonly (readonly [probe: string, isHit: (metered: Metered) => b
   ["a damaged row was healed", (metered) => metered("murmur_healed_rows_total") > 0],
   ["a stamp was insane", (metered) => metered("murmur_insane_stamps_total") > 0],
   ["a row was forgotten", (metered) => metered("murmur_reaped_rows_total") > 0],
+  ["an id was forgotten", (metered) => metered("murmur_folded_ids_total") > 0],
   ["a stale carrier was refused", (metered) => metered("murmur_stale_carriers_total") > 0],
   ["a vote to forget was broken off", (metered) => metered("murmur_reap_votes_broken_total") > 0],
   ["a clock was found off", (metered) => metered("murmur_clock_verdicts_total", { verdict: "off" }) > 0],
@@ -76,6 +78,7 @@ const NOTED: readonly string[] = [
   ADD_WON,
   RANGE_CUT,
   RANGE_GAP,
+  SIBLING_EXPIRED,
 ];
 
 /** Every probe there is. */

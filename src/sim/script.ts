@@ -105,6 +105,8 @@ export type MintedType = (typeof MINTED_TYPES)[number];
 export interface Change extends Request {
   readonly type: MintedType;
   readonly kind: "read" | "put" | "delete" | "add" | "edit-set" | "edit-map";
+  /** Of a sibling's put: after how long the value is gone. */
+  readonly ttlMs?: number;
   /** Of an addition. */
   readonly by?: number;
   /** Of a set's edit. */

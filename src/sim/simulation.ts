@@ -9,15 +9,15 @@
  */
 
 import { utf8 } from "../base/bytes.js";
-import { tokenOf } from "../base/hash.js";
 import { EMPTY_CONTEXT, highestTimeUs } from "../lattice/context.js";
-import { partitionOf } from "../membership/layout.js";
 import type { NodeId } from "../ports.js";
-import { addressOf, isCell, keyOf, ROW_BUCKET } from "./cells.js";
+import { addressOf, isCell, ROW_BUCKET } from "./cells.js";
 import { Checker } from "./checker.js";
+import { clocksOffMs, jumpsMs } from "./clock-errors.js";
 import { SimCluster } from "./cluster.js";
 import { Faults } from "./faults.js";
 import { forgetMsMax, isForgetful } from "./forgetting.js";
+import { datacentersOf } from "./key-owners.js";
 import { MintedKeys, modelsOf } from "./minted-keys.js";
 import { Owners } from "./owners.js";
 import { convergeMsMax, forgetTimesMax } from "./patience.js";
@@ -85,7 +85,10 @@ class Simulation {
     this.owners = new Owners(shape.replication, losesCopies, (key) => datacentersOf(this.cluster, key));
     this.checker = new Checker(this.owners, isForgetful(shape));
     this.rows = new RowChecker(script, this.checker, this.noted);
-    const world = { owners: this.owners, violations: this.checker.violations, noted: this.noted };
+    const world = {
+      ...{ owners: this.owners, violations: this.checker.violations, noted: this.noted },
+      ...{ nowMs: () => this.cluster.clock.wallMs(), clocksOffMs: clocksOffMs(script) },
+    };
     const models = modelsOf(world);
     this.mintedKeys = new MintedKeys(script, this.cluster, this.owners, models, LAST_DEADLINE_MS);
     this.goesBack = jumpsMs(script) >= this.cluster.config.limits.clockSkewMsMax;
@@ -278,25 +281,6 @@ function clusterOf({ seed, shape, steps }: Script, onSaid: (node: NodeId, senten
     place: (index) => ({ datacenter: `dc${1 + (index % shape.datacenters)}`, rack: `r${index + 1}` }),
     clock: (index) => shape.clocks[index] ?? {},
   });
-}
-
-/** How far the clocks jump in sum, at most. */
-function jumpsMs({ steps }: Script): number {
-  return steps.reduce(
-    (sum, { deed }) => sum + ("fault" in deed && deed.fault.kind === "jump" ? Math.abs(deed.fault.byMs) : 0),
-    0,
-  );
-}
-
-/** How many owners a key has in each datacenter. */
-function datacentersOf({ layout }: SimCluster, key: number): ReadonlyMap<string, number> {
-  const counts = new Map<string, number>();
-  const owners = layout.owners[0]?.[partitionOf(layout.partitions, tokenOf(keyOf({ key })))] ?? [];
-  for (const owner of owners) {
-    const datacenter = layout.members.find(({ id }) => id === owner)?.datacenter ?? "";
-    counts.set(datacenter, (counts.get(datacenter) ?? 0) + 1);
-  }
-  return counts;
 }
 
 function faultText({ kind, ...rest }: Fault): string {

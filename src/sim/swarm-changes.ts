@@ -4,8 +4,9 @@
  * They ask at the levels of the run's registers. They are drawn apart from these, so that a seed's other steps are
  * the same with and without them.
  */
-import { below, fraction, happens, pick, type Random } from "../base/random.js";
+import { below, between, fraction, happens, pick, type Random } from "../base/random.js";
 import type { Level } from "../config.js";
+import { forgettingIds, isForgetful } from "./forgetting.js";
 import { COUNTERS, PAIR, REGISTERS, REMOVABLE, SETS } from "./map-fields.js";
 import type { Change, FieldEdit, MintedType, Shape, Step } from "./script.js";
 
@@ -18,6 +19,7 @@ const CHANGES_MAX = 400;
 const EDITS_MAX = 200;
 /** Whoever names a change tries it until he knows. */
 const NAMED_RETRIES = 3;
+const TTL_MS_MAX = 5000;
 const ELEMENTS = ["a", "b", "c", "d", "e", "f"];
 /** Keys are numbered through all types, and registers come first. */
 const FIRST_KEY: Readonly<Record<MintedType, number>> = { siblings: 1000, counter: 2000, set: 3000, map: 4000 };
@@ -72,16 +74,35 @@ function drawTypes(random: Random): readonly MintedType[] {
   return happens(random, MAP_CHANCE) ? ["map"] : [];
 }
 
-/** In some runs, clients name additions, so that what they try again counts once. */
-export function withIds(random: Random, { steps, shape }: DrawnChanges): DrawnChanges {
+/** In some runs, clients name changes, so that what they try again counts once. */
+export function withIds(random: Random, { steps, shape }: DrawnChanges, swarm: readonly string[]): DrawnChanges {
   const share = pick(random, [0, 0, 0.5, 1]);
   if (share === 0) return { steps, shape };
-  return { steps: steps.map((step) => (happens(random, share) ? named(step) : step)), shape };
+  const namedSteps = steps.map((step) => (happens(random, share) ? named(step) : step));
+  // Who stands still for long may ask again when an id is forgotten.
+  const mayForget = isForgetful(shape) && !swarm.includes("pause");
+  return { steps: namedSteps, shape: mayForget ? forgettingIds(random, shape) : shape };
 }
 
 function named(step: Step): Step {
-  if (!("change" in step.deed) || step.deed.change.kind !== "add") return step;
+  if (!("change" in step.deed) || !isNameable(step.deed.change)) return step;
   return { ...step, deed: { change: { ...step.deed.change, isNamed: true, retries: NAMED_RETRIES } } };
+}
+
+/** A counter that is removed twice under one id is not told from one that is removed once: the model counts no such ids. */
+function isNameable({ kind, fields = [] }: Change): boolean {
+  if (kind === "edit-map") return fields.every(({ kind }) => kind !== "remove");
+  return kind === "add" || kind === "put" || kind === "edit-set";
+}
+
+/** In some runs, some siblings expire. */
+export function withExpiry(random: Random, { steps, shape }: DrawnChanges): DrawnChanges {
+  const share = pick(random, [0, 0, 0.3]);
+  const expiring = (step: Step): Step => {
+    if (!("change" in step.deed) || step.deed.change.kind !== "put") return step;
+    return { ...step, deed: { change: { ...step.deed.change, ttlMs: between(random, 100, TTL_MS_MAX) } } };
+  };
+  return { steps: steps.map((step) => (happens(random, share) ? expiring(step) : step)), shape };
 }
 
 /** Those that the run's registers are written at. */

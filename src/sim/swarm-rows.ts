@@ -6,7 +6,7 @@ import { below, happens, pick, type Random } from "../base/random.js";
 import { cellOf } from "./cells.js";
 import type { Operation, Step } from "./script.js";
 
-const CHANCE = 0.15;
+const CHANCE = 0.3;
 const ROWS = 2;
 const CELLS: readonly number[] = [3, 12, 40];
 

@@ -9,7 +9,7 @@ import type { Level, Limits } from "../config.js";
 import { forgetful, isForgetful } from "./forgetting.js";
 import { SimRandom } from "./random.js";
 import type { NodeTime, Operation, Script, Shape, Step } from "./script.js";
-import { drawChanges, withIds } from "./swarm-changes.js";
+import { drawChanges, withExpiry, withIds } from "./swarm-changes.js";
 import { drawDatacenterCuts, spread } from "./swarm-datacenters.js";
 import { DATACENTER_CUT, drawFaults } from "./swarm-faults.js";
 import { withRows } from "./swarm-rows.js";
@@ -36,8 +36,9 @@ export function drawScript(seed: number): Script {
   const cuts = drawDatacenterCuts(random.fork("datacenter cuts"), shape, durationMs, FAULT_CHANCE);
   const swarm = cuts.length === 0 ? drawnFaults.swarm : [...drawnFaults.swarm, DATACENTER_CUT];
   const operations = drawOperations(random.fork("operations"), shape, durationMs, swarm.includes("overload"));
-  const minted = withIds(random.fork("ids"), drawChanges(random.fork("changes"), shape, operations, durationMs));
-  const requests = withRows(random.fork("rows"), operations);
+  const changes = drawChanges(random.fork("changes"), shape, operations, durationMs);
+  const minted = withExpiry(random.fork("expiry"), withIds(random.fork("ids"), changes, swarm));
+  const requests = minted.steps.length === 0 ? withRows(random.fork("rows"), operations) : operations;
   const steps = [...drawnFaults.faults, ...cuts, ...requests, ...minted.steps].sort((a, b) => a.atMs - b.atMs);
   return { seed, shape: minted.shape, hedge: pick(random.fork("hedge"), HEDGES), swarm, steps };
 }

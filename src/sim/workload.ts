@@ -13,6 +13,7 @@ import type { NodeId } from "../ports.js";
 import { addressOf, keyOf } from "./cells.js";
 import type { Checker, Ticket } from "./checker.js";
 import type { SimCluster } from "./cluster.js";
+import { KeptIds } from "./kept-ids.js";
 import type { Asked, Model } from "./model.js";
 import { type Outcome, okText } from "./outcome-text.js";
 import type { Owners } from "./owners.js";
@@ -69,11 +70,14 @@ export class Workload {
   private readonly pending = new Set<Pending>();
   /** What each client saw last of each key: it sends it along. */
   private readonly seen = new Map<string, Stamp>();
+  private readonly keptIds: KeptIds;
   private operations = 0;
   /** Operations that wait for their next time. */
   private retrying = 0;
 
-  constructor(private readonly host: WorkloadHost) {}
+  constructor(private readonly host: WorkloadHost) {
+    this.keptIds = new KeptIds(host.cluster.config.limits);
+  }
 
   /** No write is under way. */
   get isQuiet(): boolean {
@@ -250,13 +254,17 @@ export class Workload {
       this.host.say(`${name}: ${result}`);
     };
     const isWrite = operation.kind !== "read" && operation.kind !== "range";
+    const wish = name.replace(/( time \d+)? at .*/, "");
+    const isNamed = "isNamed" in operation;
+    if (isNamed) this.keptIds.onAsked(wish, cluster.clock.nowMs());
     const retry = () => {
-      if (time < operation.retries) this.retry(operation, name.replace(/( time \d+)? at .*/, ""), time + 1);
+      const isInTime = !isNamed || this.keptIds.mayAsk(operation, wish, cluster.clock.nowMs() + RETRY_AFTER_MS);
+      if (time < operation.retries && isInTime) this.retry(operation, wish, time + 1);
     };
     const onGone = () => {
       settle("its node died", isWrite ? "unknown" : "refused");
       // Who does not know tries again if that cannot count twice.
-      if ("isNamed" in operation) retry();
+      if (isNamed) retry();
     };
     const pending = { node, name, isWrite, onGone };
     this.pending.add(pending);
@@ -288,6 +296,4 @@ export class Workload {
   }
 }
 
-function sessionOf({ client, key }: Operation): string {
-  return `${client}/${key}`;
-}
+const sessionOf = ({ client, key }: Operation) => `${client}/${key}`;

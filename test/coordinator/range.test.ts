@@ -253,6 +253,19 @@ test("what no owner can read ends a range: first before it, then there", () => {
   assert.equal(failureOf(cluster.range("n1", requestOf({ from: next }))).kind, "failed");
 });
 
+test("a cell exactly where the shortest page ends is the next page's: one of its owners has not looked at it", () => {
+  const cluster = clusterOf();
+  const [first, behind] = ["b", "b\u0000"];
+  put(cluster, "n1", [first, behind]);
+  cluster.run(100);
+  cluster.network.partition([["n1"], ["n2", "n3"]]);
+  write(cluster, "n1", "a", DELETE, { level: "ONE" });
+  write(cluster, "n1", behind, putOf("new"), { level: "ONE" });
+  cluster.network.heal();
+  // The page of n1 is the tombstone and b; those of the others reach one cell further.
+  assert.deepEqual(page(cluster, "n2", { level: "ALL", cellsMax: 2 }), [`${first}=b`, `${behind}=new`]);
+});
+
 test("too few owners reachable: unavailable; a silent majority: a timeout, with counts", () => {
   const cluster = clusterOf();
   put(cluster, "n1", ["a"]);
