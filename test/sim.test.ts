@@ -16,6 +16,7 @@ import { FAULT_KINDS } from "../src/sim/swarm-faults.js";
 /** Why each is pinned. What a seed draws changes with the simulator: then what it once found has a test of its own. */
 const PINNED: readonly (readonly [seed: number, why: string])[] = [
   [47, "a stamp waited for a bound that was behind the time whenever it was durable"],
+  [15, "an old copy of a counter that was forgotten came back with what was added to it since"],
   [28, "nine nodes become one within the ten seconds that they have"],
 ];
 const FRESH_SEEDS = 6;

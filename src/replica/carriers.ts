@@ -44,10 +44,18 @@ export class Carriers {
   /** Whether an entry is too old to be taken; born in the future, its age cannot be known. */
   refuses(bornAtUs: number): boolean {
     const { limits, meter } = this.host;
-    const ageMs = (this.nowUs() - bornAtUs) / 1000;
-    if (ageMs <= limits.carrierAgeMaxMs && ageMs >= -skewMsMax(limits)) return false;
+    if (!this.isOld(bornAtUs) && this.ageMsOf(bornAtUs) >= -skewMsMax(limits)) return false;
     meter.count("murmur_stale_carriers_total");
     return true;
+  }
+
+  /** Whether nobody takes any more what was born then. */
+  isOld(bornAtUs: number): boolean {
+    return this.ageMsOf(bornAtUs) > this.host.limits.carrierAgeMaxMs;
+  }
+
+  private ageMsOf(bornAtUs: number): number {
+    return (this.nowUs() - bornAtUs) / 1000;
   }
 }
 

@@ -195,3 +195,31 @@ test("an old copy of a disk does not bring back what all have forgotten since", 
   assert.deepEqual(rowsOfAll(cluster), [1, 1, 1]);
   assert.equal(readOf(cluster, "n3", "kept"), "kept");
 });
+
+for (const [type, put, opOf] of [
+  ["counter", '{"value":7}', (): Op => ({ kind: "add", by: 7 })],
+  ["set", '{"value":["anew"]}', (element: string): Op => ({ kind: "edit-set", add: [element], remove: [] })],
+] as const) {
+  test(`an old copy does not bring back what was forgotten of a key that was made anew, type ${type}`, () => {
+    const cluster = clusterOf({ seed: "anew", partitions: 1, bucket: { type } });
+    assert.ok(write(cluster, "n3", "k", opOf("zombie"), "ALL").ok);
+    cluster.run(1000);
+    cluster.disk("n3").copy();
+    assert.ok(write(cluster, "n1", "k", DELETE, "ALL").ok);
+    cluster.run(5000);
+    assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
+    cluster.crash("n3");
+    cluster.disk("n3").restore();
+    cluster.run(1000);
+    cluster.start("n3");
+    cluster.runUntil(
+      () => cluster.member("n3").describe().rebuilding > 0 && cluster.member("n1").opinionOf("n3").alive,
+    );
+    assert.ok(write(cluster, "n1", "k", opOf("anew")).ok);
+    for (let step = 0; step < 50; step++) {
+      assert.equal(readOf(cluster, "n1", "k", "QUORUM"), put);
+      cluster.run(100);
+    }
+    assert.equal(readOf(cluster, "n3", "k"), put);
+  });
+}
