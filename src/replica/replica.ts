@@ -191,9 +191,9 @@ export class Replica {
     const { mint, latticeOf } = this.parts;
     const lattice = latticeOf(bucketOfRow(entry.row));
     const incoming = lattice.decode(entry.state);
-    const held = before === undefined ? lattice.bottom : lattice.decode(stateOfRecord(entry.row, before));
+    const stored = before === undefined ? lattice.bottom : lattice.decode(stateOfRecord(entry.row, before));
     const isVouched = cause === "write" || entry.bornAtUs > (lattice.lastStamp(incoming)?.timeUs ?? 0);
-    const present = isVouched && this.mayBeForgotten(entry.row, lattice, held) ? lattice.bottom : held;
+    const present = isVouched && this.mayBeForgotten(entry.row, lattice, stored) ? lattice.bottom : stored;
     mint.observe(lattice.lastStamp(incoming));
     const merged = lattice.merge(present, incoming);
     const isClients = lattice.blind && cause === "write";
@@ -205,9 +205,9 @@ export class Replica {
       else if (beaten) onResult("beaten", lattice.lastStamp(present));
       else onResult("ok", lost);
     };
-    const stored = { record: before };
-    if (merged === present) this.commit(entry.row, stored, undefined, onCommitted);
-    else this.commit(entry.row, stored, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);
+    const held = { record: before };
+    if (merged === present) this.commit(entry.row, held, undefined, onCommitted);
+    else this.commit(entry.row, held, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);
   }
 
   /**
@@ -215,9 +215,9 @@ export class Replica {
    * something new that would pass for new, and count again. So what is too old to be taken by anybody gives way to what
    * an owner that votes has answered or minted, as if the disk had been wiped. A register does that by its stamps.
    */
-  private mayBeForgotten(row: Uint8Array, lattice: AnyLattice, held: unknown): boolean {
+  private mayBeForgotten(row: Uint8Array, lattice: AnyLattice, stored: unknown): boolean {
     if (lattice.blind || this.votesFor(row)) return false;
-    return this.parts.carriers.isOld(lattice.lastStamp(held)?.timeUs ?? Number.POSITIVE_INFINITY);
+    return this.parts.carriers.isOld(lattice.lastStamp(stored)?.timeUs ?? Number.POSITIVE_INFINITY);
   }
 
   /** Of a row that is ours. */
