@@ -40,6 +40,12 @@ export const EDGE_LIMITS = {
     MINUTE_MS,
     "a change with an Idempotency-Key is asked of the next owner too when one is silent so long: it counts once",
   ),
+  mintReadMs: limit(
+    200,
+    1,
+    MINUTE_MS,
+    "the first change of a key at an owner waits so long for each owner that is up to tell what it holds, and then for as many as its level needs",
+  ),
   idKeptMs: limit(24 * HOUR_MS, 10, 30 * 24 * HOUR_MS, "a client that asks again later than this is counted again"),
   requestDeadlineMs: limit(2 * SECOND_MS, 1, 5 * MINUTE_MS, "a client's patience, when it names no timeout"),
   requestDeadlineMsMax: limit(30 * SECOND_MS, 1, 10 * MINUTE_MS, "no request may occupy memory for longer"),

@@ -7,7 +7,8 @@
  * (lattice/with-ids.ts) counts once whoever makes it, so the next owner is asked as well.
  *
  * Some changes act on what others hold: a delete covers what was acknowledged, not what one owner
- * happens to know. For these a majority is read first (read.ts), and what it holds goes along.
+ * happens to know. For these a majority is read first (read.ts), and what it holds goes along. And an owner
+ * without any record of the row answers so first: the others are then asked what they hold (elsewhere.ts).
  */
 import { DEFAULT_HEDGE } from "../cluster-config.js";
 import type { Level } from "../config.js";
@@ -16,9 +17,10 @@ import type { NodeId } from "../ports.js";
 import { type Refused, tellsOverload } from "../wire/messages.js";
 import type { Minted, MintReply, MintResult, Wish } from "../wire/mint-messages.js";
 import type { Ask } from "./ask.js";
+import { Elsewhere } from "./elsewhere.js";
 import type { FailureKind, WriteRequest } from "./outcome.js";
 import type { CoordinatorParts } from "./parts.js";
-import { type Owner, ranked } from "./plan.js";
+import { type Here, type Owner, planFor, quorumOf, ranked } from "./plan.js";
 import { readState } from "./read.js";
 
 /** Whom the change is made for. */
@@ -43,12 +45,11 @@ export class Minting {
     private readonly parts: CoordinatorParts,
     private readonly request: WriteRequest,
     private readonly row: Uint8Array,
-    owners: readonly Owner[],
+    private readonly owners: readonly Owner[],
     private readonly ask: Ask,
     private readonly host: MintingHost,
   ) {
-    const here = { self: parts.self, datacenter: parts.ring.datacenterOf(parts.self) };
-    this.candidates = ranked(owners, here).flatMap(({ node, alive }) => (alive ? [node] : []));
+    this.candidates = ranked(owners, this.here).flatMap(({ node, alive }) => (alive ? [node] : []));
   }
 
   /** An owner may have made the change. */
@@ -58,7 +59,7 @@ export class Minting {
 
   begin(): void {
     const { op, context, bucket, id } = this.request;
-    const wish = { row: this.row, op, context, id, known: undefined };
+    const wish = { row: this.row, op, context, id, known: undefined, hasRead: false };
     const lattice = this.parts.latticeOf(bucket);
     if (id !== undefined || lattice.readsFirst(op, context)) this.readFirst(lattice, wish);
     else this.askNext(wish);
@@ -73,13 +74,34 @@ export class Minting {
       if (!found.ok) return this.host.onUnminted(found.failure.kind, `it reads first: ${found.failure.detail}`);
       const { state, bornAtUs } = found;
       const known = state === lattice.bottom ? undefined : { state: lattice.encode(state), bornAtUs };
-      this.askNext({ ...wish, known });
+      this.askNext({ ...wish, known, hasRead: true });
     });
+  }
+
+  /** The minter has no record of the row: it makes the change of what the others hold. */
+  private readElsewhere(minter: NodeId, wish: Wish): void {
+    const { parts, request, row, ask } = this;
+    const { level } = request;
+    const isNear = (owner: Owner) => owner.datacenter === this.here.datacenter;
+    const among = readLevelOf(level) === "LOCAL_QUORUM" ? this.owners.filter(isNear) : this.owners;
+    const others = among.filter(({ node }) => node !== minter);
+    const majority = quorumOf(among.length);
+    const isBelow = planFor(level, this.owners, this.here).required < majority;
+    const needed = isBelow ? 0 : majority - (among.length - others.length);
+    const elsewhere = { lattice: parts.latticeOf(request.bucket), row, others, needed };
+    new Elsewhere(parts, elsewhere, ask, {
+      onRead: (known) => this.askOne(minter, { ...wish, known, hasRead: true }),
+      onUnread: (kind, detail) => this.host.onUnminted(kind, `${minter} makes it, ${detail}`),
+    }).begin();
   }
 
   private askNext(wish: Wish): void {
     const minter = this.candidates.shift();
-    if (minter === undefined) return this.giveUp();
+    if (minter === undefined) this.giveUp();
+    else this.askOne(minter, wish);
+  }
+
+  private askOne(minter: NodeId, wish: Wish): void {
     this.undecided.add(minter);
     this.ask.ask(minter, "first", { kind: "mint", wishes: [wish] }, (reply) => this.onReply(minter, wish, reply));
     if (wish.id !== undefined) this.ask.after(this.parts.limits.mintRepeatAfterMs, () => this.onSilence(minter, wish));
@@ -100,6 +122,7 @@ export class Minting {
       return this.host.onMinted(minter, result);
     }
     this.undecided.delete(minter);
+    if (result?.status === "absent" && !wish.hasRead) return this.readElsewhere(minter, wish);
     this.ask.note(minter, "failed");
     if (result?.status === "refused") return this.host.onUnminted(result.kind, result.detail);
     const reason = result?.status ?? (reply.kind === "refused" ? reply.reason : "malformed");
@@ -108,6 +131,11 @@ export class Minting {
     const isBusy = reason === "overloaded" || tellsOverload(reply);
     if (isBusy && !this.parts.budget.spend()) this.giveUp();
     else this.askNext(wish);
+  }
+
+  private get here(): Here {
+    const { self, ring } = this.parts;
+    return { self, datacenter: ring.datacenterOf(self) };
   }
 
   /** Nobody made the change. What may pass soonest is what a client is told of. */

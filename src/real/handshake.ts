@@ -34,7 +34,7 @@ import {
 } from "./facts.js";
 import { type Role, type Sealed, sealMessage, unsealMessage } from "./seal.js";
 
-const PROTOCOL = 4;
+const PROTOCOL = 5;
 const INSTANCE_BYTES = 8;
 const NONCE_BYTES = 16;
 const SECURED = 1;

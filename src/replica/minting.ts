@@ -9,7 +9,9 @@
  * The answer waits for the disk: a state that a crash could take back must not be merged anywhere else,
  * or its stamp could be minted a second time, for something else.
  *
- * Only an owner that votes mints: one that rebuilds may lack what it minted itself.
+ * Only an owner that votes mints: one that rebuilds may lack what it minted itself. And one without any record of
+ * the row mints only for who has read what the other owners hold: a bit of the row's key may have turned round on its
+ * disk, and what it made of nothing under its own name would then beat all that it had made before.
  */
 import { equalBytes, MalformedBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
@@ -123,7 +125,7 @@ class Changing {
   /** Above all that is there, and all that the client has seen. */
   stamp(): void {
     const ground = this.look();
-    if (ground === undefined) return this.end("damaged");
+    if (typeof ground === "string") return this.end(ground);
     const thereUs = this.lattice.lastStamp(ground.state)?.timeUs ?? 0;
     this.parts.mint.mint(Math.max(thereUs, highestTimeUs(this.wish.context)), (stamp) => {
       if (stamp === undefined) this.end("disk-full");
@@ -137,7 +139,7 @@ class Changing {
     // The stamp may have come late: this life may have ended, and others have written meanwhile.
     if (!replica.counts(wish.row)) return this.end("not-voting");
     const ground = this.look();
-    if (ground === undefined) return this.end("damaged");
+    if (typeof ground === "string") return this.end(ground);
     if (stamp.timeUs <= (lattice.lastStamp(ground.state)?.timeUs ?? 0)) return this.stamp();
     const change = { op: wish.op, stamp, context: wish.context, id: wish.id };
     const refusal = lattice.accepts(wish.op.kind) ? lattice.refusal(ground.state, change, limits) : MISMATCH;
@@ -151,13 +153,14 @@ class Changing {
     });
   }
 
-  /** What the row holds latest, with what is known; undefined when it cannot be read. Decoded once, unless it has changed. */
-  private look(): Ground | undefined {
+  /** What the row holds latest, with what is known, or why it is not to be changed. Decoded once, unless it has changed. */
+  private look(): Ground | "damaged" | "absent" {
     const { lattice, ground: former, wish } = this;
     // Read before the row is: nothing may seem younger than it is.
     const nowUs = this.parts.carriers.nowUs();
     const held = this.parts.replica.heldLatest(wish.row);
-    if (held === undefined) return undefined;
+    if (held === undefined) return "damaged";
+    if (held.record === undefined && !wish.hasRead) return "absent";
     if (former !== undefined && isSame(former.held.record, held.record)) return former;
     const stored = held.state === undefined ? lattice.bottom : lattice.decode(held.state);
     const state = lattice.merge(stored, this.known);

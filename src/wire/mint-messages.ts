@@ -19,6 +19,8 @@ export interface Wish {
   readonly id: ChangeId | undefined;
   /** What the asker has read of other owners, to be merged before the change is made; undefined when it did not, or found nothing. */
   readonly known: Omit<Entry, "row"> | undefined;
+  /** Whether it did: an owner without any record of the row makes no change for one that has not. */
+  readonly hasRead: boolean;
 }
 
 /** Change these rows as you hold them, mint the stamps, and answer what came of it once that is durable. */
@@ -46,12 +48,14 @@ export interface MintRefused extends OpRefusal {
 
 /**
  * Nothing was done: another owner may be asked. not-voting: it rebuilds, or does not own the row.
- * clock-skew: it must not stamp. unvouched: it has started, and nobody has told it yet what it may have forgotten. stale: what the asker knew is too old. malformed: it could not read it.
+ * clock-skew: it must not stamp. unvouched: it has started, and nobody has told it yet what it may have forgotten.
+ * absent: it has no record of the row, be it new or lost, and the asker has not read what others hold. stale: what the asker knew is too old. malformed: it could not read it.
  */
 export const UNMINTED_STATUSES = [
   "not-voting",
   "clock-skew",
   "unvouched",
+  "absent",
   "overloaded",
   "disk-full",
   "damaged",

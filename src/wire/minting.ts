@@ -69,12 +69,13 @@ function readMint(reader: Reader): Mint {
   return { kind: "mint", wishes: readList(reader, () => readWish(reader)) };
 }
 
-function writeWish(writer: Writer, { row, op, context, id, known }: Wish): void {
+function writeWish(writer: Writer, { row, op, context, id, known, hasRead }: Wish): void {
   writer.long(row);
   writeOp(writer, op);
   writer.long(encodeContext(context));
   writeBoolean(writer, id !== undefined);
   if (id !== undefined) writer.raw(id.id).raw(id.body);
+  writeBoolean(writer, hasRead);
   // No state is empty.
   writer.long(known?.state ?? NO_BYTES);
   if (known !== undefined) writer.u53(known.bornAtUs);
@@ -83,8 +84,9 @@ function writeWish(writer: Writer, { row, op, context, id, known }: Wish): void 
 function readWish(reader: Reader): Wish {
   const [row, op, context] = [reader.long(), readOp(reader), readSeen(reader)];
   const id = readBoolean(reader) ? { id: reader.raw(ID_BYTES), body: reader.raw(BODY_BYTES) } : undefined;
-  const state = reader.long();
-  return { row, op, context, id, known: state.length === 0 ? undefined : { state, bornAtUs: reader.u53() } };
+  const [hasRead, state] = [readBoolean(reader), reader.long()];
+  const known = state.length === 0 ? undefined : { state, bornAtUs: reader.u53() };
+  return { row, op, context, id, known, hasRead };
 }
 
 function writeMintResult(writer: Writer, result: MintResult): void {

@@ -4,11 +4,12 @@ import { test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { tokenOf } from "../../src/base/hash.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
-import type { Level } from "../../src/config.js";
+import { DEFAULT_LIMITS, type Level } from "../../src/config.js";
 import type { Failure, WriteOutcome, WriteRequest } from "../../src/coordinator/outcome.js";
 import { type Context, EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import type { View } from "../../src/lattice/lattice.js";
 import type { Op } from "../../src/lattice/op.js";
+import { ALL_ROWS } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 import { CALM } from "../../src/sim/transport.js";
 
@@ -40,6 +41,8 @@ function wish(op: Op, level: Level = "QUORUM", context: Context = EMPTY_CONTEXT)
 }
 
 const add = (by: number): Op => ({ kind: "add", by });
+/** All owners hold a row of the key from now on. */
+const begun = (cluster: SimCluster) => okOf(cluster.write(placeOf(cluster).owners[0] as string, wish(add(0), "ALL")));
 const put = (value: string): Op => ({ kind: "put", contentType: "", value: utf8(value), expiresAtMs: undefined });
 
 function textsOf({ contents }: View): string[] {
@@ -180,6 +183,7 @@ test("a minter that dies when it has committed, and before it has told: unknown,
   const { others } = placeOf(cluster);
   const at = others[0] as string;
   const minter = minterFor(cluster, at);
+  begun(cluster);
   // It hears, and is not heard.
   for (const id of cluster.ids) if (id !== minter) cluster.network.cut(minter, id);
   assert.equal(failureOf(cluster.write(at, wish(add(10)))).kind, "timeout");
@@ -259,6 +263,7 @@ test("a minority makes changes that nobody confirms: unknown there, and counted 
   const cluster = clusterOf("counter");
   const { owners, others } = placeOf(cluster);
   const [lone, ...majority] = owners as [string, string, string];
+  begun(cluster);
   cluster.network.partition([[lone], [...majority, ...others]]);
   const { kind, mayHaveApplied } = failureOf(cluster.write(lone, wish(add(1))));
   assert.deepEqual([kind, mayHaveApplied], ["timeout", true]);
@@ -306,6 +311,7 @@ test("an owner with too much to do is passed over, before it has done anything",
   const cluster = clusterOf("counter", { limits: { pendingCommitBytesMax: 60 } });
   const { owners } = placeOf(cluster);
   const [busy] = owners as [string];
+  begun(cluster);
   cluster.storage(busy).commitMs = 500;
   cluster.member(busy).write(wish(add(1), "ONE"), okOf);
   const beforeMs = cluster.clock.nowMs();
@@ -336,14 +342,17 @@ test("one owner's crash leaves a hint, and the hint counts once", () => {
   assert.equal(countIn(read(cluster, gone, "ALL")), 5);
 });
 
-/** What a write costs from a node: frames of the whole cluster, and milliseconds of virtual time. */
-function costOf(type: string, op: Op, pick: (place: ReturnType<typeof placeOf>) => string | undefined) {
+type Pick = (place: ReturnType<typeof placeOf>) => string | undefined;
+
+/** What a write costs from a node, of a new key or not: frames of the whole cluster, and milliseconds of virtual time. */
+function costOf(type: string, op: Op, pick: Pick, isNew = false) {
   const weather = { ...CALM, delayMsMin: 10, delayMsMax: 10, togetherRate: 0 };
   const cluster = clusterOf(type, { limits: { syncIntervalMs: 3_000_000 }, commitMs: 5 });
+  cluster.network.weather = weather;
   // Between two rounds of pings, so that frames can be counted.
   cluster.run(230);
-  cluster.network.weather = weather;
   const at = pick(placeOf(cluster)) as string;
+  if (!isNew) okOf(cluster.write(at, wish(op, "ALL")));
   const [sent, startedMs] = [cluster.network.statistics.sent, cluster.clock.nowMs()];
   okOf(cluster.write(at, wish(op)));
   const tookMs = cluster.clock.nowMs() - startedMs;
@@ -351,13 +360,19 @@ function costOf(type: string, op: Op, pick: (place: ReturnType<typeof placeOf>) 
   return { tookMs, frames: cluster.network.statistics.sent - sent };
 }
 
+const owner: Pick = ({ owners }) => owners[0];
+const other: Pick = ({ others }) => others[0];
+
 test("a change at an owner takes as many frames as a blind write; it waits for one disk more, and where no owner coordinates for one way more", () => {
-  const owner = ({ owners }: ReturnType<typeof placeOf>) => owners[0];
-  const other = ({ others }: ReturnType<typeof placeOf>) => others[0];
   assert.deepEqual(costOf("register", put("x"), owner), { tookMs: 25, frames: 4 });
   assert.deepEqual(costOf("counter", add(1), owner), { tookMs: 30, frames: 4 });
   assert.deepEqual(costOf("register", put("x"), other), { tookMs: 25, frames: 6 });
   assert.deepEqual(costOf("counter", add(1), other), { tookMs: 50, frames: 6 });
+});
+
+test("the first change of a key at an owner asks the other owners what they hold, once", () => {
+  assert.deepEqual(costOf("counter", add(1), owner, true), { tookMs: 50, frames: 8 });
+  assert.deepEqual(costOf("counter", add(1), other, true), { tookMs: 90, frames: 12 });
 });
 
 test("changes of one batch travel together, and each has an outcome of its own", () => {
@@ -428,3 +443,87 @@ for (const type of ["counter", "siblings"]) {
     assert.equal(type === "counter" ? countIn(view) : view.contents.length, 11);
   });
 }
+
+/** A bit of the key of every row turns round on a node's disk: it holds nothing of them any more, and does not know. */
+function rotKeys(cluster: SimCluster, node: string): void {
+  const disk = cluster.disk(node);
+  for (const row of disk.keys(ALL_ROWS.from, ALL_ROWS.to, 100)) disk.flipKey(row, 8 * (row.length - 1) + 6);
+}
+
+const letters = ["a", "b", "c", "d", "e", "f"] as const;
+const CHANGES: Readonly<Record<string, readonly Op[]>> = {
+  counter: letters.map(() => add(1)),
+  set: letters.map((letter) => ({ kind: "edit-set", add: [letter], remove: [] })),
+  siblings: letters.map(put),
+  map: letters.map((name) => ({
+    ...{ kind: "edit-map", set: [], counters: [[name, { kind: "add", by: 1 }]] },
+    ...{ sets: [], maps: [], remove: [] },
+  })),
+};
+const EVERYTHING: Readonly<Record<string, readonly string[]>> = {
+  counter: ['{"value":6}'],
+  set: ['{"value":["a","b","c","d","e","f"]}'],
+  siblings: letters,
+  map: ['{"value":{"a":1,"b":1,"c":1,"d":1,"e":1,"f":1}}'],
+};
+
+/** Nobody catches up but by what is written. */
+const WRITES_ONLY = { syncIntervalMs: 3_000_000, settleMs: 0, hintRowsMax: 0 };
+
+for (const [type, changes] of Object.entries(CHANGES)) {
+  test(`an owner whose row of type ${type} lies under a rotted key makes no change of nothing, though another missed all before`, () => {
+    const cluster = clusterOf(type, { nodes: 3, limits: WRITES_ONLY });
+    const [rotten, holder, behind] = placeOf(cluster).owners as [string, string, string];
+    cluster.network.partition([[rotten, holder], [behind]]);
+    for (const op of changes.slice(0, 5)) okOf(cluster.write(rotten, wish(op)));
+    cluster.network.heal();
+    cluster.run(3000);
+    assert.deepEqual(read(cluster, behind, "ONE").contents, []);
+    rotKeys(cluster, rotten);
+    okOf(cluster.write(rotten, wish(changes[5] as Op)));
+    assert.deepEqual(textsOf(read(cluster, behind, "ALL")).sort(), EVERYTHING[type]);
+  });
+}
+
+test("where an owner without a record reaches no majority, a change is made at ONE, and refused at QUORUM with nothing done", () => {
+  const cluster = clusterOf("counter", { nodes: 3, limits: WRITES_ONLY });
+  const [lone, ...others] = placeOf(cluster).owners as [string, string, string];
+  okOf(cluster.write(lone, wish(add(5), "ALL")));
+  rotKeys(cluster, lone);
+  cluster.network.partition([[lone], others]);
+  const silent = failureOf(cluster.write(lone, wish(add(1))));
+  assert.deepEqual([silent.kind, silent.mayHaveApplied], ["timeout", false]);
+  untilDown(cluster, lone, others);
+  const beforeMs = cluster.clock.nowMs();
+  okOf(cluster.write(lone, wish(add(1), "ONE")));
+  assert.ok(cluster.clock.nowMs() - beforeMs < 100);
+});
+
+test("one owner that is down or silent does not keep a new key from its first change", () => {
+  const cluster = clusterOf("counter", { nodes: 3 });
+  const [at, silent] = placeOf(cluster).owners as [string, string, string];
+  cluster.network.pause(silent);
+  const beforeMs = cluster.clock.nowMs();
+  okOf(cluster.write(at, wish(add(1))));
+  assert.ok(cluster.clock.nowMs() - beforeMs < 2 * DEFAULT_LIMITS.mintReadMs);
+  cluster.network.resume(silent);
+  cluster.crash(silent);
+  untilDown(cluster, at, [silent]);
+  okOf(cluster.write(at, { ...wish(add(1)), key: utf8("new") }));
+});
+
+test("owners that rebuild tell what they hold and do not count: a majority is short of them, and says so", () => {
+  const cluster = clusterOf("counter", { nodes: 3, limits: WRITES_ONLY });
+  const [at, ...others] = placeOf(cluster).owners as [string, string, string];
+  for (const other of others) {
+    cluster.crash(other);
+    cluster.wipe(other);
+  }
+  untilDown(cluster, at, others);
+  cluster.network.cut(others[0] as string, others[1] as string);
+  for (const other of others) cluster.start(other);
+  cluster.run(2000);
+  const { kind, detail, mayHaveApplied } = failureOf(cluster.write(at, wish(add(1))));
+  assert.deepEqual([kind, mayHaveApplied], ["unavailable", false]);
+  assert.match(detail, /holds nothing of this key, and 0 of 1 other owners told/);
+});

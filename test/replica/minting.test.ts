@@ -61,8 +61,9 @@ beforeEach(() => {
 
 function begin(wish: Partial<Wish> = {}): void {
   const op = { kind: "add", by: 1 } as const;
-  minting.mint([{ row: ROW, op, context: EMPTY_CONTEXT, id: undefined, known: undefined, ...wish }], (made) =>
-    results.push(...made),
+  minting.mint(
+    [{ row: ROW, op, context: EMPTY_CONTEXT, id: undefined, known: undefined, hasRead: true, ...wish }],
+    (made) => results.push(...made),
   );
 }
 

@@ -103,6 +103,7 @@ const wish = fc.record(
     context: anyContext,
     id: fc.option(changeId, { nil: undefined }),
     known: fc.option(known, { nil: undefined }),
+    hasRead: fc.boolean(),
   },
   plain,
 );
