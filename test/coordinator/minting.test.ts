@@ -456,7 +456,7 @@ const CHANGES: Readonly<Record<string, readonly Op[]>> = {
   set: letters.map((letter) => ({ kind: "edit-set", add: [letter], remove: [] })),
   siblings: letters.map(put),
   map: letters.map((name) => ({
-    ...{ kind: "edit-map", set: [], counters: [[name, { kind: "add", by: 1 }]] },
+    ...{ kind: "edit-map", set: [[name, utf8("1")]], counters: [] },
     ...{ sets: [], maps: [], remove: [] },
   })),
 };

@@ -90,10 +90,20 @@ test("what must not or cannot be changed here is said before anything is stamped
   begin({ known: { state: counted(2n, 1, 1), bornAtUs: NOW_US - (DEFAULT_LIMITS.carrierAgeMaxMs + 1) * 1000 } });
   begin({ known: { state: utf8("garbage"), bornAtUs: NOW_US } });
   begin({ op: { kind: "put", contentType: "", value: new Uint8Array(1000), expiresAtMs: undefined } });
+  begin({ hasRead: false });
   isReadable = false;
   begin();
   const said = results.map(({ status }) => status);
-  assert.deepEqual(said, ["not-voting", "clock-skew", "unvouched", "stale", "malformed", "overloaded", "damaged"]);
+  assert.deepEqual(said, [
+    "not-voting",
+    "clock-skew",
+    "unvouched",
+    "stale",
+    "malformed",
+    "overloaded",
+    "absent",
+    "damaged",
+  ]);
   assert.deepEqual([stamps.length, commits.length], [0, 0]);
 });
 
