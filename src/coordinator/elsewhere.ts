@@ -56,7 +56,6 @@ export class Elsewhere {
 
   begin(): void {
     const { parts, wish, ask } = this;
-    parts.meter.count("murmur_mints_of_absent_total");
     for (const node of [...this.awaited]) {
       ask.send(node, { kind: "read", rows: [wish.row] }, (reply) => this.onAnswer(node, reply));
     }
