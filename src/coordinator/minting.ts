@@ -66,9 +66,9 @@ export class Minting {
   }
 
   private readFirst(lattice: AnyLattice, wish: Wish): void {
-    const { bucket, key, level } = this.request;
+    const { bucket, key, sort, level } = this.request;
     const deadlineMs = this.ask.remainingMs;
-    const wanted = { bucket, key, level: readLevelBefore(level), deadlineMs, hedge: DEFAULT_HEDGE, mend: false };
+    const wanted = { bucket, key, sort, level: readLevelBefore(level), deadlineMs, hedge: DEFAULT_HEDGE, mend: false };
     readState(this.parts, wanted, (found) => {
       if (this.ask.isFinished) return;
       if (!found.ok) return this.host.onUnminted(found.failure.kind, `it reads first: ${found.failure.detail}`);
@@ -83,7 +83,7 @@ export class Minting {
     const { parts, request, row, ask } = this;
     const { level } = request;
     const isNear = (owner: Owner) => owner.datacenter === this.here.datacenter;
-    const among = readLevelOf(level) === "LOCAL_QUORUM" ? this.owners.filter(isNear) : this.owners;
+    const among = readLevelBefore(level) === "LOCAL_QUORUM" ? this.owners.filter(isNear) : this.owners;
     const others = among.filter(({ node }) => node !== minter);
     const majority = quorumOf(among.length);
     const isBelow = planFor(level, this.owners, this.here).required < majority;

@@ -49,10 +49,10 @@ function textsOf({ contents }: View): string[] {
   return contents.map(({ value }) => Buffer.from(value).toString());
 }
 
-function read(cluster: SimCluster, at: string, level: Level = "QUORUM"): View {
+function read(cluster: SimCluster, at: string, level: Level = "QUORUM", cell: { sort?: Uint8Array } = {}): View {
   const outcome = cluster.read(at, {
     ...{ bucket: "b", key: KEY, level, deadlineMs: DEADLINE_MS },
-    ...{ hedge: DEFAULT_HEDGE, mend: true },
+    ...{ hedge: DEFAULT_HEDGE, mend: true, ...cell },
   });
   assert.ok(outcome.ok, outcome.ok ? "" : outcome.failure.detail);
   return outcome.view;
@@ -287,11 +287,15 @@ test("a delete takes away what was acknowledged elsewhere, though its minter nev
   const { owners, others } = placeOf(cluster);
   const [minter, ...majority] = owners as [string, string, string];
   cluster.network.partition([[minter], [...majority, ...others]]);
+  const cell = { sort: utf8("cell") };
   okOf(cluster.write(majority[0], wish(add(5))));
+  okOf(cluster.write(majority[0], { ...wish(add(5)), ...cell }));
   cluster.network.heal();
   cluster.run(3000);
   okOf(cluster.write(minter, wish({ kind: "delete" })));
+  okOf(cluster.write(minter, { ...wish({ kind: "delete" }), ...cell }));
   assert.deepEqual(read(cluster, others[0] as string).contents, []);
+  assert.deepEqual(read(cluster, others[0] as string, "QUORUM", cell).contents, []);
 });
 
 test("a change that has to read first, and cannot, has changed nothing", () => {
