@@ -157,7 +157,7 @@ describe("the handshake", () => {
       hello.writeUInt16BE(9, 1);
       return hello;
     });
-    assert.equal(difference(acceptor), "n1 | protocol | 4 | 9");
+    assert.equal(difference(acceptor), "n1 | protocol | 5 | 9");
     assert.equal(difference(dialler), "n2 | protocol | 9 | 4");
   });
 
