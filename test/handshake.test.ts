@@ -158,7 +158,7 @@ describe("the handshake", () => {
       return hello;
     });
     assert.equal(difference(acceptor), "n1 | protocol | 5 | 9");
-    assert.equal(difference(dialler), "n2 | protocol | 9 | 4");
+    assert.equal(difference(dialler), "n2 | protocol | 9 | 5");
   });
 
   test("the one that nobody accepted, else the younger, is probably wrong", () => {
