@@ -10,13 +10,16 @@ const SPREAD_CHANCE = 0.5;
 const NODES_MIN = 6;
 /** One way, in milliseconds: buildings of one town, countries, oceans. */
 const DISTANCES_MS = [1, 5, 40, 100];
+/** With messages that hold little an exchange takes dozens of round trips, and to become one takes a minute from afar. */
+const TIGHT_DISTANCE_MS_MAX = 5;
 const REPLICAS_MAX = 3;
 
 /** The same cluster, at times over two or three datacenters; node by node in turn, as the cluster places them. */
 export function spread(random: Random, shape: Shape): Shape {
   if (shape.nodes < NODES_MIN || !happens(random, SPREAD_CHANCE)) return shape;
   const datacenters = pick(random, [2, 2, 3]);
-  const distanceMs = pick(random, DISTANCES_MS);
+  const drawnMs = pick(random, DISTANCES_MS);
+  const distanceMs = shape.limits.syncBlocksMax === undefined ? drawnMs : Math.min(drawnMs, TIGHT_DISTANCE_MS_MAX);
   const replication: Record<string, number> = {};
   const isFull = happens(random, 0.5);
   for (let index = 0; index < datacenters; index++) {
