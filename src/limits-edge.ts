@@ -92,11 +92,17 @@ export const EDGE_LIMITS = {
   ),
 
   // The edge.
-  admissionLagMs: limit(
-    50,
+  admissionWaitMs: limit(
+    100,
     1,
     MINUTE_MS,
-    "later than this on the average, a node refuses some of its clients' requests: batches and listings first",
+    "requests that are at hand for longer than this while the node has no rest are too many: it refuses some of them",
+  ),
+  refusalHoldMsMax: limit(
+    500,
+    0,
+    10 * SECOND_MS,
+    "a refusal that comes at once invites the next request at once: beyond as many as are served, refusals are held back",
   ),
   connectionsMax: limit(10_000, 1, 1_000_000, "client connections of one node"),
   bodyBytesPendingMax: limit(

@@ -3,53 +3,48 @@
  *
  * Decided by method and path alone, before a key is decoded or a body read: what
  * is refused must cost little, or refusing is all that a node does. The measure is how long
- * work waits for its turn, told by timers that come late; it needs no knowledge of what a request costs (Zhou et al.
- * 2018, WeChat's DAGOR, where 20 ms of queueing are overload; here patience is longer). While a node is
- * late it takes on fewer than it did in the window before, and a little more in
- * each that it is not; what there is room for goes to writes first, then to reads,
- * and to batches and listings last. Whatever is not data, such as health and metrics, is always taken on.
+ * requests are at hand: their number over the rate at which they leave (Little 1961). A timer that comes late would not
+ * tell it: most of that time is spent in sockets and at peers, who are as busy. So many are taken on as leave within
+ * `admissionWaitMs`; what there is room for goes to writes first, then to reads, and to batches and listings last.
+ * Whatever is not data, such as health and metrics, is always taken on.
  *
- * A node with few requests at hand is not overloaded by them, however late it is:
- * then it is the machine that is busy with others, and to refuse would free nothing. Pure.
+ * Long waits alone are no overload: a node whose event loop has rest waits for peers that are slow or gone, and to refuse
+ * would free nothing. Nor is it one to have few requests at hand, however long they take: then it is the machine that
+ * is busy with others. Pure.
  */
 import type { Limits } from "../config.js";
 
-/** From the last to be refused to the first. */
-const KINDS = ["write", "read", "many"] as const;
-export type Work = (typeof KINDS)[number];
-
-type Counts = Record<Work, number>;
+export type Work = "write" | "read" | "many";
 
 /** How often `beat` is to come. */
 export const BEAT_MS = 20;
 const BEATS_OF_WINDOW = 5;
-/** Requests at hand that a node takes on in any case. */
+/** Requests at hand with which a node takes on more in any case. */
 export const PENDING_LEAST = 64;
-/** Of what was taken on in the last window: when late, when very late, and when in time again. */
+/** Of what a node may have at hand, so much may be there when work of this kind is still taken on. */
+const SHARE: Readonly<Record<Work, number>> = { write: 1, read: 0.8, many: 0.5 };
+/** Of all its time, at least so much is an event loop at work that has no rest. */
+const BUSY_SHARE = 0.9;
+/** Of what was at hand when it took too long, at most so much is allowed next; and of what is allowed, in each window without haste. */
 const LESS = 0.9;
-const MUCH_LESS = 0.7;
 const MORE = 1.05;
-/** So many times as late as allowed is very late. */
-const VERY_LATE_FACTOR = 4;
 
 export class Admission {
-  private share: Counts = { write: 1, read: 1, many: 1 };
-  private credit: Counts = { write: 0, read: 0, many: 0 };
-  private incoming: Counts = { write: 0, read: 0, many: 0 };
-  private admitted = 0;
-  /** Requests of a window that a node is thought to be able to serve in time. */
-  private capacity = Number.POSITIVE_INFINITY;
-  private beats = 0;
-  private lateMsSum = 0;
   private pending = 0;
+  /** Requests that may be at hand. */
+  private room = Number.POSITIVE_INFINITY;
+  /** Of the window that runs. */
+  private beats = 0;
+  private lengthMs = 0;
+  private busyMs = 0;
+  private pendingMs = 0;
+  private left = 0;
 
-  constructor(private readonly limits: Pick<Limits, "admissionLagMs">) {}
+  constructor(private readonly limits: Pick<Limits, "admissionWaitMs">) {}
 
   /** Whether to take on one more request; if so, `leave` follows. */
   enter(work: Work): boolean {
-    this.incoming[work]++;
-    const isAdmitted = this.pending < PENDING_LEAST || this.isDue(work);
-    if (isAdmitted) this.admitted++;
+    const isAdmitted = this.pending < SHARE[work] * this.room;
     if (isAdmitted) this.pending++;
     return isAdmitted;
   }
@@ -61,41 +56,26 @@ export class Admission {
 
   leave(): void {
     this.pending--;
+    this.left++;
   }
 
-  /** Comes every BEAT_MS, or so much later. */
-  beat(lateMs: number): void {
-    this.lateMsSum += lateMs;
+  /** Comes every BEAT_MS or later: how long it took, and what share of it the event loop was at work. */
+  beat(elapsedMs: number, busyShare: number): void {
+    this.lengthMs += elapsedMs;
+    this.busyMs += elapsedMs * busyShare;
+    this.pendingMs += elapsedMs * this.pending;
     this.beats++;
     if (this.beats === BEATS_OF_WINDOW) this.endWindow();
   }
 
-  /** Spread evenly: of three with a share of a third, each third one. */
-  private isDue(work: Work): boolean {
-    this.credit[work] += this.share[work];
-    if (this.credit[work] < 1) return false;
-    this.credit[work]--;
-    return true;
-  }
-
   private endWindow(): void {
-    let left = this.room();
-    for (const work of KINDS) {
-      const wanted = this.incoming[work];
-      this.share[work] = left >= wanted ? 1 : left / wanted;
-      left = Math.max(0, left - wanted);
-    }
-    this.incoming = { write: 0, read: 0, many: 0 };
-    [this.admitted, this.beats, this.lateMsSum] = [0, 0, 0];
-  }
-
-  /** How many there is room for in a window like this one. */
-  private room(): number {
-    const { admissionLagMs } = this.limits;
-    const lateMs = this.lateMsSum / this.beats;
-    if (lateMs <= admissionLagMs) this.capacity = Math.max(this.capacity, this.admitted) * MORE + 1;
-    else this.capacity = this.admitted * (lateMs > VERY_LATE_FACTOR * admissionLagMs ? MUCH_LESS : LESS);
-    return this.capacity;
+    const { admissionWaitMs } = this.limits;
+    const isBusy = this.busyMs >= BUSY_SHARE * this.lengthMs;
+    const waitMs = this.left === 0 ? Number.POSITIVE_INFINITY : this.pendingMs / this.left;
+    if (!isBusy || waitMs <= admissionWaitMs) this.room = this.room * MORE + 1;
+    else this.room = (this.pendingMs / this.lengthMs) * Math.min(LESS, admissionWaitMs / waitMs);
+    this.room = Math.max(PENDING_LEAST, this.room);
+    [this.beats, this.lengthMs, this.busyMs, this.pendingMs, this.left] = [0, 0, 0, 0, 0];
   }
 }
 

@@ -1,11 +1,13 @@
 /**
- * The gate of the edge: counts who comes and goes, and how late the node's own timer is (admission.ts decides).
+ * The gate of the edge: counts who comes and goes, and how much rest the event loop has; admission.ts decides who is
+ * taken on, refusals.ts when the others hear of it.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Limits } from "../config.js";
 import type { Meter } from "../ports.js";
 import { Admission, BEAT_MS, workOf } from "./admission.js";
 import { Problem } from "./problem.js";
+import { holdMsOf, Refusals } from "./refusals.js";
 
 /** Whoever was refused comes back at different times. In turn, that is the most even jitter. */
 const RETRY_AFTER_SECONDS = [1, 2, 3];
@@ -19,32 +21,38 @@ const REFUSALS = RETRY_AFTER_SECONDS.map(
 
 export class Gate {
   private readonly admission: Admission;
+  private readonly refusals: Refusals;
   private readonly beating: NodeJS.Timeout;
   private refused = 0;
+  private served = 0;
+  private beatenMs = performance.now();
+  private used = performance.eventLoopUtilization();
 
   constructor(
-    limits: Limits,
+    private readonly limits: Limits,
     private readonly meter: Meter,
   ) {
     this.admission = new Admission(limits);
-    let dueMs = performance.now() + BEAT_MS;
-    this.beating = setInterval(() => {
-      const nowMs = performance.now();
-      this.admission.beat(Math.max(0, nowMs - dueMs));
-      dueMs = nowMs + BEAT_MS;
-    }, BEAT_MS).unref();
+    this.refusals = new Refusals(limits);
+    this.beating = setInterval(() => this.beat(), BEAT_MS).unref();
   }
 
-  /** Why the request is not taken on; undefined when it is. */
-  refusal(request: IncomingMessage, response: ServerResponse): Problem | undefined {
+  /** Whether the request is taken on; if not, `refuse` is called, now or a little later. */
+  takesOn(request: IncomingMessage, response: ServerResponse, refuse: (problem: Problem) => void): boolean {
     const work = workOf(request.method, request.url as string);
-    if (work === undefined) return undefined;
+    if (work === undefined) return true;
     if (this.admission.enter(work)) {
-      response.once("close", () => this.admission.leave());
-      return undefined;
+      response.once("close", () => {
+        this.admission.leave();
+        this.served++;
+      });
+      return true;
     }
     this.meter.count("murmur_shed_total", { work, from: "client" });
-    return REFUSALS[this.refused++ % REFUSALS.length];
+    const problem = REFUSALS[this.refused++ % REFUSALS.length] as Problem;
+    const holdMs = holdMsOf(request.url as string, request.headers, this.limits);
+    this.refusals.add(performance.now(), holdMs, () => refuse(problem));
+    return false;
   }
 
   /** How many were taken on and are not over. */
@@ -54,5 +62,15 @@ export class Gate {
 
   close(): void {
     clearInterval(this.beating);
+    this.refusals.close();
+  }
+
+  private beat(): void {
+    const nowMs = performance.now();
+    const used = performance.eventLoopUtilization();
+    const { utilization } = performance.eventLoopUtilization(used, this.used);
+    this.admission.beat(nowMs - this.beatenMs, utilization);
+    this.refusals.beat(nowMs, this.served);
+    [this.beatenMs, this.used, this.served] = [nowMs, used, 0];
   }
 }

@@ -92,10 +92,8 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (isOver(request)) return;
     unturned.add(request, response);
-    const refusal =
-      gate.refusal(request, response) ??
-      guard.refusal(request) ??
-      targetRefusal(request.url as string, limits.targetBytesMax);
+    if (!gate.takesOn(request, response, (problem) => refuse(edge, request, response, problem))) return;
+    const refusal = guard.refusal(request) ?? targetRefusal(request.url as string, limits.targetBytesMax);
     if (refusal !== undefined) refuse(edge, request, response, refusal);
     else if (!HANDLERS.some((handle) => handle(edge, request, response))) serveRest(request, response);
   }

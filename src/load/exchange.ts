@@ -1,8 +1,9 @@
 /**
- * One request and its answer, on pooled connections of node:http. Of an answer
- * only its status is kept, and of a refusal its problem code.
+ * One request and its answer, on pooled connections. Of an answer only its
+ * status is kept, and of a refusal its problem code.
  */
-import { Agent, type IncomingMessage, request } from "node:http";
+import type { Answer } from "./answer.js";
+import { Line } from "./line.js";
 import type { LoadPlan } from "./plan.js";
 
 /** How a request ended: undefined for well, else a problem's code, a network error's, or one of those below. */
@@ -12,6 +13,8 @@ export type Trouble = string | undefined;
 export const NO_ANSWER = "no-answer";
 /** It was due, and the bound on requests under way kept it waiting until its time was up. */
 export const NEVER_SENT = "never-sent";
+/** It was due while the bound was reached, and was not to wait. */
+export const NO_ROOM = "no-room";
 
 /** Durations of these are not how long an answer took, but how long none came. */
 export const SILENT: ReadonlySet<string> = new Set([NO_ANSWER, NEVER_SENT, "timeout"]);
@@ -23,75 +26,74 @@ export interface Question {
   readonly body?: Buffer;
 }
 
+/** Codes of a connection that its node has closed. */
+const CLOSED: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+
 type Ended = (trouble: Trouble) => void;
 
-const PROBLEM_CHARACTERS_MAX = 4096;
+/** A node, and the connections to it that wait for a request, the last used last. */
+interface Target {
+  readonly host: string;
+  readonly port: number;
+  readonly hostHeader: string;
+  readonly idle: Line[];
+}
 
 export class Exchange {
-  private readonly agent: Agent;
-  private readonly targets: ReadonlyArray<{ readonly hostname: string; readonly port: string }>;
+  private readonly targets: readonly Target[];
 
-  constructor({ urls, underWayMax }: LoadPlan) {
-    this.agent = new Agent({ keepAlive: true, maxSockets: underWayMax });
+  constructor({ urls }: LoadPlan) {
     this.targets = urls.map((url) => {
-      const { hostname, port } = new URL(url);
-      return { hostname: hostname.replace(/^\[|\]$/g, ""), port: port || "80" };
+      const { hostname, port, host } = new URL(url);
+      return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80), hostHeader: host, idle: [] };
     });
   }
 
   /** `ended` comes exactly once, after `restMs` at the latest. */
   ask(question: Question, restMs: number, ended: Ended): void {
-    const deadlineMs = performance.now() + restMs;
-    this.send(question, deadlineMs, ended, true);
-  }
-
-  close(): void {
-    this.agent.destroy();
-  }
-
-  private send(question: Question, deadlineMs: number, ended: Ended, mayRepeat: boolean): void {
-    const { method, path, body } = question;
-    const headers = body === undefined ? {} : { "Content-Length": body.length };
-    const sent = request({ ...this.targets[question.target], method, path, headers, agent: this.agent });
-    let isOver = false;
+    const target = this.targets[question.target] as Target;
+    let line: Line | undefined;
+    const timer = setTimeout(() => {
+      line?.close();
+      ended(NO_ANSWER);
+    }, restMs);
     const end = (trouble: Trouble) => {
-      if (isOver) return;
-      isOver = true;
       clearTimeout(timer);
       ended(trouble);
     };
-    const timer = setTimeout(
-      () => {
-        end(NO_ANSWER);
-        sent.destroy();
-      },
-      Math.max(0, deadlineMs - performance.now()),
-    );
-    sent.on("error", (error: NodeJS.ErrnoException) => {
-      // A connection that the node closed while it was idle says nothing about the node.
-      const wasIdle = sent.reusedSocket && error.code === "ECONNRESET";
-      if (isOver || !wasIdle || !mayRepeat) return end(error.code ?? "network");
-      isOver = true;
-      clearTimeout(timer);
-      this.send(question, deadlineMs, ended, false);
-    });
-    sent.on("response", (response) => readAnswer(response, end));
-    sent.end(body);
+    const send = () => {
+      line = idleLine(target) ?? new Line(target.host, target.port);
+      const used = line;
+      used.ask(headOf(question, target.hostHeader), question.body, {
+        answered: (answer) => {
+          if (!answer.isLast) target.idle.push(used);
+          end(troubleOf(answer));
+        },
+        // A connection that the node closed while it was idle says nothing about the node.
+        lost: (code, hadAnswered) => (hadAnswered && CLOSED.has(code) ? send() : end(code)),
+      });
+    };
+    send();
+  }
+
+  close(): void {
+    for (const { idle } of this.targets) for (const line of idle) line.close();
   }
 }
 
-function readAnswer(response: IncomingMessage, end: Ended): void {
-  const status = response.statusCode ?? 0;
-  response.on("error", (error: NodeJS.ErrnoException) => end(error.code ?? "network"));
-  if (status >= 200 && status < 300) {
-    response.on("end", () => end(undefined)).resume();
-    return;
-  }
-  let text = "";
-  response.setEncoding("utf8").on("data", (part: string) => {
-    if (text.length < PROBLEM_CHARACTERS_MAX) text += part;
-  });
-  response.on("end", () => end(codeOf(text) ?? `status ${status}`));
+/** The one used last: those that nobody needs grow old, and their node closes them. */
+function idleLine({ idle }: Target): Line | undefined {
+  for (let line = idle.pop(); line !== undefined; line = idle.pop()) if (line.isOpen) return line;
+  return undefined;
+}
+
+function headOf({ method, path, body }: Question, hostHeader: string): string {
+  const length = body === undefined ? "" : `Content-Length: ${body.length}\r\n`;
+  return `${method} ${path} HTTP/1.1\r\nHost: ${hostHeader}\r\n${length}\r\n`;
+}
+
+function troubleOf({ status, text }: Answer): Trouble {
+  return status >= 200 && status < 300 ? undefined : (codeOf(text) ?? `status ${status}`);
 }
 
 function codeOf(text: string): string | undefined {

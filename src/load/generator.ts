@@ -9,7 +9,7 @@
  */
 import { below, fraction } from "../base/random.js";
 import { SeededRandom } from "../base/seeded.js";
-import { Exchange, NEVER_SENT, type Question, SILENT, type Trouble } from "./exchange.js";
+import { Exchange, NEVER_SENT, NO_ROOM, type Question, SILENT, type Trouble } from "./exchange.js";
 import { Histogram } from "./histogram.js";
 import { Metronome, SCHEDULE_STREAM, sharedNowMs } from "./metronome.js";
 import { keyName, type LoadPlan } from "./plan.js";
@@ -90,14 +90,21 @@ export class Generator {
   }
 
   private pump(): void {
-    while (!this.isOver && this.underWay < this.plan.underWayMax) {
+    const { underWayMax, failsBeyondMax = false } = this.plan;
+    while (!this.isOver && (failsBeyondMax || this.underWay < underWayMax)) {
       const nowMs = this.elapsedMs;
       this.dueMs ??= this.schedule.next(nowMs);
       if (this.dueMs === undefined) this.isOver = true;
       else if (this.dueMs > nowMs) return;
-      else this.send(this.dueMs, nowMs);
+      else if (this.underWay < underWayMax) this.send(this.dueMs, nowMs);
+      else this.turnAway();
     }
     this.finishIfDone();
+  }
+
+  private turnAway(): void {
+    this.dueMs = undefined;
+    this.count(NO_ROOM);
   }
 
   private send(dueMs: number, nowMs: number): void {
@@ -130,11 +137,16 @@ export class Generator {
   }
 
   private note({ method }: Question, dueMs: number, trouble: Trouble): void {
-    const { reads, writes, errors } = this.tally;
+    const { reads, writes } = this.tally;
     if (trouble === undefined) this.tally.answered++;
-    else errors.set(trouble, (errors.get(trouble) ?? 0) + 1);
+    else this.count(trouble);
     if (trouble !== undefined && !SILENT.has(trouble)) return;
     (method === "GET" ? reads : writes).record(this.elapsedMs - dueMs);
+  }
+
+  private count(trouble: string): void {
+    const { errors } = this.tally;
+    errors.set(trouble, (errors.get(trouble) ?? 0) + 1);
   }
 
   private finishIfDone(): void {

@@ -37,6 +37,11 @@ export interface LoadPlan {
   readonly timeoutMs: number;
   /** Requests under way at once, and connections to each node. One that is due beyond it waits, and its wait counts. */
   readonly underWayMax: number;
+  /**
+   * Or it fails at once, where requests are thought to be of clients that know nothing of each other: where more is due
+   * than can be sent, a queue before the bound makes each request too late that leaves it.
+   */
+  readonly failsBeyondMax?: boolean;
   readonly seed: number | string;
 }
 

@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { afterEach, test } from "node:test";
 import { SeededRandom } from "../../src/base/seeded.js";
-import { NEVER_SENT, NO_ANSWER } from "../../src/load/exchange.js";
+import { NEVER_SENT, NO_ANSWER, NO_ROOM } from "../../src/load/exchange.js";
 import { Generator } from "../../src/load/generator.js";
 import { LoadProcess } from "../../src/load/load-process.js";
 import { SCHEDULE_STREAM } from "../../src/load/metronome.js";
@@ -15,6 +15,7 @@ import type { LoadPlan } from "../../src/load/plan.js";
 import { allErrors, merged } from "../../src/load/report.js";
 import { poisson } from "../../src/load/schedule.js";
 import { problem } from "../cli-harness.js";
+import { until } from "../ports/until.js";
 
 type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -122,6 +123,35 @@ test("never more requests are under way than allowed, and all that were due are 
   let due = 0;
   while (schedule.next(0) !== undefined) due++;
   assert.deepEqual([reads.count, (errors.get(NO_ANSWER) ?? 0) + (errors.get(NEVER_SENT) ?? 0)], [due, due]);
+});
+
+test("beyond the bound requests fail at once where they are not to wait, and all that were due are accounted for", async () => {
+  const arrivals = { kind: "poisson", perSecond: 10_000 } as const;
+  const schedule = poisson(new SeededRandom("test").fork(SCHEDULE_STREAM), arrivals.perSecond, 100);
+  let due = 0;
+  while (schedule.next(0) !== undefined) due++;
+  const waiting: ServerResponse[] = [];
+  const url = await serve((_request, response) => waiting.push(response));
+  const generator = new Generator(planFor(url, { arrivals, underWayMax: 2, lastingMs: 100, failsBeyondMax: true }));
+  const running = generator.run();
+  const { reads, errors } = generator.tally;
+  await until(() => waiting.length === 2 && errors.get(NO_ROOM) === due - 2);
+  for (const response of waiting) response.end();
+  await running;
+  assert.deepEqual([generator.tally.answered, reads.count, [...errors]], [2, 2, [[NO_ROOM, due - 2]]]);
+});
+
+test("a connection that a node closed while it was idle is no failure", async () => {
+  let closed = 0;
+  const url = await serve((request, response) => {
+    response.end();
+    closed++;
+    setTimeout(() => request.socket.destroy(), 1);
+  });
+  const generator = new Generator(planFor(url, { arrivals: { kind: "each" }, keys: 30, underWayMax: 1 }));
+  await generator.run();
+  assert.deepEqual([generator.tally.answered, [...generator.tally.errors]], [30, []]);
+  assert.ok(closed >= 30);
 });
 
 test("a plan with the same seed asks for the same again, another seed for something else", async () => {
