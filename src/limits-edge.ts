@@ -99,7 +99,7 @@ export const EDGE_LIMITS = {
     "requests that are at hand for longer than this while the node has no rest are too many: it refuses some of them",
   ),
   refusalHoldMsMax: limit(
-    500,
+    SECOND_MS,
     0,
     10 * SECOND_MS,
     "a refusal that comes at once invites the next request at once: beyond as many as are served, refusals are held back",

@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Limits } from "../config.js";
 import type { Meter } from "../ports.js";
-import { Admission, BEAT_MS, workOf } from "./admission.js";
+import { Admission, BEAT_MS, PENDING_LEAST, type Work, workOf } from "./admission.js";
 import { Problem } from "./problem.js";
 import { holdMsOf, Refusals } from "./refusals.js";
 
@@ -37,22 +37,31 @@ export class Gate {
     this.beating = setInterval(() => this.beat(), BEAT_MS).unref();
   }
 
-  /** Whether the request is taken on; if not, `refuse` is called, now or a little later. */
-  takesOn(request: IncomingMessage, response: ServerResponse, refuse: (problem: Problem) => void): boolean {
+  /** Calls one of both, now or a little later; neither when the client has left before that. */
+  admit(
+    request: IncomingMessage,
+    response: ServerResponse,
+    serve: () => void,
+    refuse: (problem: Problem) => void,
+  ): void {
     const work = workOf(request.method, request.url as string);
-    if (work === undefined) return true;
-    if (this.admission.enter(work)) {
-      response.once("close", () => {
-        this.admission.leave();
-        this.served++;
-      });
-      return true;
-    }
+    if (work === undefined) return serve();
+    if (!this.admission.enter(work)) return this.refuse(request, work, refuse);
+    response.once("close", () => {
+      this.admission.leave();
+      this.served++;
+    });
+    if (this.admission.atHand <= PENDING_LEAST) return serve();
+    afterNextPoll(() => {
+      if (!request.destroyed && !response.destroyed) serve();
+    });
+  }
+
+  private refuse(request: IncomingMessage, work: Work, refuse: (problem: Problem) => void): void {
     this.meter.count("murmur_shed_total", { work, from: "client" });
     const problem = REFUSALS[this.refused++ % REFUSALS.length] as Problem;
     const holdMs = holdMsOf(request.url as string, request.headers, this.limits);
     this.refusals.add(performance.now(), holdMs, () => refuse(problem));
-    return false;
   }
 
   /** How many were taken on and are not over. */
@@ -73,4 +82,12 @@ export class Gate {
     this.refusals.beat(nowMs, this.served);
     [this.beatenMs, this.used, this.served] = [nowMs, used, 0];
   }
+}
+
+/**
+ * When all sockets were looked at once more. A request that lay unread for long may be of a client that has given up:
+ * the end of its connection is read behind it, and to serve it would make those late who still wait.
+ */
+function afterNextPoll(work: () => void): void {
+  setImmediate(() => setImmediate(work));
 }

@@ -92,7 +92,15 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
   function onRequest(request: IncomingMessage, response: ServerResponse): void {
     if (isOver(request)) return;
     unturned.add(request, response);
-    if (!gate.takesOn(request, response, (problem) => refuse(edge, request, response, problem))) return;
+    gate.admit(
+      request,
+      response,
+      () => serve(request, response),
+      (problem) => refuse(edge, request, response, problem),
+    );
+  }
+
+  function serve(request: IncomingMessage, response: ServerResponse): void {
     const refusal = guard.refusal(request) ?? targetRefusal(request.url as string, limits.targetBytesMax);
     if (refusal !== undefined) refuse(edge, request, response, refusal);
     else if (!HANDLERS.some((handle) => handle(edge, request, response))) serveRest(request, response);
