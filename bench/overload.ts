@@ -43,7 +43,7 @@ interface Sizes {
 /** Admission is off where nothing is ever so late. */
 const ARMS: readonly (readonly [name: string, limits: Limits])[] = [
   ["on", DEFAULT_LIMITS],
-  ["off", { ...DEFAULT_LIMITS, admissionWaitMs: 60_000 }],
+  ["off", { ...DEFAULT_LIMITS, admissionWaitMs: 60_000, refusalHoldMsMax: 0 }],
 ];
 
 export async function run({ quick, tiny, onProgress: say = () => {} }: BenchOptions): Promise<Result> {
@@ -84,7 +84,7 @@ export async function run({ quick, tiny, onProgress: say = () => {} }: BenchOpti
     notes: [
       ...recoveries,
       `Good is what was answered well within ${TIMEOUT_MS} ms of when it was due; times are of those and of the silent ones.`,
-      `Due, and not sent: ${UNDER_WAY_MAX} were under way. CPU in cores, RSS is the most of any node, lag the p99 of the generator's event loop.`,
+      `Due, and not sent: ${UNDER_WAY_MAX} were under way, or no connection was open. CPU in cores, RSS is the most of any node, lag the p99 of the generator's event loop.`,
       `The generator alone: ${most.toFixed(0)} requests a second, of a server that has nothing, with ${CLOSED_UNDER_WAY} under way.`,
     ],
   };

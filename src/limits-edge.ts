@@ -104,6 +104,12 @@ export const EDGE_LIMITS = {
     10 * SECOND_MS,
     "a refusal that comes at once invites the next request at once: beyond as many as are served, refusals are held back",
   ),
+  acceptQueueMax: limit(
+    128,
+    1,
+    65_535,
+    "connections that the kernel keeps waiting: one is accepted in each turn of the loop, and who waits longer has given up",
+  ),
   connectionsMax: limit(10_000, 1, 1_000_000, "client connections of one node"),
   bodyBytesPendingMax: limit(
     128 * MIB,

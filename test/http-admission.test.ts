@@ -1,8 +1,11 @@
 /** Which requests a node takes on when it has too much to do, and how fast it refuses the others. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { describe, test } from "node:test";
 import { Admission, BEAT_MS, PENDING_LEAST, type Work, workOf } from "../src/http/admission.js";
 import { holdMsOf, Refusals } from "../src/http/refusals.js";
+import { startEdge } from "./http-harness.js";
 
 const LIMITS = { admissionWaitMs: 100, refusalHoldMsMax: 500, requestDeadlineMs: 2000, requestsPendingMax: 1000 };
 
@@ -105,6 +108,26 @@ describe("admission", () => {
     ] as const;
     for (const [method, target, work] of expected) assert.equal(workOf(method, target), work, `${method} ${target}`);
   });
+});
+
+test("nothing is begun for a client that has left, and what it took is given back", async () => {
+  const edge = await startEdge();
+  try {
+    for (let request = 0; request < PENDING_LEAST; request++) {
+      const socket = connect(edge.server.port, "127.0.0.1");
+      socket.write("GET /v1/buckets/b/keys/left HTTP/1.1\r\nHost: localhost\r\n\r\n", () => socket.destroy());
+      await once(socket, "close");
+    }
+    await edge.ask("GET", "/v1/buckets/b/keys/stayed");
+    assert.deepEqual(
+      edge.store.reads.map(({ key }) => Buffer.from(key).toString()),
+      ["stayed"],
+    );
+    const { body } = await edge.ask("GET", "/metrics");
+    assert.match(body.toString(), /murmur_requests_admitted\S* 0\n/);
+  } finally {
+    await edge.stop();
+  }
 });
 
 describe("refusals", () => {

@@ -108,7 +108,7 @@ export function createHttpServer(options: HttpServerOptions): HttpServer {
 
   return {
     listen(onListening) {
-      if (refusedBind === undefined) listen(server, node, log, onListening);
+      if (refusedBind === undefined) listen(server, node, limits, log, onListening);
       else setImmediate(onListening, refusedBind);
     },
     get port() {
@@ -150,9 +150,15 @@ function targetRefusal(target: string, bytesMax: number): Problem | undefined {
   return new Problem("uri-too-long", `an address is at most ${bytesMax} characters`);
 }
 
-function listen(server: Server, node: NodeConfig, log: Log, onListening: (error?: Error) => void): void {
+function listen(
+  server: Server,
+  node: NodeConfig,
+  limits: Limits,
+  log: Log,
+  onListening: (error?: Error) => void,
+): void {
   server.once("error", onListening);
-  server.listen(node.http, node.bind, () => {
+  server.listen(node.http, node.bind, limits.acceptQueueMax, () => {
     server.off("error", onListening);
     server.on("error", (error) => log.warn("the HTTP server reports an error", { error: error.message }));
     onListening();

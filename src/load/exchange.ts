@@ -37,7 +37,12 @@ interface Target {
   readonly port: number;
   readonly hostHeader: string;
   readonly idle: Line[];
+  /** How many more are being opened. */
+  opening: number;
 }
+
+/** To open a connection costs more than to ask on it: who opens all at once opens them too late for all. */
+const OPENING_MAX = 32;
 
 export class Exchange {
   private readonly targets: readonly Target[];
@@ -45,8 +50,20 @@ export class Exchange {
   constructor({ urls }: LoadPlan) {
     this.targets = urls.map((url) => {
       const { hostname, port, host } = new URL(url);
-      return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || 80), hostHeader: host, idle: [] };
+      return {
+        host: hostname.replace(/^\[|\]$/g, ""),
+        port: Number(port || 80),
+        hostHeader: host,
+        idle: [],
+        opening: 0,
+      };
     });
+  }
+
+  /** Whether a connection to this target is there, or may be opened without waiting for others. */
+  hasLine(target: number): boolean {
+    const { idle, opening } = this.targets[target] as Target;
+    return idle.length > 0 || opening < OPENING_MAX;
   }
 
   /** `ended` comes exactly once, after `restMs` at the latest. */
@@ -62,7 +79,7 @@ export class Exchange {
       ended(trouble);
     };
     const send = () => {
-      line = idleLine(target) ?? new Line(target.host, target.port);
+      line = idleLine(target) ?? open(target);
       const used = line;
       used.ask(headOf(question, target.hostHeader), question.body, {
         answered: (answer) => {
@@ -85,6 +102,11 @@ export class Exchange {
 function idleLine({ idle }: Target): Line | undefined {
   for (let line = idle.pop(); line !== undefined; line = idle.pop()) if (line.isOpen) return line;
   return undefined;
+}
+
+function open(target: Target): Line {
+  target.opening++;
+  return new Line(target.host, target.port, () => target.opening--);
 }
 
 function headOf({ method, path, body }: Question, hostHeader: string): string {

@@ -96,20 +96,17 @@ export class Generator {
       this.dueMs ??= this.schedule.next(nowMs);
       if (this.dueMs === undefined) this.isOver = true;
       else if (this.dueMs > nowMs) return;
-      else if (this.underWay < underWayMax) this.send(this.dueMs, nowMs);
-      else this.turnAway();
+      else this.send(this.dueMs, nowMs);
     }
     this.finishIfDone();
   }
 
-  private turnAway(): void {
-    this.dueMs = undefined;
-    this.count(NO_ROOM);
-  }
-
   private send(dueMs: number, nowMs: number): void {
     this.dueMs = undefined;
+    const { underWayMax, failsBeyondMax = false } = this.plan;
+    if (this.underWay >= underWayMax) return this.count(NO_ROOM);
     const question = this.question();
+    if (failsBeyondMax && !this.exchange.hasLine(question.target)) return this.count(NO_ROOM);
     const restMs = dueMs + this.plan.timeoutMs - nowMs;
     this.tally.waits.record(nowMs - dueMs);
     if (restMs <= 0) return this.note(question, dueMs, NEVER_SENT);

@@ -21,8 +21,14 @@ export class Line {
   private hadAnswered = false;
   private code = "ECONNRESET";
 
-  constructor(host: string, port: number) {
+  /** `onOpened` comes once, also when it comes to nothing. */
+  constructor(host: string, port: number, onOpened: () => void) {
     this.socket = connect({ host, port, noDelay: true });
+    const opened = () => {
+      this.socket.off("connect", opened).off("close", opened);
+      onOpened();
+    };
+    this.socket.on("connect", opened).on("close", opened);
     this.socket.on("data", (piece) => this.onPiece(piece));
     this.socket.on("error", (error: NodeJS.ErrnoException) => {
       this.code = error.code ?? "network";
