@@ -3,7 +3,6 @@
  * taken on, refusals.ts when the others hear of it.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
 import type { Limits } from "../config.js";
 import type { Meter } from "../ports.js";
 import { Admission, BEAT_MS, PENDING_LEAST, type Work, workOf } from "./admission.js";
@@ -20,11 +19,13 @@ const REFUSALS = RETRY_AFTER_SECONDS.map(
     ]),
 );
 
+/** With so many requests at hand, the next one may have lain unread for long. */
+const PENDING_MANY = PENDING_LEAST / 2;
+
 export class Gate {
   private readonly admission: Admission;
   private readonly refusals: Refusals;
   private readonly beating: NodeJS.Timeout;
-  private readonly known = new WeakSet<Socket>();
   private refused = 0;
   private served = 0;
   private beatenMs = performance.now();
@@ -53,11 +54,8 @@ export class Gate {
       this.admission.leave();
       this.served++;
     });
+    if (this.admission.atHand < PENDING_MANY) return serve();
     const { socket } = request;
-    // On a connection for the first time: both may have waited to be accepted.
-    const isNew = !this.known.has(socket);
-    if (isNew) this.known.add(socket);
-    if (!isNew && this.admission.atHand <= PENDING_LEAST) return serve();
     afterNextPoll(() => {
       if (!socket.writableEnded && !socket.destroyed) serve();
     });
