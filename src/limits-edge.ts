@@ -104,7 +104,7 @@ export const EDGE_LIMITS = {
     10 * SECOND_MS,
     "a refusal that comes at once invites the next request at once: beyond as many as are served, refusals are held back",
   ),
-  acceptQueueMax: limit(
+  connectionsPendingMax: limit(
     128,
     1,
     65_535,

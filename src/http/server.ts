@@ -158,7 +158,7 @@ function listen(
   onListening: (error?: Error) => void,
 ): void {
   server.once("error", onListening);
-  server.listen(node.http, node.bind, limits.acceptQueueMax, () => {
+  server.listen(node.http, node.bind, limits.connectionsPendingMax, () => {
     server.off("error", onListening);
     server.on("error", (error) => log.warn("the HTTP server reports an error", { error: error.message }));
     onListening();
