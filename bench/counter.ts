@@ -53,7 +53,7 @@ export async function run({ quick, tiny, onProgress: say = () => {} }: BenchOpti
 function planOf(quick: boolean, tiny: boolean): Plan {
   // A counter carries the name of each sum for a day: few callers make few of them.
   const callers = {
-    singles: { count: 2000, perCall: 1 },
+    singles: { count: 1000, perCall: 1 },
     batches: { count: 64, perCall: 1000 },
     large: { count: 16, perCall: 10_000 },
     named: { count: 4, perCall: 1000 },
