@@ -44,7 +44,8 @@ export class Carriers {
   /** Whether an entry is too old to be taken; born in the future, its age cannot be known. */
   refuses(bornAtUs: number): boolean {
     const { limits, meter } = this.host;
-    if (!this.isOld(bornAtUs) && this.ageMsOf(bornAtUs) >= -skewMsMax(limits)) return false;
+    const ageMs = this.ageMsOf(bornAtUs);
+    if (ageMs <= limits.carrierAgeMaxMs && ageMs >= -skewMsMax(limits)) return false;
     meter.count("murmur_stale_carriers_total");
     return true;
   }
