@@ -75,7 +75,7 @@ test("many increments of few counters in one call count each, and once under a n
     increments.filter((_, index) => index % 3 === page).reduce((sum, [, by]) => sum + by, 0),
   );
   for (let time = 0; time < 3; time++) {
-    const results = await visits.addMany(increments, { idempotencyKey: "the same thousand" });
+    const results = await visits.addMany(increments, { idempotencyKey: "the-same-thousand" });
     assert.ok(results.every((result) => result.ok));
   }
   const writes = increments.map(([key, add]) => ({ bucket: "visits", key, op: { add } }));
