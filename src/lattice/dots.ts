@@ -15,6 +15,7 @@
 import { type Context, contextOfDot, covers, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
 import type { Renaming } from "./ids.js";
 import { joinSorted } from "./join-sorted.js";
+import type { Change } from "./op.js";
 import { compareStamps, type Stamp } from "./stamp.js";
 
 /** What either side of a join has seen, and what is seen once they are one. */
@@ -130,12 +131,40 @@ function compareNames(a: Entry<Store>, b: Entry<Store>): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
+/** The entry of this name, if there is one. */
+export function entryAt<Inner extends Store>(entries: Entries<Inner>, name: string): Entry<Inner> | undefined {
+  let low = 0;
+  for (let high = entries.length; low < high; ) {
+    const middle = (low + high) >>> 1;
+    if ((entries[middle] as Entry<Inner>).name < name) low = middle + 1;
+    else high = middle;
+  }
+  return entries[low]?.name === name ? entries[low] : undefined;
+}
+
 /** All that entries remember of removals, without what is within their stores. */
 export function removedFrom(entries: Entries<Store>): Context {
   return entries.reduce(
     (seen, { removed }) => (isEmptyContext(removed) ? seen : joinContexts(seen, removed)),
     EMPTY_CONTEXT,
   );
+}
+
+/**
+ * What an add or an assignment takes away of what is `kept` in its place: all that its minter `held`.
+ *
+ * Of two changes with ids one owner may mint the one on top of the other, and another owner the other way round. Were
+ * each to take away what it meets, neither would be left once they merge. So it takes no more of
+ * those than its client has seen: of two clients, one was first.
+ */
+export function replaced(
+  kept: readonly Stamp[],
+  held: Context,
+  { isNamed, context }: Pick<Change, "isNamed" | "context">,
+): Context {
+  const stays = (dot: Stamp) => isNamed?.(dot) === true && !covers(context, dot);
+  if (isNamed === undefined || !kept.some(stays)) return held;
+  return { vector: [], dots: kept.filter((dot) => !stays(dot)).map(({ timeUs, actor }) => ({ timeUs, actor })) };
 }
 
 /** With what lies under one stamp of a change under another; `kept` ITSELF when nothing is there. */

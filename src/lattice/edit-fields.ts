@@ -5,10 +5,12 @@
  */
 import { utf8 } from "../base/bytes.js";
 import { type Apart, NONE_APART, sumApart, withAddition } from "./apart.js";
-import { type Context, EMPTY_CONTEXT, joinContexts } from "./context.js";
-import { bytesOfElements, type Elements, editOfElements, refusalOfEdit } from "./elements.js";
+import { EMPTY_CONTEXT, joinContexts } from "./context.js";
+import { entryAt, replaced } from "./dots.js";
+import { bytesOfElements, type EditingElements, type Elements, editOfElements, refusalOfEdit } from "./elements.js";
 import {
   APART,
+  type Assigned,
   COUNTER,
   type Field,
   type FieldStore,
@@ -28,11 +30,8 @@ import type { EditMap, OpRefusal } from "./op.js";
 import { addToShards, refusalOfAdd, resetShards, type Shards } from "./shards.js";
 import type { Stamp } from "./stamp.js";
 
-/** Under which dot, and what it takes away: what its owner `held`, and of what it removes what its client has `seen`. */
-export interface Editing {
-  readonly dot: Stamp;
-  readonly held: Context;
-  readonly seen: Context;
+/** What an edit depends on, as one of elements does. */
+export interface Editing extends EditingElements {
   /** Whether its client may ask for it again: then additions are kept apart. */
   readonly hasId: boolean;
 }
@@ -42,12 +41,17 @@ export function editOfFields(edit: EditMap, fields: Fields, editing: Editing): F
   const brought: Field[] = [];
   const bring = (kind: string, text: string, store: FieldStore, removed = EMPTY_CONTEXT) =>
     brought.push({ name: kind + nameOf(text), store, removed });
-  for (const [text, json] of edit.set) bring(REGISTER, text, [{ ...dot, json }], held);
+  for (const [text, json] of edit.set) {
+    const kept = storeAt<readonly Assigned[]>(fields, REGISTER, text);
+    bring(REGISTER, text, [{ ...dot, json }], replaced(kept, held, editing));
+  }
   for (const [text, { by }] of edit.counters) {
     if (hasId) bring(APART, text, withAddition(NONE_APART, dot, by));
     else bring(COUNTER, text, addToShards(storeAt<Shards>(fields, COUNTER, text), dot, by));
   }
-  for (const [text, elements] of edit.sets) bring(SET, text, editOfElements(elements, dot, held, seen));
+  for (const [text, elements] of edit.sets) {
+    bring(SET, text, editOfElements(elements, storeAt<Elements>(fields, SET, text), editing));
+  }
   for (const [text, inner] of edit.maps) {
     bring(MAP, text, editOfFields(inner, storeAt<Fields>(fields, MAP, text), editing));
   }
@@ -119,15 +123,7 @@ function refusalOfKind(text: string, kind: string, shown: ReadonlyMap<string, st
 }
 
 function storeAt<Store extends FieldStore>(fields: Fields, kind: string, text: string): Store {
-  const name = kind + nameOf(text);
-  let low = 0;
-  for (let high = fields.length; low < high; ) {
-    const middle = (low + high) >>> 1;
-    if ((fields[middle] as Field).name < name) low = middle + 1;
-    else high = middle;
-  }
-  const field = fields[low];
-  return (field?.name === name ? field.store : []) as FieldStore as Store;
+  return (entryAt(fields, kind + nameOf(text))?.store ?? []) as FieldStore as Store;
 }
 
 function first<Item>(items: readonly Item[], refusalOf: (item: Item) => OpRefusal | undefined): OpRefusal | undefined {

@@ -8,11 +8,21 @@
  */
 import { type Reader, utf8, type Writer } from "../base/bytes.js";
 import type { Context } from "./context.js";
-import { type Entries, type Entry, joinEntries, joinKept, renameEntries, renameKept, type Sight } from "./dots.js";
+import {
+  type Entries,
+  type Entry,
+  entryAt,
+  joinEntries,
+  joinKept,
+  renameEntries,
+  renameKept,
+  replaced,
+  type Sight,
+} from "./dots.js";
 import type { Renaming } from "./ids.js";
 import type { GrowthLimits } from "./lattice.js";
 import { nameOf, textOfName } from "./name.js";
-import type { EditSet, OpRefusal } from "./op.js";
+import type { Change, EditSet, OpRefusal } from "./op.js";
 import { noteEntries, type Place, readEntries, readKept, writeEntries, writeKept } from "./packed-entries.js";
 import type { StampPacker, StampUnpacker } from "./packed-stamps.js";
 import type { Stamp } from "./stamp.js";
@@ -33,11 +43,24 @@ export function renameElements(elements: Elements, seen: Context, renaming: Rena
   return renameEntries(elements, seen, (_name, dots, within) => renameKept(dots, within, renaming), renaming);
 }
 
-/** An edit as elements to be joined: an add takes away what the owner `held`, a remove what the client has `seen`. */
-export function editOfElements({ add, remove }: EditSet, dot: Stamp, held: Context, seen: Context): Elements {
+/** What an edit depends on. */
+export interface EditingElements extends Pick<Change, "isNamed" | "context"> {
+  readonly dot: Stamp;
+  /** What its owner has seen: an add takes away what it keeps. */
+  readonly held: Context;
+  /** What its client has seen: a remove takes that away. */
+  readonly seen: Context;
+}
+
+/** An edit as elements to be joined. */
+export function editOfElements({ add, remove }: EditSet, elements: Elements, editing: EditingElements): Elements {
+  const { dot, held, seen } = editing;
   const edit = new Map<string, Entry<Dots>>();
   for (const name of remove.map(nameOf)) edit.set(name, { name, store: [], removed: seen });
-  for (const name of add.map(nameOf)) edit.set(name, { name, store: [dot], removed: held });
+  for (const name of add.map(nameOf)) {
+    const kept = entryAt(elements, name)?.store ?? [];
+    edit.set(name, { name, store: [dot], removed: replaced(kept, held, editing) });
+  }
   return [...edit.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

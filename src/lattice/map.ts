@@ -21,11 +21,18 @@ const TAG = 5;
 const BOTTOM: FieldMap = { context: EMPTY_CONTEXT, store: [] };
 const FIELDS: Stores<Fields> = { empty: BOTTOM.store, join: maps.join, rename: maps.rename, isNone: maps.isNone };
 
-function mutate(state: FieldMap, { op, stamp, context, id }: Change): FieldMap {
+function mutate(state: FieldMap, change: Change): FieldMap {
+  const { op, stamp, context, id } = change;
   // Without a context, a change takes away what its minter holds.
   const seen = isEmptyContext(context) ? state.context : context;
   if (op.kind !== "edit-map") return changeCausal(FIELDS, state, stamp, seen, maps.emptied(state.store, state.context));
-  const edit = editOfFields(op, state.store, { dot: stamp, held: state.context, seen, hasId: id !== undefined });
+  const edit = editOfFields(op, state.store, {
+    ...change,
+    dot: stamp,
+    held: state.context,
+    seen,
+    hasId: id !== undefined,
+  });
   return changeCausal(FIELDS, state, stamp, EMPTY_CONTEXT, edit);
 }
 

@@ -32,12 +32,13 @@ const TAG = 4;
 const BOTTOM: TextSet = { context: EMPTY_CONTEXT, store: [] };
 const ELEMENTS: Stores<Elements> = { empty: BOTTOM.store, join: joinElements, rename: renameElements, isNone: areNone };
 
-function mutate(state: TextSet, { op, stamp, context }: Change): TextSet {
+function mutate(state: TextSet, change: Change): TextSet {
+  const { op, stamp, context } = change;
   // Without a context, a change takes away what its minter holds.
   const seen = isEmptyContext(context) ? state.context : context;
   if (op.kind !== "edit-set") return changeCausal(ELEMENTS, state, stamp, seen, BOTTOM.store);
   // What the client has seen of other elements says nothing about them.
-  const edit = editOfElements(op, stamp, state.context, seen);
+  const edit = editOfElements(op, state.store, { ...change, dot: stamp, held: state.context, seen });
   return changeCausal(ELEMENTS, state, stamp, EMPTY_CONTEXT, edit);
 }
 

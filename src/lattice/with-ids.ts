@@ -23,6 +23,7 @@ import {
   idsAfter,
   joinIds,
   NO_IDS,
+  namedIn,
   type Renaming,
   readIds,
   seenUnderAnyStamp,
@@ -142,7 +143,8 @@ function mutate<State>(inner: Lattice<State>, state: WithIds<State>, change: Cha
   const { id, stamp } = change;
   const ids = idsOf(state);
   if (id !== undefined && findId(ids, id) !== undefined) return state;
-  const after = inner.mutate(innerOf(state), withAllSeen(ids, change));
+  const named = id === undefined ? change : { ...change, isNamed: namedIn(ids) };
+  const after = inner.mutate(innerOf(state), withAllSeen(ids, named));
   if (id === undefined && !(state instanceof Identified)) return after;
   return new Identified(floorOf(state), id === undefined ? ids : withId(ids, id, stamp), after);
 }

@@ -74,7 +74,7 @@ function drawTypes(random: Random): readonly MintedType[] {
   return happens(random, MAP_CHANCE) ? ["map"] : [];
 }
 
-/** In some runs, clients name additions, so that what they try again counts once. */
+/** In some runs, clients name changes, so that what they try again counts once. */
 export function withIds(random: Random, { steps, shape }: DrawnChanges, swarm: readonly string[]): DrawnChanges {
   const share = pick(random, [0, 0, 0.5, 1]);
   if (share === 0) return { steps, shape };
@@ -85,8 +85,14 @@ export function withIds(random: Random, { steps, shape }: DrawnChanges, swarm: r
 }
 
 function named(step: Step): Step {
-  if (!("change" in step.deed) || step.deed.change.kind !== "add") return step;
+  if (!("change" in step.deed) || !isNameable(step.deed.change)) return step;
   return { ...step, deed: { change: { ...step.deed.change, isNamed: true, retries: NAMED_RETRIES } } };
+}
+
+/** A counter that is removed twice under one id is not told from one that is removed once: the model counts no such ids. */
+function isNameable({ kind, fields = [] }: Change): boolean {
+  if (kind === "edit-map") return fields.every(({ kind }) => kind !== "remove");
+  return kind === "add" || kind === "put" || kind === "edit-set";
 }
 
 /** In some runs, some siblings expire. */

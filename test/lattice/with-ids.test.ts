@@ -209,10 +209,18 @@ testHistories<typeof sets.bottom, SetFacts>(
         const { op, stamp } = change;
         const { add, remove } = op.kind === "edit-set" ? op : { add: [], remove: ELEMENTS };
         const told = op.kind === "delete" ? (client?.seen ?? []) : [];
+        // Of two named adds either may be made on top of the other: none takes away what its client has not seen.
+        const isNamed = (mint: string) => (facts.mints.get(mint)?.change ?? mint) !== mint;
+        const isReplaced = (each: string) =>
+          change.id === undefined || client?.seen.has(each) === true || !isNamed(each.split("/")[0] as string);
         return {
           mints: new Map([...facts.mints, [nameOf(stamp), { change: name, add }]]),
           seen: new Set([...facts.seen, ...told, ...add.map((element) => `${nameOf(stamp)}/${element}`)]),
-          taken: new Set([...facts.taken, ...seenOf(facts, add), ...seenOf(client ?? facts, remove)]),
+          taken: new Set([
+            ...facts.taken,
+            ...seenOf(facts, add).filter(isReplaced),
+            ...seenOf(client ?? facts, remove),
+          ]),
         };
       },
       told(after, change, client) {
@@ -350,6 +358,19 @@ const changeOf = (op: Op, stamp: Stamp, name?: string): Change => ({
 const refusalOf = (state: Counters, change: Change, keptIdsMax = DEFAULT_LIMITS.keptIdsMax) =>
   counters.refusal(state, change, { ...DEFAULT_LIMITS, keptIdsMax })?.kind;
 
+interface Sequence {
+  readonly lattice: LatticeWithIds<unknown>;
+  readonly ops: readonly Op[];
+  readonly shown: string;
+}
+
+const withActor = (change: Change, actor: bigint): Change => ({ ...change, stamp: { ...change.stamp, actor } });
+
+function jsonOf(lattice: LatticeWithIds<unknown>, state: unknown): string | undefined {
+  const [content] = lattice.view(state, 0).contents;
+  return content === undefined ? undefined : textOf(content.value);
+}
+
 test("without ids, a state is that of the lattice within, and so are its bytes", () => {
   const plain = counter.mutate(counter.bottom, changeOf(add(3), at(1)));
   const state = counters.mutate(counters.bottom, changeOf(add(3), at(1)));
@@ -394,6 +415,44 @@ test("an addition minted at two owners counts once, and a delete of either takes
   const deleted = counters.mutate(there, changeOf(DELETE, at(3, 2n)));
   assert.equal(shown(counters.merge(here, deleted)), undefined);
   assert.equal(shown(counters.merge(deleted, here)), undefined);
+});
+
+test("named changes that two owners made in opposite orders do not take each other away", () => {
+  const addX: Op = { kind: "edit-set", add: ["x"], remove: [] };
+  const setF = (json: string): Op => ({ ...NO_FIELDS, set: [["f", utf8(json)]] });
+  const sequences = [
+    { lattice: sets, ops: [addX, addX], shown: '["x"]' },
+    { lattice: maps, ops: [setF("1"), setF("2")], shown: '{"f":2}' },
+    { lattice: maps, ops: [0, 0].map(() => ({ ...NO_FIELDS, sets: [["s", addX]] }) as Op), shown: '{"s":["x"]}' },
+  ] as const;
+  for (const { lattice, ops, shown } of sequences as readonly Sequence[]) {
+    const [a, b] = ops as [Op, Op];
+    const made = (actor: bigint, first: Change, second: Change) =>
+      [first, second].reduce<unknown>(
+        (state, change) => lattice.mutate(state, withActor(change, actor)),
+        lattice.bottom,
+      );
+    const here = made(1n, changeOf(a, at(1), "a"), changeOf(b, at(4), "b"));
+    const there = made(2n, changeOf(b, at(2), "b"), changeOf(a, at(3), "a"));
+    assert.equal(jsonOf(lattice, lattice.merge(here, there)), `{"value":${shown}}`);
+    assert.equal(jsonOf(lattice, lattice.merge(there, here)), `{"value":${shown}}`);
+  }
+});
+
+test("a named change takes away the named ones that its client has seen, and all others: nothing piles up", () => {
+  let state = sets.bottom;
+  let context = EMPTY_CONTEXT;
+  const addX: Op = { kind: "edit-set", add: ["x"], remove: [] };
+  const sizes = Array.from({ length: 50 }, (_, count) => {
+    const change = { ...changeOf(addX, at(count + 1), `${count}`), context };
+    state = sets.mutate(state, change);
+    context = sets.seenBy(state, change);
+    return sets.encode(sets.forget(state, count + 1)).length;
+  });
+  assert.equal(new Set(sizes.slice(1)).size, 1, `${sizes}`);
+  const plain = sets.mutate(state, changeOf(addX, at(51)));
+  const blind = sets.mutate(plain, changeOf(addX, at(52), "blind"));
+  assert.equal(sets.encode(sets.forget(blind, 52)).length, sizes.at(-1));
 });
 
 test("another operation under an id is refused, and so are more ids than a key remembers", () => {
