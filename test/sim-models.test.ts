@@ -94,6 +94,16 @@ test("a delete without a context may have taken whatever was there until it ende
   assert.deepEqual(clients.read(["value 3"]), []);
 });
 
+test("a delete without a context may have taken what another write was about to replace, though that is refused later", () => {
+  const clients = new Clients("siblings");
+  clients.acknowledged({ kind: "put" });
+  clients.read(["value 1"]);
+  const aware = clients.change({ kind: "put", isAware: true });
+  clients.acknowledged({ kind: "delete", client: 1 });
+  aware.onRefused();
+  assert.deepEqual(clients.read([]), []);
+});
+
 test("who was shown that there is nothing deletes without a context", () => {
   const clients = new Clients("siblings");
   clients.read([], { context: EMPTY_CONTEXT });

@@ -81,7 +81,8 @@ export class SiblingsModel implements Model {
     const value = change.kind === "put" ? this.valueOf(model, asked, change) : undefined;
     const expiresAtMs = change.ttlMs === undefined ? undefined : this.world.nowMs() + change.ttlMs;
     if (value !== undefined && expiresAtMs !== undefined) this.expire(value, expiresAtMs);
-    const replaces = isBlindDelete ? [...model.live] : [...seen];
+    // Also those that something else may replace: it may yet be refused.
+    const replaces = isBlindDelete ? [...model.values.values()] : [...seen];
     for (const old of replaces) succeed(model, old);
     if (isBlindDelete) model.blindDeletes.add(replaces);
     return {
