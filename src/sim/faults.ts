@@ -4,7 +4,8 @@
  * A fault that makes no sense when its time comes is passed over: a part of a
  * script must be a script. Some are withheld because no store could survive
  * them: a disk is wiped only while all others vote, for two empty disks of three
- * owners hold less than a majority. And where a cluster forgets, somebody who ran when an
+ * owners hold less than a majority, and an old copy that passes for whole is no
+ * better than an empty disk. And where a cluster forgets, somebody who ran when an
  * old copy was put back runs on until the copy is found out: only peers can tell.
  */
 import { unreachable } from "../base/assert.js";
@@ -14,15 +15,14 @@ import type { NodeId } from "../ports.js";
 import { ALL_ROWS } from "../replica/rows.js";
 import type { SimCluster } from "./cluster.js";
 import type { Tail } from "./disk.js";
+import { OldCopy } from "./old-copy.js";
 import { SimRandom } from "./random.js";
 import type { Fault } from "./script.js";
+import { SIM_ROWS_MAX } from "./stored.js";
 import { CALM } from "./transport.js";
 
 /** Of a node that runs. */
 const ENDS_PROCESS: ReadonlySet<Fault["kind"]> = new Set(["crash", "power", "stop", "wipe", "restore"]);
-
-/** More than any script writes. */
-export const SIM_ROWS_MAX = 1_000_000;
 
 /** What befalls a process or its disk, rather than all of them. */
 type FaultOfNode = Extract<Fault, { readonly node: number }>;
@@ -34,8 +34,8 @@ export class Faults {
   /** How long each node's processes have stood still, in sum, as far as they went on. */
   private readonly stoodStillMs = new Map<NodeId, number>();
   private readonly stopping = new Set<NodeId>();
-  /** An old copy was put back after so many new lives of its node, and these have run since. */
-  private copied: { readonly node: NodeId; readonly lives: number; readonly witnesses: Set<NodeId> } | undefined;
+  /** The last one that was put back. */
+  private oldCopy: OldCopy | undefined;
   private readonly random: Random;
 
   /** `isQuiet`: no write is under way. `onGone`: a process died, and so did what it was asked. */
@@ -123,7 +123,8 @@ export class Faults {
         return !cluster.runs(node) && this.start(node);
       default:
         if (!cluster.runs(node) || this.stopping.has(node)) return false;
-        return !(ENDS_PROCESS.has(fault.kind) && this.isLastWitness(node)) && this.befallRunning(fault, node);
+        if (this.forgets && ENDS_PROCESS.has(fault.kind) && this.oldCopy?.isLastWitness(node)) return false;
+        return this.befallRunning(fault, node);
     }
   }
 
@@ -210,30 +211,24 @@ export class Faults {
   }
 
   private putBack(node: NodeId): boolean {
-    const { cluster } = this;
-    const lives = this.livesOf(node);
-    const isBack = this.replace(node, () => cluster.disk(node).restore());
-    const forgets = cluster.config.limits.carrierAgeMaxMs < DEFAULT_LIMITS.carrierAgeMaxMs;
-    if (isBack && forgets) this.copied = { node, lives, witnesses: new Set(cluster.ids.filter((id) => id !== node)) };
+    const isBack = this.replace(node, () => this.cluster.disk(node).restore());
+    if (isBack) this.oldCopy = new OldCopy(this.cluster, node);
     return isBack;
   }
 
-  /** Whether nobody else could tell that a store is an old copy; if somebody could, this node is no witness any more. */
-  private isLastWitness(node: NodeId): boolean {
-    const { copied } = this;
-    if (copied === undefined || !copied.witnesses.has(node) || this.livesOf(copied.node) > copied.lives) return false;
-    return copied.witnesses.size === 1 || !copied.witnesses.delete(node);
+  private get forgets(): boolean {
+    return this.cluster.config.limits.carrierAgeMaxMs < DEFAULT_LIMITS.carrierAgeMaxMs;
   }
 
-  private livesOf(node: NodeId): number {
-    return this.cluster.meter(node).sum("murmur_incarnations_total");
-  }
-
-  /** Whether the others can do without what this node holds: all vote, no write is under way, and nobody's owner is alone. */
+  /**
+   * Whether the others can do without what this node holds: all vote, and rightly so, no write is under way, and nobody's
+   * owner is alone.
+   */
   private isSpare(node: NodeId): boolean {
     const { cluster } = this;
-    const isWhole = cluster.ids.every((id) => this.serves(id) && cluster.member(id).describe().rebuilding === 0);
-    return isWhole && this.isQuiet() && cluster.config.defaults.replication !== 1 && cluster.runs(node);
+    const allVote = cluster.ids.every((id) => this.serves(id) && cluster.member(id).describe().rebuilding === 0);
+    const areWhole = allVote && this.oldCopy?.isUnnoticed !== true;
+    return areWhole && this.isQuiet() && cluster.config.defaults.replication !== 1 && cluster.runs(node);
   }
 
   private pause(node: NodeId): boolean {

@@ -3,12 +3,11 @@
  * bounds, and in the end that all replicas are one.
  */
 
-import { type NodeId, type Row, StorageDamage } from "../ports.js";
-import { ALL_ROWS } from "../replica/rows.js";
+import type { NodeId, Row } from "../ports.js";
 import type { SimCluster } from "./cluster.js";
-import { SIM_ROWS_MAX } from "./faults.js";
 import { deadRow } from "./forgetting.js";
 import { differingRow } from "./replicas.js";
+import { storedAt } from "./stored.js";
 
 /** Which node holds more in memory than it may, or undefined. */
 export function overBound(cluster: SimCluster): string | undefined {
@@ -53,15 +52,6 @@ export function deadRowOf(cluster: SimCluster): string | undefined {
     if (dead !== undefined) return dead;
   }
   return undefined;
-}
-
-function storedAt(cluster: SimCluster, node: NodeId): Row[] | undefined {
-  try {
-    return cluster.disk(node).scan(ALL_ROWS.from, ALL_ROWS.to, SIM_ROWS_MAX, Number.POSITIVE_INFINITY);
-  } catch (error) {
-    if (!(error instanceof StorageDamage)) throw error;
-    return undefined;
-  }
 }
 
 /** A hash tree that says something else than its rows. */

@@ -1,0 +1,85 @@
+/** Faults that are withheld, because no store could survive them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { utf8 } from "../src/base/bytes.js";
+import { DEFAULT_HEDGE } from "../src/cluster-config.js";
+import { EMPTY_CONTEXT } from "../src/lattice/context.js";
+import type { NodeId } from "../src/ports.js";
+import { SimCluster } from "../src/sim/cluster.js";
+import { Faults } from "../src/sim/faults.js";
+import type { Fault } from "../src/sim/script.js";
+
+type Strike = (fault: Fault) => boolean;
+type Owned = Readonly<Record<"first" | "second" | "stranger", NodeId>>;
+
+const KEY = { bucket: "b", key: utf8("k"), sort: undefined, deadlineMs: 1000 };
+
+/** Two owners and a third node, which would do without them. */
+function open(): { cluster: SimCluster; strike: Strike; owned: Owned } {
+  const cluster = new SimCluster({ seed: "old copy", replication: 2, partitions: 1 });
+  cluster.startAll();
+  const faults = new Faults(
+    cluster,
+    1,
+    () => true,
+    () => {},
+  );
+  const owners = cluster.layout.owners[0]?.[0] ?? [];
+  const [first, second] = owners as [NodeId, NodeId];
+  const stranger = cluster.ids.find((id) => !owners.includes(id)) as NodeId;
+  return { cluster, strike: (fault) => faults.strike(fault, ""), owned: { first, second, stranger } };
+}
+
+function write(cluster: SimCluster, at: NodeId, value: string): void {
+  const op = { kind: "put", contentType: "text/plain", value: utf8(value), expiresAtMs: undefined } as const;
+  assert.ok(cluster.write(at, { ...KEY, op, context: EMPTY_CONTEXT, level: "ALL" }).ok);
+}
+
+function readAtAll(cluster: SimCluster, at: NodeId): string {
+  const outcome = cluster.read(at, { ...KEY, level: "ALL", mend: true, hedge: DEFAULT_HEDGE });
+  return outcome.ok ? Buffer.from(outcome.view.contents[0]?.value ?? []).toString() : outcome.failure.kind;
+}
+
+/** The old copy of an owner is put back, and starts while the only one that remembers more of it cannot tell. */
+function pass({ cluster, strike, owned: { first, second, stranger } }: ReturnType<typeof open>): void {
+  const at = (node: NodeId) => cluster.ids.indexOf(node);
+  assert.ok(strike({ kind: "restore", node: at(first) }));
+  cluster.run(5000);
+  cluster.crash(stranger);
+  cluster.start(stranger);
+  cluster.run(1000);
+  strike({ kind: "cut", from: [at(second)], to: [at(first), at(stranger)] });
+  strike({ kind: "cut", from: [at(first), at(stranger)], to: [at(second)] });
+  assert.ok(strike({ kind: "start", node: at(first) }));
+  cluster.run(1000);
+  assert.ok(cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+}
+
+test("nothing is taken from a disk while an old copy of another one passes for whole", () => {
+  const opened = open();
+  const { cluster, strike, owned } = opened;
+  const { first, second } = owned;
+  write(cluster, first, "old");
+  assert.ok(strike({ kind: "copy", node: cluster.ids.indexOf(first) }));
+  cluster.run(2000);
+  write(cluster, first, "new");
+  pass(opened);
+  const wipe: Fault = { kind: "wipe", node: cluster.ids.indexOf(second) };
+  assert.ok(!strike(wipe), "it holds the last copy");
+  strike({ kind: "heal" });
+  cluster.runUntil(() => cluster.meter(first).sum("murmur_incarnations_total") > 0);
+  cluster.runUntil(() => cluster.member(first).describe().rebuilding === 0);
+  assert.ok(strike(wipe));
+  cluster.start(second);
+  cluster.runUntil(() => readAtAll(cluster, first) === "new");
+});
+
+test("an old copy that lacks nothing takes no fault away", () => {
+  const opened = open();
+  const { cluster, strike, owned } = opened;
+  write(cluster, owned.first, "all there is");
+  assert.ok(strike({ kind: "copy", node: cluster.ids.indexOf(owned.first) }));
+  cluster.run(2000);
+  pass(opened);
+  assert.ok(strike({ kind: "wipe", node: cluster.ids.indexOf(owned.second) }));
+});
