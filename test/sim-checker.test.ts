@@ -55,3 +55,19 @@ for (const [wrote, reads, mustSee] of TABLE) {
     assert.equal(isWrong(wrote, reads), mustSee);
   });
 }
+
+test("what one clock took for expired does not come back by it in a read that begins later", () => {
+  const checker = new Checker(new Owners(3, false), false);
+  const context = contextUpTo({ timeUs: 2, actor: 1n });
+  const contents = [{ contentType: "", value: utf8("written"), expiresAtMs: undefined }];
+  const ticket = checker.begin(KEY, "put", "QUORUM");
+  checker.onAttempt(KEY, "written", true);
+  checker.onWritten(ticket, "written", context, EMPTY_CONTEXT);
+  const [overlapping, gone] = [checker.begin(KEY, "range", "QUORUM"), checker.begin(KEY, "read", "QUORUM")];
+  checker.onRead(gone, { contents: [], context }, true, "n1");
+  checker.onRead(overlapping, { contents, context }, true, "n1");
+  checker.onRead(checker.begin(KEY, "read", "QUORUM"), { contents, context }, true, "n2");
+  assert.deepEqual(checker.violations, []);
+  checker.onRead(checker.begin(KEY, "late", "QUORUM"), { contents, context }, true, "n1");
+  assert.match(checker.violations.join(), /^late: read what had expired: written/);
+});

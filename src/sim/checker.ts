@@ -24,6 +24,8 @@ export interface Ticket {
   /** How many owners answer at its level, at least, among which. */
   readonly parts: readonly Part[];
   readonly floor: Stamp | undefined;
+  /** How many operations had begun. */
+  readonly turn: number;
 }
 
 /** A delete, or a value that expires. */
@@ -41,8 +43,8 @@ interface KeyHistory {
   readonly vanishings: Set<Vanishing>;
   /** Values that may be gone by themselves. */
   readonly expiring: Set<string>;
-  /** By stamp and judge. */
-  readonly expired: Set<string>;
+  /** By stamp and judge: in which turn it was first found. */
+  readonly expired: Map<string, number>;
   /** The true time of the last attempt to make the key vanish. */
   vanishedMs: number;
 }
@@ -58,6 +60,7 @@ export class Checker {
   /** Whose each stamp is, and which of them were given to a write that was acknowledged. */
   private readonly stamped = new Map<string, number>();
   private readonly acknowledged = new Set<string>();
+  private turn = 0;
 
   /** `forgets`: the run is longer than its tombstones last. Nothing older than they may come back all the same. */
   constructor(
@@ -68,7 +71,7 @@ export class Checker {
   /** An operation begins, at a node of this datacenter. */
   begin(key: number, name: string, level: Level, datacenter?: string): Ticket {
     const parts = this.owners.partsOf(key, level, datacenter);
-    return { key, name, parts, floor: this.floorOf(key, parts) };
+    return { key, name, parts, floor: this.floorOf(key, parts), turn: ++this.turn };
   }
 
   /** A value is about to be written: from now on somebody may read it. */
@@ -188,11 +191,17 @@ export class Checker {
     }
   }
 
-  /** What has expired by one clock does not come back by it. `judged`: the stamp, and who judged it. */
+  /**
+   * What has expired by one clock does not come back by it. `judged`: the stamp, and who judged it. A range judges its
+   * first cells before it has read the last: so only what was known to have expired when it began must be gone.
+   */
   private onJudged(ticket: Ticket, stamp: Stamp, value: string, judged: string): void {
     const { expired } = this.historyOf(ticket.key);
-    if (value === GONE) expired.add(judged);
-    else if (expired.has(judged)) this.violate(ticket, `read what had expired: ${value}`, stamp);
+    const foundTurn = expired.get(judged);
+    if (value === GONE) expired.set(judged, foundTurn ?? this.turn);
+    else if (foundTurn !== undefined && foundTurn < ticket.turn) {
+      this.violate(ticket, `read what had expired: ${value}`, stamp);
+    }
   }
 
   private violate(ticket: Ticket, what: string, stamp: Stamp | undefined): void {
@@ -208,7 +217,7 @@ export class Checker {
       held,
       ...sets,
       vanishings: new Set<Vanishing>(),
-      expired: new Set<string>(),
+      expired: new Map<string, number>(),
       vanishedMs: Number.NEGATIVE_INFINITY,
     };
     this.keys.set(key, history);
