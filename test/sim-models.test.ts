@@ -6,7 +6,7 @@ import type { Level } from "../src/config.js";
 import { type Context, contextUpTo, EMPTY_CONTEXT } from "../src/lattice/context.js";
 import { cellOf } from "../src/sim/cells.js";
 import { Checker } from "../src/sim/checker.js";
-import { modelsOf } from "../src/sim/minted-keys.js";
+import { type Models, modelsOf } from "../src/sim/minted-keys.js";
 import type { Asked, Attempt } from "../src/sim/model.js";
 import { Owners } from "../src/sim/owners.js";
 import { RowChecker } from "../src/sim/row-checker.js";
@@ -19,23 +19,31 @@ type Wish = Partial<Change> & Pick<Change, "kind"> & { readonly wish?: string };
 
 interface Reading {
   readonly level?: Level;
+  /** Whoever was behind was mended. */
+  readonly mend?: boolean;
   readonly client?: number;
   readonly context?: Context;
 }
 
-/** Clients of one key with three owners, told what a test likes. */
+/** Clients of one key, told what a test likes. */
 class Clients {
   readonly violations: string[] = [];
   nowMs = 0;
-  private readonly owners = new Owners(3, false);
+  /** Where they ask. */
+  datacenter: string | undefined;
   private readonly noted = new Set<string>();
-  private readonly models = modelsOf({
-    ...{ owners: this.owners, violations: this.violations, noted: this.noted },
-    ...{ nowMs: () => this.nowMs, clocksOffMs: 10 },
-  });
+  private readonly models: Models;
   private count = 0;
 
-  constructor(private readonly type: MintedType) {}
+  constructor(
+    private readonly type: MintedType,
+    private readonly owners = new Owners(3, false),
+  ) {
+    this.models = modelsOf({
+      ...{ owners, violations: this.violations, noted: this.noted },
+      ...{ nowMs: () => this.nowMs, clocksOffMs: 10 },
+    });
+  }
 
   change(change: Wish, level: Level = "QUORUM"): Attempt {
     const { client = 0 } = change;
@@ -49,16 +57,19 @@ class Clients {
   }
 
   /** What is wrong with a read that is told this. */
-  read(texts: readonly string[], { level = "QUORUM", client = 0, context = SEEN }: Reading = {}): string[] {
-    const onView = this.models[this.type].read(this.askedOf(level, client), true);
+  read(
+    texts: readonly string[],
+    { level = "QUORUM", client = 0, context = SEEN, mend = true }: Reading = {},
+  ): string[] {
+    const onView = this.models[this.type].read(this.askedOf(level, client), mend);
     onView({ contents: texts.map((text) => ({ contentType: "", value: utf8(text) })), context });
     return this.violations.splice(0).map((violation) => violation.replace(/^.*?: /, ""));
   }
 
   private askedOf(level: Level, client: number, wish = ""): Asked {
-    const parts = this.owners.partsOf(1, level, undefined);
-    const name = `${++this.count}`;
-    return { name, wish, key: 1, client, parts, firstParts: this.owners.partsOf(1, "QUORUM", undefined) };
+    const parts = this.owners.partsOf(1, level, this.datacenter);
+    const firstParts = this.owners.partsOf(1, level === "LOCAL_QUORUM" ? level : "QUORUM", this.datacenter);
+    return { name: `${++this.count}`, wish, key: 1, client, parts, firstParts };
   }
 }
 
@@ -351,4 +362,69 @@ test("an element that was shown and removed does not come back when its add is t
   clients.acknowledged(wish);
   assert.deepEqual(clients.read(['{"value":["a"]}'], { client: 2 }), ["read what had been removed: a"]);
   assert.deepEqual(clients.read([]), []);
+});
+
+/** Three owners in each of two datacenters. */
+function twoDatacenters(): Owners {
+  const owners = { east: 3, west: 3 };
+  return new Owners(owners, false, () => new Map(Object.entries(owners)));
+}
+
+test("a sibling with an id that was replaced may be shown where it lies under another stamp, until both have met", () => {
+  for (const isNamed of [true, false]) {
+    const clients = new Clients("siblings", twoDatacenters());
+    clients.change({ kind: "put", isNamed, wish: "1" });
+    clients.datacenter = "east";
+    clients.read(["value 1"], { level: "LOCAL_QUORUM" });
+    for (const [datacenter, replacing] of [
+      ["west", "3"],
+      ["east", "5"],
+    ] as const) {
+      clients.datacenter = datacenter;
+      clients.acknowledged({ kind: "put", isAware: true }, "LOCAL_QUORUM");
+      const found = clients.read(["value 1", `value ${replacing}`], { level: "LOCAL_QUORUM", client: 1 });
+      const isAllowed = isNamed && datacenter === "west";
+      assert.deepEqual(found, isAllowed ? [] : ["read what had been replaced: value 1"]);
+    }
+    const atAll = clients.read(["value 1", "value 5"], { level: "ALL", client: 1 });
+    assert.deepEqual(atAll, ["read what had been replaced: value 1"]);
+  }
+});
+
+test("a sibling with an id that was shown by one owner alone may be shown again by who has not met that one", () => {
+  const clients = new Clients("siblings");
+  clients.change({ kind: "put", isNamed: true, wish: "1" });
+  clients.read(["value 1"], { mend: false });
+  clients.acknowledged({ kind: "put", isAware: true });
+  assert.deepEqual(clients.read(["value 1", "value 3"], { client: 1 }), []);
+  const atAll = clients.read(["value 1", "value 3"], { level: "ALL", client: 1 });
+  assert.deepEqual(atAll, ["read what had been replaced: value 1"]);
+});
+
+test("an element whose add has an id may be shown where it lies under another stamp, until both have met", () => {
+  for (const isNamed of [true, false]) {
+    const clients = new Clients("set", twoDatacenters());
+    clients.datacenter = "east";
+    clients.acknowledged({ kind: "edit-set", add: ["a"], isNamed, wish: "1" }, "LOCAL_QUORUM");
+    clients.read(['{"value":["a"]}'], { level: "LOCAL_QUORUM" });
+    clients.datacenter = "west";
+    clients.acknowledged({ kind: "edit-set", remove: ["a"], isAware: true }, "LOCAL_QUORUM");
+    const found = clients.read(['{"value":["a"]}'], { level: "LOCAL_QUORUM", client: 1 });
+    assert.deepEqual(found, isNamed ? [] : ["read what had been removed: a"]);
+    const atAll = clients.read(['{"value":["a"]}'], { level: "ALL", client: 1 });
+    assert.deepEqual(atAll, ["read what had been removed: a"]);
+  }
+});
+
+test("of two values with ids, a field's later one takes the place of the former only if its client had seen that", () => {
+  for (const isAware of [true, false]) {
+    const clients = new Clients("map");
+    const set = (wish: string) =>
+      ({ kind: "edit-map", isNamed: true, wish, fields: [{ kind: "set", field: "a" }] }) as const;
+    clients.acknowledged(set("one"));
+    clients.read(['{"value":{"a":"one"}}']);
+    clients.acknowledged({ ...set("two"), isAware });
+    const found = clients.read(['{"value":{"a":"one"}}'], { client: 1 });
+    assert.deepEqual(found, isAware ? ["read what was gone: a one"] : []);
+  }
 });

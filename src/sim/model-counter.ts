@@ -10,8 +10,8 @@
 import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
 import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
-import { jsonValueOf, Turns } from "./model.js";
-import { heldByMore, MINTER_ALONE, type Part } from "./owners.js";
+import { jsonValueOf, mustSee, Turns } from "./model.js";
+import { heldByMore, ONE_OWNER, type Part } from "./owners.js";
 import type { Change } from "./script.js";
 
 interface Addition {
@@ -85,12 +85,7 @@ export class CounterModel implements Model {
         if (view === undefined) return;
         const value = Number(jsonValueOf(view) ?? 0);
         // Its minter need not have heard of a delete that others acknowledged.
-        const { least, most } = this.boundsOf(
-          model,
-          { key: asked.key, parts: MINTER_ALONE },
-          new Set([addition]),
-          turn,
-        );
+        const { least, most } = this.boundsOf(model, { key: asked.key, parts: ONE_OWNER }, new Set([addition]), turn);
         if (value < least || value > most) this.violate(asked, `answers ${value}, not from ${least} to ${most}`);
         raise(model, asked, value);
       },
@@ -129,7 +124,7 @@ export class CounterModel implements Model {
       const { by, taken } = addition;
       const mayBeTaken = model.openDeletes > 0 || addition.turn < model.deletedTurn;
       const mustCount = musts.has(addition) && !mayBeTaken;
-      const mayCount = !taken.some((fact) => fact.turn < turn && this.world.owners.mustMeet(key, fact.parts, parts));
+      const mayCount = !mustSee(this.world.owners, taken, { key, parts }, turn);
       if (by > 0 ? mustCount : mayCount) least += by;
       if (by > 0 ? mayCount : mustCount) most += by;
     }

@@ -14,8 +14,8 @@ import { COUNTERS, editMapOf, isWithin, PAIR, partsOfMap, SETS } from "./map-fie
 import type { Asked, Attempt, Model, ModelWorld } from "./model.js";
 import { jsonValueOf } from "./model.js";
 import { CounterModel } from "./model-counter.js";
-import { type Adding, Observed } from "./observed.js";
-import { MINTER_ALONE } from "./owners.js";
+import { type Adding, type Met, Observed } from "./observed.js";
+import { ONE_OWNER } from "./owners.js";
 import type { Change, FieldEdit } from "./script.js";
 
 export const FIELD_HIDDEN = "a field's value was hidden by another";
@@ -38,12 +38,12 @@ export class MapModel implements Model {
     const counts = [...counters].map(([place, model]) => [place, model.read(asked, isMended)] as const);
     return (view) => {
       const parts = this.partsOf(asked, view);
-      for (const adding of met) this.onMet(asked, fields, adding, parts);
+      for (const adding of met.keys()) this.onMet(asked, fields, adding, parts);
       const seen = [...parts].flatMap(([place, values]) =>
         COUNTERS.includes(place) ? [] : values.flatMap((value) => this.onShown(asked, fields, { place, value }, turn)),
       );
       for (const [place, onView] of counts) onView(counterView(view, place));
-      fields.onSeen(asked, view.context, new Set([...met, ...seen]));
+      fields.onSeen(asked, view.context, { met, shown: seen, isHeld: isMended });
     };
   }
 
@@ -51,10 +51,10 @@ export class MapModel implements Model {
     const { fields, counters } = this.modelOf(asked.key);
     const edits = change.kind === "delete" ? undefined : (change.fields ?? []);
     const brought = (edits ?? []).flatMap((edit) => broughtBy(edit, asked.wish));
-    const superseded = this.supersededBy(asked, change, fields);
     const takes = (adding: Adding) => edits === undefined || edits.some((edit) => takesAt(edit, adding));
     const isTaking = edits === undefined || edits.some(({ kind }) => kind === "remove" || kind === "take-out");
     const sending = fields.send(asked, change, brought, isTaking ? takes : undefined);
+    const superseded = this.supersededBy(asked, change, fields, sending.seen);
     const counting = [...counters].flatMap(([place, model]) => countingAt(place, model, asked, change));
     return {
       op: edits === undefined ? { kind: "delete" } : editMapOf(edits, asked.wish),
@@ -68,7 +68,7 @@ export class MapModel implements Model {
         for (const { place, value, tries } of sending.addings)
           if (tries === 1 && !parts.get(place)?.includes(value))
             this.violate(asked, `answers without what it set: ${place} ${value}`);
-        fields.onSeen(asked, context, new Set(sending.addings));
+        fields.onSeen(asked, context, { shown: sending.addings, isHeld: true });
       },
       onRefused: () => {
         sending.onRefused();
@@ -78,11 +78,19 @@ export class MapModel implements Model {
   }
 
   /** What the minter of a change had to hold of the registers that it sets. */
-  private supersededBy(asked: Asked, { fields: edits = [], isNamed }: Change, fields: Observed): Adding[] {
+  private supersededBy(asked: Asked, { fields: edits = [], isNamed }: Change, fields: Observed, seen: Met): Adding[] {
     const isReading = isNamed || edits.some(({ kind }) => kind === "remove" || kind === "take-out");
     const set = new Set(edits.flatMap(({ kind, field }) => (kind === "set" ? [field] : [])));
-    const met = fields.metBy(asked.key, isReading ? asked.firstParts : MINTER_ALONE);
-    return [...met].filter(({ place }) => set.has(place));
+    const met = fields.metBy(asked.key, isReading ? asked.firstParts : ONE_OWNER);
+    // Of two with ids, the one replaces the other only if its client has seen that.
+    const isReplaced = (adding: Adding) => !(isNamed && adding.isNamed) || this.isKnown(asked, seen, adding);
+    return [...met.keys()].filter((adding) => set.has(adding.place) && isReplaced(adding));
+  }
+
+  /** Whether a client's context tells it to the owner that he asks, who reads first. */
+  private isKnown({ key, firstParts }: Asked, seen: Met, adding: Adding): boolean {
+    const knowers = seen.get(adding);
+    return knowers !== undefined && this.world.owners.mustMeet(key, knowers, firstParts);
   }
 
   private onMet(asked: Asked, fields: Observed, adding: Adding, parts: ReadonlyMap<string, readonly string[]>): void {

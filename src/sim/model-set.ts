@@ -16,17 +16,17 @@ export class SetModel implements Model {
 
   constructor(private readonly world: ModelWorld) {}
 
-  read(asked: Asked): (view: View) => void {
+  read(asked: Asked, isMended: boolean): (view: View) => void {
     const model = this.modelOf(asked.key);
     const turn = model.turns.next();
     const met = model.metBy(asked.key, asked.parts);
     return (view) => {
       const shown = this.shownTo(asked, view);
-      for (const adding of met)
+      for (const adding of met.keys())
         if (!shown.has(adding.value) && !model.mayBeRemoved(adding))
           this.violate(asked, `lost an element: ${adding.value}`);
       const seen = [...shown].flatMap((element) => this.onShown(asked, model, element, turn));
-      model.onSeen(asked, view.context, new Set([...met, ...seen]));
+      model.onSeen(asked, view.context, { met, shown: seen, isHeld: isMended });
     };
   }
 
@@ -46,7 +46,7 @@ export class SetModel implements Model {
         const shown = this.shownTo(asked, view);
         for (const { value, tries } of sending.addings)
           if (tries === 1 && !shown.has(value)) this.violate(asked, `answers without ${value}`);
-        model.onSeen(asked, context, new Set(sending.addings));
+        model.onSeen(asked, context, { shown: sending.addings, isHeld: true });
       },
       onRefused: () => sending.onRefused(),
     };

@@ -4,13 +4,14 @@
  * Values are told apart by their text. What a context covers is what the model
  * saw its client being shown. A delete without a context replaces whatever its owner
  * holds: from then on every value of that time may be gone, and none must be.
+ * A value with an id is gone for who meets its replacement and those who knew it as it was seen.
  */
 import { utf8 } from "../base/bytes.js";
 import { type Context, EMPTY_CONTEXT, isEmptyContext } from "../lattice/context.js";
 import type { View } from "../lattice/lattice.js";
-import type { Asked, Attempt, Fact, Model, ModelWorld } from "./model.js";
-import { Turns } from "./model.js";
-import { heldByMore, type Part } from "./owners.js";
+import type { Asked, Attempt, Fact, Known, Model, ModelWorld } from "./model.js";
+import { mustSee, Turns } from "./model.js";
+import { heldByMore, ONE_OWNER, type Part } from "./owners.js";
 import type { Change } from "./script.js";
 
 interface Expiry {
@@ -22,6 +23,8 @@ const NEVER: Expiry = { fromMs: Number.POSITIVE_INFINITY, byMs: Number.POSITIVE_
 
 interface Value {
   readonly text: string;
+  /** It has an id. */
+  readonly isNamed: boolean;
   /** How often it was tried without being refused: with an id all of these are one. */
   tries: number;
   /** By true time: when it may be gone by itself at the earliest, and at the latest it is. */
@@ -36,7 +39,7 @@ interface Value {
 
 interface Session {
   readonly context: Context;
-  readonly seen: readonly Value[];
+  readonly seen: ReadonlyMap<Value, Known>;
 }
 
 interface KeyModel {
@@ -69,20 +72,22 @@ export class SiblingsModel implements Model {
         else this.world.noted.add(SIBLING_EXPIRED);
       }
       if (isMended) for (const value of shown) value.held = heldByMore(value.held ?? [], asked.parts);
-      model.sessions.set(asked.client, { context: view.context, seen: [...shown] });
+      const knowers = isMended ? asked.parts : ONE_OWNER;
+      const seen = new Map([...shown].map((value) => [value, knownBy(value, knowers)]));
+      model.sessions.set(asked.client, { context: view.context, seen });
     };
   }
 
   change(asked: Asked, change: Change): Attempt {
     const model = this.modelOf(asked.key);
     const session = change.isAware ? model.sessions.get(asked.client) : undefined;
-    const { context, seen } = session ?? { context: EMPTY_CONTEXT, seen: [] };
+    const { context, seen } = session ?? { context: EMPTY_CONTEXT, seen: new Map<Value, Known>() };
     const isBlindDelete = change.kind === "delete" && isEmptyContext(context);
     const value = change.kind === "put" ? this.valueOf(model, asked, change) : undefined;
     const expiresAtMs = change.ttlMs === undefined ? undefined : this.world.nowMs() + change.ttlMs;
     if (value !== undefined && expiresAtMs !== undefined) this.expire(value, expiresAtMs);
     // Also those that something else may replace: it may yet be refused.
-    const replaces = isBlindDelete ? [...model.values.values()] : [...seen];
+    const replaces = isBlindDelete ? [...model.values.values()] : [...seen.keys()];
     for (const old of replaces) succeed(model, old);
     if (isBlindDelete) model.blindDeletes.add(replaces);
     return {
@@ -93,13 +98,14 @@ export class SiblingsModel implements Model {
       context,
       onAcknowledged: (answered) => {
         model.blindDeletes.delete(replaces);
-        const fact = { turn: this.turns.next(), parts: asked.parts };
+        const [turn, { parts }] = [this.turns.next(), asked];
         // Which of them its owner held, only that owner knows.
         // Of a change with an id that is tried again, the former time may be the one that happened.
         const isKnown = !isBlindDelete && (value === undefined || value.tries === 1);
-        if (isKnown) for (const old of replaces) old.replaced.push(fact);
-        if (value !== undefined) value.held = heldByMore(value.held ?? [], asked.parts);
-        model.sessions.set(asked.client, { context: answered, seen: value === undefined ? seen : [...seen, value] });
+        if (isKnown) for (const [old, known] of seen) old.replaced.push({ turn, parts, known });
+        if (value !== undefined) value.held = heldByMore(value.held ?? [], parts);
+        const own = value === undefined ? [] : [[value, knownBy(value, parts)] as const];
+        model.sessions.set(asked.client, { context: answered, seen: new Map([...seen, ...own]) });
       },
       onRefused: () => {
         model.blindDeletes.delete(replaces);
@@ -123,13 +129,10 @@ export class SiblingsModel implements Model {
       if (shown.has(value)) this.violate(asked, `read one value twice: ${text}`);
       shown.add(value);
       if (this.world.nowMs() > value.expiry.byMs) this.violate(asked, `read what had expired: ${text}`);
-      if (this.isReplaced(asked, value, turn)) this.violate(asked, `read what had been replaced: ${text}`);
+      if (mustSee(this.world.owners, value.replaced, asked, turn))
+        this.violate(asked, `read what had been replaced: ${text}`);
     }
     return shown;
-  }
-
-  private isReplaced({ key, parts }: Asked, { replaced }: Value, turn: number): boolean {
-    return replaced.some((fact) => fact.turn < turn && this.world.owners.mustMeet(key, fact.parts, parts));
   }
 
   /** By each clock it may be gone at another time; and each time that it is tried its time is counted anew. */
@@ -142,13 +145,13 @@ export class SiblingsModel implements Model {
   /** A value with an id is one for all times that it is tried. */
   private valueOf(model: KeyModel, { name, wish }: Asked, { isNamed = false }: Change): Value {
     const text = `value ${isNamed ? wish : name}`;
-    const value = model.values.get(text) ?? this.newValue(model, text);
+    const value = model.values.get(text) ?? this.newValue(model, text, isNamed);
     value.tries++;
     return value;
   }
 
-  private newValue(model: KeyModel, text: string): Value {
-    const value: Value = { text, tries: 0, expiry: NEVER, held: undefined, successors: 0, replaced: [] };
+  private newValue(model: KeyModel, text: string, isNamed: boolean): Value {
+    const value: Value = { text, isNamed, tries: 0, expiry: NEVER, held: undefined, successors: 0, replaced: [] };
     model.values.set(text, value);
     model.live.add(value);
     for (const replaces of model.blindDeletes) {
@@ -170,6 +173,10 @@ export class SiblingsModel implements Model {
     }
     return model;
   }
+}
+
+function knownBy({ isNamed }: Value, knowers: readonly Part[]): Known {
+  return isNamed ? knowers : undefined;
 }
 
 /** A write that replaces it is on its way. */

@@ -57,6 +57,30 @@ export interface ModelWorld {
 export interface Fact {
   readonly turn: number;
   readonly parts: readonly Part[];
+  /** Of what was taken away: who knew it as it was seen. */
+  readonly known?: Known;
+}
+
+/**
+ * Who knows something under the stamp that it was seen under; undefined: it has no other. What has an id may
+ * have been made twice, and a context covers only the stamps that were known where it is from. So an owner that knows another alone
+ * shows it beside what replaced it, until it hears that both are one.
+ */
+export type Known = readonly Part[] | undefined;
+
+/** Whether a read that began at `turn` had to see one of these. */
+export function mustSee(
+  owners: Owners,
+  facts: readonly Fact[],
+  { key, parts }: Pick<Asked, "key" | "parts">,
+  turn: number,
+): boolean {
+  return facts.some(
+    (fact) =>
+      fact.turn < turn &&
+      owners.mustMeet(key, fact.parts, parts) &&
+      (fact.known === undefined || owners.mustMeet(key, fact.known, parts)),
+  );
 }
 
 /** The order of all that begins and ends at clients. */

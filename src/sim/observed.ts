@@ -7,9 +7,9 @@
  * that answer had to meet. A removal without one is preceded by a read.
  */
 import { type Context, EMPTY_CONTEXT, isEmptyContext } from "../lattice/context.js";
-import type { Asked, Fact } from "./model.js";
-import { Turns } from "./model.js";
-import { heldByMore, type Owners, type Part } from "./owners.js";
+import type { Asked, Fact, Known } from "./model.js";
+import { mustSee, Turns } from "./model.js";
+import { heldByMore, ONE_OWNER, type Owners, type Part } from "./owners.js";
 import type { Change } from "./script.js";
 
 /** Something brought: an element of a set, a value of a field. */
@@ -17,6 +17,8 @@ export interface Adding {
   /** Where it was brought to. */
   readonly place: string;
   readonly value: string;
+  /** It has an id. */
+  readonly isNamed: boolean;
   /** When it was first tried. */
   readonly turn: number;
   /** How often it was tried without being refused: with an id all of these are one. */
@@ -28,6 +30,9 @@ export interface Adding {
   /** Removals that had to see it. */
   readonly taken: Fact[];
 }
+
+/** What had to be met, and of whom. */
+export type Met = ReadonlyMap<Adding, Known>;
 
 export interface Removing {
   takes(adding: Adding): boolean;
@@ -42,7 +47,7 @@ export interface Session {
   readonly context: Context;
   readonly turn: number;
   /** What its answer had to meet. */
-  readonly met: ReadonlySet<Adding>;
+  readonly met: Met;
 }
 
 /** What a change of one key brings and takes, as it is on its way. */
@@ -50,6 +55,8 @@ export interface Sending {
   /** What the client sends along. */
   readonly context: Context;
   readonly addings: readonly Adding[];
+  /** What that must cover. */
+  readonly seen: Met;
   /** It has not been tried before, so what happens of it happens now. */
   readonly isFirst: boolean;
   onAcknowledged(): number;
@@ -76,13 +83,13 @@ export class Observed {
     const known = isAware ? this.sessions.get(asked.client) : undefined;
     // Who has seen nothing sends nothing.
     const session = known === undefined || isEmptyContext(known.context) ? undefined : known;
-    const met = session?.met ?? this.metBy(asked.key, asked.firstParts);
+    const met = session?.met ?? this.metFirst(asked);
     const isFirst = !isNamed || !this.named.has(asked.wish);
     const addings = this.bring(asked, brought, isNamed);
     const removing = { takes: takes ?? (() => false), seenTurn: session?.turn ?? Number.POSITIVE_INFINITY, endTurn: 0 };
     if (takes !== undefined) this.removings.add(removing);
     return {
-      ...{ context: session?.context ?? EMPTY_CONTEXT, addings, isFirst },
+      ...{ context: session?.context ?? EMPTY_CONTEXT, addings, seen: session?.met ?? new Map(), isFirst },
       onAcknowledged: () => {
         const turn = this.turns.next();
         removing.endTurn = turn;
@@ -93,7 +100,8 @@ export class Observed {
         }
         // A former time of the same change may be the one that happened.
         if (isFirst)
-          for (const adding of met) if (removing.takes(adding)) adding.taken.push({ turn, parts: asked.parts });
+          for (const [adding, known] of met)
+            if (removing.takes(adding)) adding.taken.push({ turn, parts: asked.parts, known });
         return turn;
       },
       onRefused: () => {
@@ -103,21 +111,39 @@ export class Observed {
     };
   }
 
-  /** A client was answered. */
-  onSeen({ client }: Asked, context: Context, met: ReadonlySet<Adding>): void {
-    this.sessions.set(client, { context, turn: this.turns.next(), met });
+  /** A client was answered. `isHeld`: as many as it asked hold that now. */
+  onSeen(
+    { client, parts }: Asked,
+    context: Context,
+    { met = new Map(), shown, isHeld }: { met?: Met; shown: readonly Adding[]; isHeld: boolean },
+  ): void {
+    const knowers = isHeld ? parts : ONE_OWNER;
+    const seen = [...met.keys(), ...shown].map((adding): [Adding, Known] => {
+      return [adding, adding.isNamed ? heldByMore(met.get(adding) ?? [], knowers) : undefined];
+    });
+    this.sessions.set(client, { context, turn: this.turns.next(), met: new Map(seen) });
   }
 
   /** What was acknowledged by so many that whoever asks these must meet it. */
-  metBy(key: number, parts: readonly Part[]): Set<Adding> {
-    const met = ({ held }: Adding) => held !== undefined && this.owners.mustMeet(key, held, parts);
-    return new Set([...this.addings].filter(met));
+  metBy(key: number, parts: readonly Part[]): Met {
+    const met = new Map<Adding, Known>();
+    for (const adding of this.addings) {
+      const { isNamed, held } = adding;
+      if (held === undefined || !this.owners.mustMeet(key, held, parts)) continue;
+      met.set(adding, isNamed ? this.owners.metOf(key, held, parts) : undefined);
+    }
+    return met;
+  }
+
+  /** By a change that reads first: it takes the ids of what it meets along. */
+  private metFirst({ key, firstParts }: Asked): Met {
+    return new Map([...this.metBy(key, firstParts).keys()].map((adding) => [adding, undefined]));
   }
 
   /** Those that a read which began at `turn` may be shown there. */
   shownBy(asked: Asked, { place, value }: Pick<Adding, "place" | "value">, turn: number): Adding[] {
     return [...this.addings].filter(
-      (adding) => adding.place === place && adding.value === value && !this.isTaken(adding, asked, turn),
+      (adding) => adding.place === place && adding.value === value && !mustSee(this.owners, adding.taken, asked, turn),
     );
   }
 
@@ -138,11 +164,6 @@ export class Observed {
     return false;
   }
 
-  /** Whether a read that began at `turn` had to meet a removal that had to see it. */
-  private isTaken({ taken }: Adding, { key, parts }: Asked, turn: number): boolean {
-    return taken.some((fact) => fact.turn < turn && this.owners.mustMeet(key, fact.parts, parts));
-  }
-
   private bring(
     { wish }: Asked,
     brought: readonly Pick<Adding, "place" | "value">[],
@@ -151,7 +172,8 @@ export class Observed {
     const former = isNamed ? this.named.get(wish) : undefined;
     const turn = this.turns.next();
     const endTurn = Number.POSITIVE_INFINITY;
-    const addings = former ?? brought.map((each) => ({ ...each, turn, tries: 0, endTurn, held: undefined, taken: [] }));
+    const addings =
+      former ?? brought.map((each) => ({ ...each, isNamed, turn, tries: 0, endTurn, held: undefined, taken: [] }));
     for (const adding of addings) {
       adding.tries++;
       this.addings.add(adding);

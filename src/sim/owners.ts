@@ -16,7 +16,7 @@ export interface Part {
 /** Among all owners, whatever their datacenter. */
 export const ALL = "";
 /** One owner, whichever it is. */
-export const MINTER_ALONE: readonly Part[] = [{ among: ALL, count: 1 }];
+export const ONE_OWNER: readonly Part[] = [{ among: ALL, count: 1 }];
 const NO_DATACENTERS: ReadonlyMap<string, number> = new Map();
 
 export class Owners {
@@ -74,12 +74,19 @@ export class Owners {
 
   /** Whether what was acknowledged by those must be seen by whoever asks these. */
   mustMeet(key: number, held: readonly Part[], asked: readonly Part[]): boolean {
-    return asked.some((part) => {
-      const least = this.leastHolders(key, part);
-      const holders = held.find(({ among }) => among === part.among)?.count;
-      if (least === undefined || holders === undefined) return false;
-      return (this.areHintsDelivered && holders === 0 ? this.number : holders) >= least;
-    });
+    return asked.some((part) => this.meets(key, held, part));
+  }
+
+  /** Those parts of `held` of whom whoever asks these must meet somebody. */
+  metOf(key: number, held: readonly Part[], asked: readonly Part[]): readonly Part[] {
+    return held.filter(({ among }) => asked.some((part) => part.among === among && this.meets(key, held, part)));
+  }
+
+  private meets(key: number, held: readonly Part[], part: Part): boolean {
+    const least = this.leastHolders(key, part);
+    const holders = held.find(({ among }) => among === part.among)?.count;
+    if (least === undefined || holders === undefined) return false;
+    return (this.areHintsDelivered && holders === 0 ? this.number : holders) >= least;
   }
 
   private localPartsOf(key: number, level: Level, datacenter: string | undefined): Part[] {
