@@ -364,6 +364,32 @@ test("an element that was shown and removed does not come back when its add is t
   assert.deepEqual(clients.read([]), []);
 });
 
+test("who answers for an owner that was silent about a change with an id may have heard of its removal", () => {
+  for (const isNamed of [true, false]) {
+    const clients = new Clients("set");
+    const adding = clients.change({ kind: "edit-set", add: ["a"], isNamed, wish: "one" });
+    const without = (): string[] => {
+      adding.onAcknowledged(SEEN, { contents: [], context: SEEN });
+      return clients.violations.splice(0);
+    };
+    assert.deepEqual(without(), ["1: answers without a"]);
+    clients.change({ kind: "delete", client: 1 });
+    assert.deepEqual(without(), isNamed ? [] : ["1: answers without a"]);
+  }
+  for (const isNamed of [true, false]) {
+    const clients = new Clients("map");
+    const fields = [{ kind: "set", field: "a" }] as const;
+    const setting = clients.change({ kind: "edit-map", fields, isNamed, wish: "one" });
+    const told = (value: string): string[] => {
+      setting.onAcknowledged(SEEN, { contents: [{ contentType: "", value: utf8(value) }], context: SEEN });
+      return clients.violations.splice(0);
+    };
+    assert.deepEqual(told('{"value":{}}'), ["1: answers without what it set: a one"]);
+    clients.change({ kind: "edit-map", fields, wish: "two", client: 1 });
+    assert.deepEqual(told('{"value":{"a":"two"}}'), isNamed ? [] : ["1: answers without what it set: a one"]);
+  }
+});
+
 /** Three owners in each of two datacenters. */
 function twoDatacenters(): Owners {
   const owners = { east: 3, west: 3 };

@@ -65,9 +65,7 @@ export class MapModel implements Model {
         for (const { place, attempt } of counting) attempt.onAcknowledged(context, view && counterView(view, place));
         if (view === undefined) return;
         const parts = this.partsOf(asked, view);
-        for (const { place, value, tries } of sending.addings)
-          if (tries === 1 && !parts.get(place)?.includes(value))
-            this.violate(asked, `answers without what it set: ${place} ${value}`);
+        for (const adding of sending.addings) this.onAnswered(asked, fields, adding, parts);
         fields.onSeen(asked, context, { shown: sending.addings, isHeld: true });
       },
       onRefused: () => {
@@ -97,9 +95,22 @@ export class MapModel implements Model {
     const { place, value } = adding;
     const shown = parts.get(place) ?? [];
     if (shown.includes(value)) return;
-    const isHidden = !SETS.includes(place) && shown.length > 0;
-    if (isHidden) this.world.noted.add(FIELD_HIDDEN);
+    if (isHiddenAmong(shown, place)) this.world.noted.add(FIELD_HIDDEN);
     else if (!this.mayBeAbsent(fields, adding)) this.violate(asked, `lost a field: ${place} ${value}`);
+  }
+
+  /** What has an id may have been made before, by an owner that was silent or at a former try. */
+  private onAnswered(
+    asked: Asked,
+    fields: Observed,
+    adding: Adding,
+    parts: ReadonlyMap<string, readonly string[]>,
+  ): void {
+    const { place, value, tries, isNamed } = adding;
+    const shown = parts.get(place) ?? [];
+    if (shown.includes(value) || tries > 1) return;
+    if (isNamed && (isHiddenAmong(shown, place) || this.mayBeAbsent(fields, adding))) return;
+    this.violate(asked, `answers without what it set: ${place} ${value}`);
   }
 
   /** It may have been removed; or a value that took its place was. */
@@ -148,6 +159,11 @@ export class MapModel implements Model {
     }
     return model;
   }
+}
+
+/** A register shows one value. */
+function isHiddenAmong(shown: readonly string[], place: string): boolean {
+  return !SETS.includes(place) && shown.length > 0;
 }
 
 /** Each time that a register is set it is to another value. */

@@ -11,6 +11,11 @@ import type { Change } from "./script.js";
 /** A set is one place. */
 const HERE = "";
 
+/** What has an id may have been made before, by an owner that was silent or at a former try, and been removed since. */
+function mayBePast(adding: Adding, model: Observed): boolean {
+  return adding.tries > 1 || (adding.isNamed && model.mayBeRemoved(adding));
+}
+
 export class SetModel implements Model {
   private readonly keys = new Map<number, Observed>();
 
@@ -44,8 +49,9 @@ export class SetModel implements Model {
         sending.onAcknowledged();
         if (view === undefined) return;
         const shown = this.shownTo(asked, view);
-        for (const { value, tries } of sending.addings)
-          if (tries === 1 && !shown.has(value)) this.violate(asked, `answers without ${value}`);
+        for (const adding of sending.addings)
+          if (!shown.has(adding.value) && !mayBePast(adding, model))
+            this.violate(asked, `answers without ${adding.value}`);
         model.onSeen(asked, context, { shown: sending.addings, isHeld: true });
       },
       onRefused: () => sending.onRefused(),
