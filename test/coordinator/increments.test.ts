@@ -204,7 +204,7 @@ describe("while two sums of a counter are under way", () => {
   });
 
   test("it waits for 20 windows at most, and for half of its own time", () => {
-    const cluster = clusterOf();
+    const cluster = begunClusterOf();
     const heard = new Heard(cluster);
     cluster.run(50);
     cluster.network.partition([["n1"], ["n2", "n3"]]);
