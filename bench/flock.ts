@@ -209,5 +209,6 @@ const NO_STORAGE: Storage = {
   scan: () => [],
   commit: () => {},
   salvage: () => {},
+  identity: () => "",
   release: () => {},
 };

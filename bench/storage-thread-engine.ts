@@ -63,6 +63,10 @@ export class ThreadEngine implements StorageEngine {
     });
   }
 
+  identity(): string {
+    return this.files.identity;
+  }
+
   logBytes(): number {
     return this.folding.logBytes();
   }

@@ -111,6 +111,11 @@ export interface Storage {
    * wait for it, reads may throw `StorageDamage`. A body whose order cannot break has nothing to do.
    */
   salvage(onDone: (rows: number | undefined) => void): void;
+  /**
+   * Names the very files that hold the rows, through all their lives: a copy of them has another name, and so has
+   * what a salvage has made. A volume that was set back to a snapshot as a whole keeps it.
+   */
+  identity(): string;
 }
 
 /**

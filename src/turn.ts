@@ -82,6 +82,7 @@ export class Turn {
       commit: (batch: readonly Write[], onDone: (error?: StorageError) => void) =>
         storage.commit(batch, (error) => this.run(() => onDone(error))),
       salvage: (onDone) => storage.salvage((rows) => this.run(() => onDone(rows))),
+      identity: () => storage.identity(),
       release: () => assert(false, "the turn releases, nobody else"),
     };
   }

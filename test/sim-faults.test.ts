@@ -43,7 +43,7 @@ function readAtAll(cluster: SimCluster, at: NodeId): string {
 /** The old copy of an owner is put back, and starts while the only one that remembers more of it cannot tell. */
 function pass({ cluster, strike, owned: { first, second, stranger } }: ReturnType<typeof open>): void {
   const at = (node: NodeId) => cluster.ids.indexOf(node);
-  assert.ok(strike({ kind: "restore", node: at(first) }));
+  assert.ok(strike({ kind: "restore", node: at(first), as: "snapshot" }));
   cluster.run(5000);
   cluster.crash(stranger);
   cluster.start(stranger);

@@ -27,6 +27,7 @@ function traced(): { turn: Turn; trace: string[]; clock: SimClock; receive: () =
       clock.after(1, () => onDone());
     },
     salvage: () => {},
+    identity: () => "",
     release: () => trace.push("release commits"),
   };
   const log = { info() {}, warn() {} };

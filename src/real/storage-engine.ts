@@ -34,6 +34,8 @@ export interface StorageEngine {
   scan(from: Uint8Array, to: Uint8Array, rowsMax: number, bytesMax: number): Row[];
   /** Makes the rows durable, all or none; one group at a time, keys distinct. */
   write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void;
+  /** Names its file, see `Storage.identity`. */
+  identity(): string;
   /** Bytes in the log. */
   logBytes(): number;
   /** The file grows no further, as on a full disk, until told otherwise. */
@@ -81,6 +83,10 @@ export class SyncedLogEngine implements StorageEngine {
 
   write(rows: Iterable<Write>, onDone: (error?: StorageError) => void): void {
     this.folding.beforeGroup(() => this.writeGroup(rows, onDone));
+  }
+
+  identity(): string {
+    return this.files.identity;
   }
 
   logBytes(): number {

@@ -13,7 +13,17 @@
  * may ever have synced it. So the log is synced here, before the first answer
  * rests on it. The directory is synced too: a file whose name is lost is lost.
  */
-import { accessSync, closeSync, constants, fdatasyncSync, fsyncSync, mkdirSync, openSync, statSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fdatasyncSync,
+  fstatSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  statSync,
+} from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import type Sqlite from "better-sqlite3";
@@ -36,6 +46,8 @@ export interface StoreFiles {
    * to close any descriptor of a file gives up all locks that this process has on it.
    */
   readonly databaseFile: number;
+  /** See `Storage.identity`. */
+  readonly identity: string;
 }
 
 /** "MURM": tells our files from those of other programs. */
@@ -67,7 +79,8 @@ export function openFiles(dir: string, logFileBytes: number): StoreFiles {
     undo.push(() => closeSync(logFile));
     fdatasyncSync(logFile);
     syncDirectory(path);
-    return { file, lock, writer, logFile, databaseFile: openSync(file, "r+") };
+    const databaseFile = openSync(file, "r+");
+    return { file, lock, writer, logFile, databaseFile, identity: identityOf(databaseFile) };
   } catch (error) {
     for (const step of undo.reverse()) step();
     throw openErrorOf(path, error);
@@ -119,6 +132,12 @@ export function prepare(writer: Connection, file: string): void {
       PRAGMA user_version = ${FORMAT};
       COMMIT`);
   }
+}
+
+/** No tool that copies files can give a copy both: an inode is often used again, the time of birth is the kernel's. */
+function identityOf(file: number): string {
+  const { ino, birthtimeNs } = fstatSync(file, { bigint: true });
+  return `${ino} ${birthtimeNs}`;
 }
 
 /**

@@ -108,6 +108,10 @@ export class SqliteStorage implements Storage {
     this.onSalvaged = onDone;
   }
 
+  identity(): string {
+    return this.engine.identity();
+  }
+
   /** Bytes of keys and values that wait for the disk. The node refuses writes beyond `pendingCommitBytesMax`. */
   pendingBytes(): number {
     return this.groups.reduce((sum, group) => sum + group.bytes, 0);

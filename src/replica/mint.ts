@@ -4,9 +4,9 @@
  * mint = max(last + 1, wall), so causality is kept while clocks are sane and
  * order is kept always. An upper bound of all stamps is persisted ahead of use:
  * after a crash the clock starts above it. The actor is renewed whenever the
- * store cannot vouch for its past (DESIGN 2): it is new; it stopped uncleanly
- * with a kernel that was started anew, under `durability: os`; damage was found; or a
- * peer remembers more of it than it does itself. Riak lost acknowledged writes
+ * store cannot vouch for its past (DESIGN 2): it is new; its files are a copy;
+ * it stopped uncleanly with a kernel that was started anew, under `durability:
+ * os`; damage was found; or a peer remembers more of it than it does itself. Riak lost acknowledged writes
  * for three years over dots minted twice.
  */
 import { assert } from "../base/assert.js";
@@ -19,7 +19,9 @@ import type { Storage, World, Write } from "../ports.js";
 import { ownRecord, readOwnRecord, SPACE } from "./rows.js";
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("mint").finish();
-const RECORD_FORMAT = 1;
+const RECORD_FORMAT = 2;
+/** Without the name of the files. */
+const RECORD_FORMAT_BEFORE = 1;
 /** The least that a bound is raised by. While we are ahead of the wall, no more: restarts must not add up. */
 const LEAST_STEP_US = 100_000;
 
@@ -29,6 +31,8 @@ interface MintRecord {
   /** The kernel's boot under which it ran, and whether it stopped in order. */
   readonly bootId: string;
   readonly stopped: boolean;
+  /** The files in which it was written; undefined where nobody knows. */
+  readonly identity: string | undefined;
 }
 
 type OnStamp = (stamp: Stamp | undefined) => void;
@@ -61,7 +65,8 @@ export class Mint {
     const record = readRecord(world.storage);
     this.wasKilled = record !== undefined && !record.stopped;
     const powerLost = this.wasKilled && record?.bootId !== world.bootId;
-    const vouched = record !== undefined && !(powerLost && durability === "os");
+    const isCopy = record?.identity !== undefined && record.identity !== world.storage.identity();
+    const vouched = record !== undefined && !isCopy && !(powerLost && durability === "os");
     this.present = vouched ? record.actor : u64(world.random);
     this.aheadActor = u64(world.random);
     this.lastUs = record?.boundUs ?? 0;
@@ -71,7 +76,8 @@ export class Mint {
       this.askedBoundUs = record.boundUs;
       this.foundUs = record.boundUs;
     } else {
-      world.log.info("a new life of this store", { actor: this.actorName(), known: record !== undefined });
+      const reason = isCopy ? ": its files are a copy, and may lack what its peers remember" : "";
+      world.log.info(`a new life of this store${reason}`, { actor: this.actorName(), known: record !== undefined });
     }
     // Before anything else is committed, the disk must say that this life was not stopped in order.
     this.commitBound(vouched ? record.boundUs : this.nextBoundUs(0));
@@ -240,7 +246,7 @@ export class Mint {
       .u64(this.present)
       .u53(boundUs)
       .u8(stopped ? 1 : 0);
-    return ownRecord(RECORD_KEY, writer.text(this.world.bootId).finish());
+    return ownRecord(RECORD_KEY, writer.text(this.world.bootId).text(this.world.storage.identity()).finish());
   }
 }
 
@@ -248,6 +254,10 @@ function readRecord(storage: Storage): MintRecord | undefined {
   const bytes = readOwnRecord(storage, RECORD_KEY);
   if (bytes === undefined) return undefined;
   const reader = new Reader(bytes);
-  if (reader.u8() !== RECORD_FORMAT) throw new MalformedBytes("the mint's record is of another format");
-  return { actor: reader.u64(), boundUs: reader.u53(), stopped: reader.u8() === 1, bootId: reader.text() };
+  const format = reader.u8();
+  if (format !== RECORD_FORMAT && format !== RECORD_FORMAT_BEFORE) {
+    throw new MalformedBytes("the mint's record is of another format");
+  }
+  const life = { actor: reader.u64(), boundUs: reader.u53(), stopped: reader.u8() === 1, bootId: reader.text() };
+  return { ...life, identity: format === RECORD_FORMAT ? reader.text() : undefined };
 }

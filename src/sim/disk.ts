@@ -14,6 +14,9 @@ import { OrderedRows } from "./ordered.js";
 /** What becomes of the group that is on its way to the disk when its process dies. */
 export type Tail = "lost" | "kept" | "torn";
 
+/** How an operator copied a store, and puts it back. */
+export type CopyKind = "files" | "snapshot";
+
 /** What a group replaced: the row before, or undefined where there was none. */
 type Undo = ReadonlyMap<string, Row | undefined>;
 
@@ -30,6 +33,8 @@ export class SimDisk {
   /** The last groups that the kernel may not have written; the oldest first. */
   private unsynced: Undo[] = [];
   private backup: readonly Row[] | undefined;
+  /** How often other files took the place of those that were there. */
+  private replacements = 0;
   /** One process at a time, as the lock of a data directory demands. */
   isOpen = false;
 
@@ -84,6 +89,12 @@ export class SimDisk {
     this.damaged.clear();
     this.unsynced = [];
     this.fail(0, "full");
+    this.replacements++;
+  }
+
+  /** See `Storage.identity`. */
+  identity(): string {
+    return `files ${this.replacements}`;
   }
 
   /** An operator copies all that is durable. */
@@ -95,10 +106,12 @@ export class SimDisk {
     return this.backup !== undefined;
   }
 
-  /** The copy takes the place of what is there. */
-  restore(): void {
+  /** The copy takes the place of what is there: as files, or as a snapshot of the volume, which nobody can tell from it. */
+  restore(as: CopyKind): void {
     assert(this.backup !== undefined, "there is a copy");
+    const { replacements } = this;
     this.wipe();
+    if (as === "snapshot") this.replacements = replacements;
     for (const row of this.backup) this.rows.set(bytesToMapKey(row.key), row);
   }
 

@@ -4,9 +4,11 @@
  * A fault that makes no sense when its time comes is passed over: a part of a
  * script must be a script. Some are withheld because no store could survive
  * them: a disk is wiped only while all others vote, for two empty disks of three
- * owners hold less than a majority, and an old copy that passes for whole is no
- * better than an empty disk. And where a cluster forgets, somebody who ran when an
- * old copy was put back runs on until the copy is found out: only peers can tell.
+ * owners hold less than a majority. A store that is set back to an old snapshot
+ * does not know it: that befalls it only while all its peers hold all that it
+ * loses, and until it is found out it is no better than an empty disk. And where a
+ * cluster forgets, somebody who ran at that time runs on until then: only peers
+ * can tell.
  */
 import { unreachable } from "../base/assert.js";
 import type { Random } from "../base/random.js";
@@ -14,11 +16,11 @@ import { DEFAULT_LIMITS } from "../config.js";
 import type { NodeId } from "../ports.js";
 import { ALL_ROWS } from "../replica/rows.js";
 import type { SimCluster } from "./cluster.js";
-import type { Tail } from "./disk.js";
+import type { CopyKind, Tail } from "./disk.js";
 import { OldCopy } from "./old-copy.js";
 import { SimRandom } from "./random.js";
 import type { Fault } from "./script.js";
-import { SIM_ROWS_MAX } from "./stored.js";
+import { areEqual, SIM_ROWS_MAX } from "./stored.js";
 import { CALM } from "./transport.js";
 
 /** Of a node that runs. */
@@ -34,7 +36,7 @@ export class Faults {
   /** How long each node's processes have stood still, in sum, as far as they went on. */
   private readonly stoodStillMs = new Map<NodeId, number>();
   private readonly stopping = new Set<NodeId>();
-  /** The last one that was put back. */
+  /** The last snapshot that was put back. */
   private oldCopy: OldCopy | undefined;
   private readonly random: Random;
 
@@ -142,7 +144,7 @@ export class Faults {
       case "wipe":
         return this.replace(node, () => this.cluster.wipe(node));
       case "restore":
-        return this.cluster.disk(node).hasCopy && this.putBack(node);
+        return this.cluster.disk(node).hasCopy && this.putBack(node, fault.as);
       case "pause":
         return this.pause(node);
       case "resume":
@@ -210,9 +212,10 @@ export class Faults {
     return true;
   }
 
-  private putBack(node: NodeId): boolean {
-    const isBack = this.replace(node, () => this.cluster.disk(node).restore());
-    if (isBack) this.oldCopy = new OldCopy(this.cluster, node);
+  private putBack(node: NodeId, as: CopyKind): boolean {
+    if (as === "snapshot" && !areEqual(this.cluster)) return false;
+    const isBack = this.replace(node, () => this.cluster.disk(node).restore(as));
+    if (isBack && as === "snapshot") this.oldCopy = new OldCopy(this.cluster, node);
     return isBack;
   }
 

@@ -1,5 +1,5 @@
 /**
- * An old copy of a disk that was put back, for as long as it can do harm.
+ * A disk that was set back to an old snapshot, for as long as that can do harm.
  *
  * Its node votes as if it had lost nothing, until a peer tells it that it
  * remembers more (replica/mint.ts). A peer that was started since, or was cut

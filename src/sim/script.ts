@@ -9,7 +9,7 @@
 import type { Durability, HedgePolicy, Replication } from "../cluster-config.js";
 import type { Level, Limits } from "../config.js";
 import type { StorageError } from "../ports.js";
-import type { Tail } from "./disk.js";
+import type { CopyKind, Tail } from "./disk.js";
 import type { Weather } from "./transport.js";
 
 /** What the cluster is made of. */
@@ -48,7 +48,7 @@ export type Fault =
   | { readonly kind: "wipe"; readonly node: number }
   /** An operator copies a store; and later puts the copy in its place. */
   | { readonly kind: "copy"; readonly node: number }
-  | { readonly kind: "restore"; readonly node: number }
+  | { readonly kind: "restore"; readonly node: number; readonly as: CopyKind }
   | { readonly kind: "pause"; readonly node: number }
   | { readonly kind: "resume"; readonly node: number }
   /** Everything to and from it takes so many times as long. */

@@ -75,6 +75,10 @@ export class SimStorage implements Storage {
     this.commit([], () => onDone(this.disk.size));
   }
 
+  identity(): string {
+    return this.disk.identity();
+  }
+
   /**
    * The process dies: nobody is called back, and what was not durable is gone.
    * A group on its way may have reached the disk all the same, or the first of its batches: then it is `kept`, or `torn`.

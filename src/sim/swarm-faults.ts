@@ -176,11 +176,13 @@ function wipeAt(atMs: number, node: number, backMs: number): FaultAt[] {
 function oldCopy(random: Random, { nodes }: Shape, atMs: number): FaultAt[] {
   const node = below(random, nodes);
   const laterMs = atMs + between(random, 1, 8) * SECOND_MS;
+  // Nobody copies a store back so soon that its peers still take it for up.
+  const startMs = laterMs + between(random, 4, 8) * SECOND_MS;
+  const as = pick(random, ["files", "snapshot"] as const);
   return [
     { atMs, kind: "copy", node },
-    { atMs: laterMs, kind: "restore", node },
-    // Nobody copies a store back so soon that its peers still take it for up.
-    { atMs: laterMs + between(random, 4, 8) * SECOND_MS, kind: "start", node },
+    { atMs: laterMs, kind: "restore", node, as },
+    { atMs: startMs, kind: "start", node },
   ];
 }
 

@@ -433,7 +433,7 @@ for (const type of ["counter", "siblings"]) {
     for (const op of changes.slice(5, 10)) okOf(cluster.write("n1", wish(op)));
     cluster.run(1000);
     cluster.crash("n1");
-    cluster.disk("n1").restore();
+    cluster.disk("n1").restore("snapshot");
     cluster.network.partition([["n1"], ["n2", "n3"]]);
     cluster.start("n1");
     // Long enough that it has raised its bound above all that others remember.

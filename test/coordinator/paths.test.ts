@@ -314,6 +314,28 @@ test("a wiped owner counts toward no level before it has caught up", () => {
   assert.equal(textOf(get(cluster, "n3", "ONE", false)), "x");
 });
 
+test("an owner whose files are an old copy counts toward no level before it has caught up, though no peer can tell", () => {
+  const cluster = clusterOf({ seed: "copied back" });
+  put(cluster, "n1", "old", "ALL");
+  cluster.run(1000);
+  cluster.disk("n1").copy();
+  cluster.network.partition([["n2"], ["n1", "n3"]]);
+  cluster.run(3000);
+  assert.ok(put(cluster, "n1", "new", "QUORUM").ok);
+  cluster.crash("n1");
+  cluster.disk("n1").restore("files");
+  // The one that took the write with it says nothing; the other one remembers no more than the copy does.
+  cluster.network.heal();
+  cluster.network.pause("n3");
+  cluster.start("n1");
+  cluster.run(10_000);
+  assert.ok(!get(cluster, "n1", "QUORUM").ok);
+  assert.ok(!get(cluster, "n2", "QUORUM").ok);
+  cluster.network.resume("n3");
+  cluster.runUntil(() => cluster.member("n1").describe().rebuilding === 0);
+  assert.equal(textOf(get(cluster, "n1", "QUORUM")), "new");
+});
+
 test("a restarted owner catches up by itself, without anyone reading", () => {
   const cluster = clusterOf({ seed: "catch up" });
   put(cluster, "n1", "old", "ALL");

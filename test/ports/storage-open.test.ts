@@ -1,6 +1,6 @@
 /** Opening a data directory: every error is one sentence with the path and the remedy. */
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
@@ -51,6 +51,23 @@ describe("opening a data directory", () => {
     refuses(dir, /is in use by another process: stop that one, or give this node a directory of its own/);
     await close(first);
     await close(open(dir));
+  });
+
+  test("names the files: the same ones after a restart, others once a copy has taken their place", async () => {
+    const dir = join(root, "original");
+    const nameOf = async () => {
+      const storage = open(dir);
+      const name = storage.identity();
+      await close(storage);
+      return name;
+    };
+    const name = await nameOf();
+    assert.match(name, /^[1-9]\d* [1-9]\d*$/);
+    assert.equal(await nameOf(), name);
+    cpSync(dir, join(root, "copy"), { recursive: true, preserveTimestamps: true });
+    rmSync(dir, { recursive: true });
+    cpSync(join(root, "copy"), dir, { recursive: true, preserveTimestamps: true });
+    assert.notEqual(await nameOf(), name);
   });
 
   test("refuses what is not a directory, or cannot become one", () => {

@@ -89,11 +89,13 @@ describe("salvage of a store on disk", () => {
   test("what is written while it runs is kept, and all of it is there after a restart", () =>
     inFolder(async (dir) => {
       const storage = await spoilt(dir, flipKeys);
+      const name = storage.identity();
       const before = commit(storage, [{ key: rowAt(ROWS), value: stateAt(ROWS) }]);
       const done = salvage(storage);
       const during = commit(storage, [{ key: rowAt(ROWS + 1), value: stateAt(ROWS + 1) }]);
       assert.ok(((await done) as number) >= ROWS);
       await barrier(storage);
+      assert.notEqual(storage.identity(), name);
       assert.deepEqual([before.isDone, during.isDone], [true, true]);
       await close(storage);
       const again = open(dir);

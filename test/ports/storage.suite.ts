@@ -44,6 +44,14 @@ export function storageSuite(name: string, make: () => Harness, histories: numbe
 type Check = (sentence: string, body: (harness: Harness) => Promise<void>) => void;
 
 function viewTests(check: Check): void {
+  check("the name of its files stays", async (harness) => {
+    const name = harness.storage.identity();
+    commit(harness.storage, [put("a", "1")]);
+    await harness.settle();
+    assert.equal(harness.storage.identity(), name);
+    assert.notEqual(name, "");
+  });
+
   check("latest sees a commit at once, durable when it is done", async (harness) => {
     const { storage } = harness;
     const outcome = commit(storage, [put("a", "1")]);

@@ -7,7 +7,7 @@ import type { Stamp } from "../../src/lattice/stamp.js";
 import type { World } from "../../src/ports.js";
 import { Mint } from "../../src/replica/mint.js";
 import { type NodeClock, SimClock } from "../../src/sim/clock.js";
-import { SimDisk } from "../../src/sim/disk.js";
+import { type CopyKind, SimDisk } from "../../src/sim/disk.js";
 import { SimMeter } from "../../src/sim/meter.js";
 import { SimRandom } from "../../src/sim/random.js";
 import { SimStorage } from "../../src/sim/storage.js";
@@ -181,7 +181,14 @@ const RENEWALS: readonly (readonly [
   ["power loss, durability group", "group", (lives) => lives.crash().bootId++, false],
   ["power loss, durability os", "os", (lives) => lives.crash().bootId++, true],
   ["a new disk", "group", (lives) => wipe(lives), true],
+  ["an orderly stop and a copy of the files as they are", "group", (lives) => putBack(lives.stop(), "files"), true],
+  ["a snapshot of the volume as it is", "group", (lives) => putBack(lives.stop(), "snapshot"), false],
 ];
+
+function putBack({ disk }: Lives, as: CopyKind): void {
+  disk.copy();
+  disk.restore(as);
+}
 
 function wipe(lives: Lives): void {
   lives.crash().disk.wipe();

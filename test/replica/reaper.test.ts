@@ -209,7 +209,7 @@ for (const [type, put, opOf] of [
     cluster.run(5000);
     assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
     cluster.crash("n3");
-    cluster.disk("n3").restore();
+    cluster.disk("n3").restore("snapshot");
     cluster.run(1000);
     cluster.start("n3");
     cluster.runUntil(
