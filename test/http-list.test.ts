@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
 import fc from "fast-check";
-import { NO_BYTES, utf8 } from "../src/base/bytes.js";
-import { tokenOf } from "../src/base/hash.js";
+import { NO_BYTES, utf8, Writer } from "../src/base/bytes.js";
+import { hash128, tokenOf } from "../src/base/hash.js";
 import type { Failure } from "../src/coordinator/outcome.js";
 import { pageToken, readPageToken } from "../src/http/page-token.js";
 import { orderedToken } from "../src/replica/rows.js";
@@ -82,6 +82,13 @@ test("a listing that cannot be answered fails as a read would", async () => {
   edge.store.listOutcome = { ok: false, failure };
   const answer = await edge.ask("GET", LIST);
   assert.deepEqual([answer.status, answer.json.code, answer.json.alive], [503, "unavailable", 1]);
+});
+
+test("a text that was forged with care, its checksum too, is refused like any other", async () => {
+  const place = new Writer().u64(0n).u16(65_535).finish();
+  const sum = hash128(0x6e657874, new Writer().short(utf8("users")).raw(place).finish()).subarray(0, 8);
+  const forged = Buffer.from(new Writer().u8(2).raw(sum).raw(place).finish()).toString("base64url");
+  assert.equal((await edge.ask("GET", `${LIST}?after=${forged}`)).status, 400);
 });
 
 test("every position comes back from its token, and no other text is one", () => {

@@ -41,7 +41,7 @@ export function contextFrom(edge: Edge, owner: ContextOwner, text: string, name:
   const { contextBytesMax } = edge.limits;
   const bytes = base64urlDecoded(text);
   if (bytes !== undefined && bytes.length > contextBytesMax) {
-    return badRequest(`${name} has ${bytes.length} bytes; the limit is ${contextBytesMax}`);
+    return badRequest(`${name} has ${bytes.length} bytes; the limit is ${contextBytesMax}: ${REMEDY}`);
   }
   const context = bytes === undefined ? undefined : decodeContextToken(bytes);
   if (bytes === undefined || context === undefined) {

@@ -29,11 +29,16 @@ export function readPageToken(bucket: string, text: string): ListPosition | unde
   const reader = new Reader(bytes.subarray(1));
   const sum = reader.raw(CHECKSUM_BYTES);
   const place = reader.rest();
-  if (!equalBytes(sum, checksum(bucket, place))) return undefined;
-  const answered = new Reader(place);
-  const token = answered.u64();
-  const key = answered.raw(answered.u16());
-  return key.length > 0 && token !== orderedToken(tokenOf(key)) ? undefined : { token, key, sort: answered.rest() };
+  return equalBytes(sum, checksum(bucket, place)) ? positionIn(new Reader(place)) : undefined;
+}
+
+/** Anybody can make the checksum: it tells accidents, not malice. */
+function positionIn(place: Reader): ListPosition | undefined {
+  const token = place.u64();
+  const keyBytes = place.u16();
+  if (keyBytes > place.remaining) return undefined;
+  const key = place.raw(keyBytes);
+  return key.length > 0 && token !== orderedToken(tokenOf(key)) ? undefined : { token, key, sort: place.rest() };
 }
 
 function checksum(bucket: string, place: Uint8Array): Uint8Array {

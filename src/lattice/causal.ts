@@ -13,6 +13,9 @@ import type { Renaming } from "./ids.js";
 import type { Change } from "./op.js";
 import type { Stamp } from "./stamp.js";
 
+/** Most are of values that were replaced long ago: a client has read those that are left, or wrote them last. */
+const LONE_DOTS_TOLD_MAX = 64;
+
 export interface Causal<Store> {
   readonly context: Context;
   readonly store: Store;
@@ -60,10 +63,17 @@ export function changeCausal<Store>(
 /**
  * What a client has seen that was not shown what its change led to: all, unless something is left that it never saw.
  * Its own context stays in it: a change that was known already has not joined that context to the state, and without it
- * the client's next change would leave what the client had read.
+ * the client's next change would leave what the client had read. Of lone dots only the newest are told, or a client that
+ * always sends what its last change answered would carry more and more; to have seen less takes nothing away.
  */
 export function seenUnshown<Store>(stores: Stores<Store>, after: Causal<Store>, { context, stamp }: Change): Context {
   const seen = joinContexts(context, contextOfDot(stamp));
   const sight = { ours: after.context, theirs: seen, both: after.context };
-  return stores.isNone(stores.join(after.store, stores.empty, sight)) ? joinContexts(after.context, seen) : seen;
+  return stores.isNone(stores.join(after.store, stores.empty, sight))
+    ? joinContexts(after.context, seen)
+    : newestDots(seen);
+}
+
+function newestDots({ vector, dots }: Context): Context {
+  return { vector, dots: dots.slice(-LONE_DOTS_TOLD_MAX) };
 }

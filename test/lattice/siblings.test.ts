@@ -83,6 +83,8 @@ class Owner {
   }
 }
 
+const ADA = { bucket: "carts", key: utf8("ada") };
+
 describe("siblings", () => {
   test("that nobody has read stay, all of them", () => {
     const owner = new Owner(1n);
@@ -159,6 +161,17 @@ describe("siblings", () => {
     assert.deepEqual(owner.values, ["ada 99", "bob 99"]);
   });
 
+  test("that nobody reads cost no context more and more: a client sends what its last write answered, 1,000 times", () => {
+    const owner = new Owner(1n);
+    owner.change(put("nobody reads this"));
+    let seen = EMPTY_CONTEXT;
+    for (let count = 0; count < 1000; count++) {
+      seen = owner.change(put(`mine ${count}`), seen);
+      assert.ok(encodeContextToken(ADA, seen).length < 2048);
+      assert.deepEqual(owner.values, ["nobody reads this", `mine ${count}`]);
+    }
+  });
+
   test("expire one by one, and are dead when all have", () => {
     const owner = new Owner(1n);
     owner.change(put("brief", 1000));
@@ -212,7 +225,7 @@ test("the context of 100 siblings by 30 actors stays under 4 KiB as clients carr
     all.learn(owner);
   }
   assert.equal(all.values.length, 100);
-  const token = encodeContextToken({ bucket: "carts", key: utf8("ada") }, all.context);
+  const token = encodeContextToken(ADA, all.context);
   assert.ok(Buffer.from(token).toString("base64url").length < 1024);
 });
 
