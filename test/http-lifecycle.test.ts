@@ -23,6 +23,9 @@ test("draining finishes what is under way, and closes", async () => {
   const answered = draining.ask("GET", ADA, { headers: { connection: "keep-alive" } });
   await until(() => draining.store.held?.length === 1);
   const stopped = draining.stop();
+  // The port is still open: who has not heard of the end is told of it.
+  const listener = await draining.ask("GET", "/v1/events");
+  assert.deepEqual([listener.status, listener.json.code], [503, "draining"]);
   await once(idle.resume(), "close");
   for (const answer of draining.store.held) answer();
   assert.equal((await answered).headers.connection, "close");
@@ -57,7 +60,10 @@ test("an edge that cannot listen says why, and what to do", async () => {
   for (const bind of ["0.0.0.0", "::", "192.168.1.1", "db.example"]) {
     assert.match((await listen({ bind }))?.message ?? "", /not authenticated yet; set bind to 127.0.0.1/, bind);
   }
-  assert.match((await listen({ http: taken.server.port }))?.message ?? "", /EADDRINUSE/);
+  assert.match(
+    (await listen({ http: taken.server.port }))?.message ?? "",
+    /^node n1 cannot listen for clients on 127.0.0.1:\d+: the port is in use. Stop .* another "http" port.$/,
+  );
   await taken.stop();
 });
 

@@ -7,6 +7,9 @@ import type { Edge } from "./edge.js";
 import { Problem } from "./problem.js";
 import { refuse } from "./respond.js";
 
+/** So many chunks are joined into one. */
+const PIECES_MAX = 1024;
+
 export interface BodyLimit {
   /** As in "a value of 5 bytes". */
   readonly what: string;
@@ -30,7 +33,7 @@ export function readBody(
   { what, bytesMax }: BodyLimit,
   done: (body: Uint8Array | undefined) => void,
 ): void {
-  const chunks: Uint8Array[] = [];
+  const pieces = new Pieces();
   let length = 0;
   const finish = (body: Uint8Array | undefined): void => {
     request.off("data", onData).off("end", onEnd).off("close", onGone);
@@ -50,9 +53,9 @@ export function readBody(
   const onData = (chunk: Uint8Array): void => {
     length += chunk.length;
     if (length > bytesMax) refuseLength(`${length} or more`);
-    else chunks.push(chunk);
+    else pieces.add(chunk);
   };
-  const onEnd = (): void => finish(joined(chunks, length));
+  const onEnd = (): void => finish(pieces.joined());
   const onGone = (): void => finish(undefined);
 
   const declared = request.headers["content-length"];
@@ -65,10 +68,28 @@ export function readBody(
   request.on("error", ignore).on("data", onData).on("end", onEnd).on("close", onGone);
 }
 
-function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
-  const [first] = chunks;
-  if (first === undefined) return NO_BYTES;
-  return chunks.length === 1 ? first : Buffer.concat(chunks, length);
+/** What has arrived. A client that sends a byte a chunk must not make us keep a hundred times as much. */
+export class Pieces {
+  /** The first `blocks` of them were joined of many. */
+  private readonly kept: Uint8Array[] = [];
+  private blocks = 0;
+
+  get count(): number {
+    return this.kept.length;
+  }
+
+  add(piece: Uint8Array): void {
+    this.kept.push(piece);
+    if (this.kept.length - this.blocks < PIECES_MAX) return;
+    this.kept.push(Buffer.concat(this.kept.splice(this.blocks)));
+    this.blocks++;
+  }
+
+  joined(): Uint8Array {
+    const [first] = this.kept;
+    if (first === undefined) return NO_BYTES;
+    return this.kept.length === 1 ? first : Buffer.concat(this.kept);
+  }
 }
 
 /** A torn connection is told by "close", which always comes; without a listener the error would end the process. */

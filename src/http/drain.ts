@@ -15,7 +15,7 @@ import type { Edge } from "./edge.js";
 import { dueAnswer, endRaw } from "./parse-errors.js";
 import { Problem } from "./problem.js";
 
-const DRAINING = new Problem("draining", "this node is stopping; nothing was done: ask another");
+export const DRAINING = new Problem("draining", "this node is stopping; nothing was done: ask another");
 
 export class Drain {
   private readonly connections = new Set<Socket>();

@@ -11,6 +11,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { MemberChange } from "../membership/peers.js";
 import type { NodeId } from "../ports.js";
 import { splitTarget } from "./address.js";
+import { DRAINING } from "./drain.js";
 import type { Edge, Scraped } from "./edge.js";
 import { badRequest, overloaded, type Problem } from "./problem.js";
 import { refuse } from "./respond.js";
@@ -109,7 +110,7 @@ export class Events {
   }
 
   private refusal(): Problem | undefined {
-    if (this.edge.draining) return overloaded("this node is stopping");
+    if (this.edge.draining) return DRAINING;
     const { eventListenersMax } = this.edge.limits;
     if (this.listeners.size < eventListenersMax) return undefined;
     return overloaded(`${this.listeners.size} others listen to the events (eventListenersMax)`);

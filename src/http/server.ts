@@ -7,6 +7,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
+import { listenError } from "../base/listen-error.js";
 import type { ClusterConfig, NodeConfig } from "../cluster-config.js";
 import type { Limits } from "../config.js";
 import type { Log } from "../ports.js";
@@ -157,9 +158,12 @@ function listen(
   log: Log,
   onListening: (error?: Error) => void,
 ): void {
-  server.once("error", onListening);
-  server.listen(node.http, node.bind, limits.connectionsPendingMax, () => {
-    server.off("error", onListening);
+  const { id, bind, http: port } = node;
+  const onError = (error: Error) =>
+    onListening(listenError({ node: id, purpose: "clients", field: "http", bind, port }, error));
+  server.once("error", onError);
+  server.listen(port, bind, limits.connectionsPendingMax, () => {
+    server.off("error", onError);
     server.on("error", (error) => log.warn("the HTTP server reports an error", { error: error.message }));
     onListening();
   });

@@ -170,7 +170,9 @@ export class Peers {
     this.members.hear(from, request.gossip);
     const answer = (reached: boolean) =>
       reply({ kind: "ping-request-reply", reached, gossip: this.members.gossipFor(from) });
-    if (this.peers.has(request.target)) this.ping(request.target, Math.max(1, request.timeoutMs), answer);
+    const { pingIntervalMs, awarenessFactorMax } = this.limits;
+    const timeoutMs = Math.min(Math.max(1, request.timeoutMs), pingIntervalMs * (1 + awarenessFactorMax));
+    if (this.peers.has(request.target)) this.ping(request.target, timeoutMs, answer);
     else answer(false);
   }
 

@@ -13,8 +13,8 @@
  */
 import { createServer, type Server, type Socket } from "node:net";
 import { assert } from "../base/assert.js";
-import { authority } from "../base/authority.js";
 import { asBuffer, equalBytes } from "../base/bytes.js";
+import { listenError } from "../base/listen-error.js";
 import type { NodeId } from "../ports.js";
 import { Connection } from "./connection.js";
 import type { Difference } from "./facts.js";
@@ -52,7 +52,8 @@ export class Acceptor {
   listen(bind: string, port: number, onListening: (error?: Error) => void): void {
     this.server.on("error", (error: NodeJS.ErrnoException) => {
       if (this.isListening) this.ground.log.warn("could not accept a connection", { reason: error.message });
-      else onListening(new Error(listenSentence(this.ground.party.self, bind, port, error), { cause: error }));
+      else
+        onListening(listenError({ node: this.ground.party.self, purpose: "peers", field: "peer", bind, port }, error));
     });
     this.server.listen({ host: bind, port }, () => {
       this.isListening = true;
@@ -124,17 +125,3 @@ function processName(peer: NodeId, instance: Uint8Array): string {
 }
 
 /** What went wrong and what to do about it. */
-function listenSentence(self: NodeId, bind: string, port: number, error: NodeJS.ErrnoException): string {
-  const start = `node ${self} cannot listen for peers on ${authority(bind, port)}`;
-  switch (error.code) {
-    case "EADDRINUSE":
-      return `${start}: the port is in use. Stop the process that has it, or give the node another "peer" port.`;
-    case "EACCES":
-      return `${start}: permission denied. Use a "peer" port above 1023.`;
-    case "EADDRNOTAVAIL":
-    case "ENOTFOUND":
-      return `${start}: this machine has no such address. Set "bind" to one of its own.`;
-    default:
-      return `${start}: ${error.message}`;
-  }
-}

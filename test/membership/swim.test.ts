@@ -2,6 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Flock, type FlockOptions } from "../../bench/flock.js";
+import { NO_BYTES } from "../../src/base/bytes.js";
+import { DEFAULT_LIMITS } from "../../src/config.js";
 import type { MemberStatus } from "../../src/membership/members.js";
 
 function flockOf(options: Partial<FlockOptions> = {}): Flock {
@@ -31,6 +33,17 @@ for (const nodes of [3, 5, 25]) {
     assert.ok(backMs !== undefined && backMs <= 3000, `${backMs}`);
   });
 }
+
+test("who helps to probe waits no longer than any prober would, whatever it is asked", () => {
+  const flock = flockOf({ nodes: 3 });
+  flock.network.cut("n2", "n3");
+  const { pingIntervalMs, awarenessFactorMax } = DEFAULT_LIMITS;
+  const request = { kind: "ping-request", target: "n3", timeoutMs: 2 ** 32 - 1, gossip: NO_BYTES } as const;
+  const replies: boolean[] = [];
+  flock.of("n2").peers.onPingRequest("n1", request, ({ reached }) => replies.push(reached));
+  flock.run(pingIntervalMs * (1 + awarenessFactorMax));
+  assert.deepEqual(replies, [false]);
+});
 
 test("a small cluster notices a death within two seconds, as when each pinged each", () => {
   for (let round = 0; round < 20; round++) {
