@@ -35,7 +35,7 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
     ...(levels.write === undefined || writes.length === 0 ? {} : { w: levels.write }),
     ...{ hedge, merge, partial, return: options.return },
   };
-  const { json, node } = await askAny(shared, {
+  const { json, node, isUnknown } = await askAny(shared, {
     method: "POST",
     path: () => "/v1/batch",
     json: (timeoutMs) => ({ ...items, timeoutMs }),
@@ -54,7 +54,7 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
   }
   return {
     reads: results.slice(0, reads.length).map((item) => readResult(item, node)),
-    writes: results.slice(reads.length).map((item) => writeResult(item, node)),
+    writes: results.slice(reads.length).map((item) => writeResult(item, node, isUnknown)),
   };
 }
 
@@ -101,10 +101,12 @@ function siblingOf({ value, contentType }: { value: string; contentType: string 
   return { value: decodeValue(Buffer.from(value, "base64"), contentType), contentType };
 }
 
-function writeResult(item: Item, node: string): BatchWriteResult {
+/** `isUnknown`: what refuses it now may have been done by an earlier attempt. */
+function writeResult(item: Item, node: string, isUnknown: boolean): BatchWriteResult {
   const { status, value, contentType = "", context } = item;
   if (status === 204) return { ok: true, context: context ?? "" };
-  if (status !== 200 || value === undefined || context === undefined) return failed(item, node);
+  const mayHaveApplied = isUnknown || item.mayHaveApplied;
+  if (status !== 200 || value === undefined || context === undefined) return failed({ ...item, mayHaveApplied }, node);
   return { ok: true, context, value: innerValue(decodeValue(Buffer.from(value, "base64"), contentType)) };
 }
 

@@ -48,7 +48,7 @@ export class MurmurError extends Error {
   }
 }
 
-/** Too few owners are reachable, or no node serves at present; nothing was applied. */
+/** Too few owners are reachable, or no node serves at present. */
 export class UnavailableError extends MurmurError {}
 
 /** The level was not met in time. For a write this is unknown, not "no". */
@@ -85,6 +85,7 @@ const CLASS_OF: Readonly<Record<string, new (facts: ErrorFacts) => MurmurError>>
   "clock-skew": UnavailableError,
   draining: UnavailableError,
   timeout: TimeoutError,
+  connection: ConnectionError,
   overloaded: OverloadedError,
   failed: FailedError,
   "disk-full": FailedError,

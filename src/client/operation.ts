@@ -9,7 +9,7 @@
  */
 import type { TokenBucket } from "../base/token-bucket.js";
 import type { Endpoint, Flight } from "./endpoint.js";
-import { ClosedError, ConnectionError, errorOf, type MurmurError, TimeoutError } from "./errors.js";
+import { ClosedError, errorOf, type MurmurError, TimeoutError } from "./errors.js";
 import type { Fleet } from "./fleet.js";
 import type { Learner } from "./learner.js";
 import type { ClientLimits } from "./limits.js";
@@ -58,6 +58,8 @@ export class Operation {
   private readonly underWay = new Set<Flight>();
   private retries = 0;
   private isOver = false;
+  /** An attempt that is over may have been applied: nothing that a later one meets makes it undone. */
+  private isUnknown = false;
   private lastError: MurmurError | undefined;
   private cancelDeadline: () => void = nothing;
   private cancelWait: (() => void) | undefined;
@@ -84,7 +86,8 @@ export class Operation {
 
   /** The client is closed: what is under way ends here. */
   close(): void {
-    const mayHaveApplied = this.dropFlights() && this.isWrite;
+    const wasSent = this.dropFlights();
+    const mayHaveApplied = this.isUnknown || (this.isWrite && wasSent);
     const facts = { code: "closed", detail: "the client was closed meanwhile", mayHaveApplied };
     this.end(() => this.tell.onFailed(new ClosedError(facts)));
   }
@@ -144,7 +147,8 @@ export class Operation {
 
   private onFailure(endpoint: Endpoint, failure: Told, outcome: HttpOutcome): void {
     const { learner, limits, world, retries } = this.parts;
-    this.lastError = failure.code === "connection" ? new ConnectionError(failure) : errorOf(failure);
+    this.isUnknown ||= failure.mayHaveApplied;
+    this.lastError = errorOf({ ...failure, mayHaveApplied: this.isUnknown });
     const nowMs = world.nowMs();
     if (failure.retryAfterMs !== undefined) endpoint.rest(nowMs, failure.retryAfterMs);
     else if (failure.code === "unavailable" || failure.code === "clock-skew")
@@ -180,7 +184,7 @@ export class Operation {
       if (this.isOver) return;
       const detail = `no answer within ${this.request.timeoutMs} ms`;
       const [last] = this.tried.slice(-1);
-      const mayHaveApplied = this.isWrite && wasSent;
+      const mayHaveApplied = this.isUnknown || (this.isWrite && wasSent);
       const facts = { code: "timeout", detail, mayHaveApplied, node: last?.url, cause: this.lastError };
       this.end(() => this.tell.onFailed(new TimeoutError(facts)));
     });

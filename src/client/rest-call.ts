@@ -4,7 +4,7 @@
  */
 import { checkedTimeout } from "./arguments.js";
 import type { Endpoint } from "./endpoint.js";
-import { ClosedError, ConnectionError, errorOf, type MurmurError, TimeoutError } from "./errors.js";
+import { ClosedError, errorOf, type MurmurError } from "./errors.js";
 import { nodeTimeoutMs } from "./node-timeout.js";
 import type { Abort } from "./options.js";
 import { failureOf, refusalOf, type Told } from "./problem.js";
@@ -27,6 +27,8 @@ interface Call {
 interface Answered {
   readonly json: unknown;
   readonly node: string;
+  /** An attempt before this one may have been applied, whatever is answered. */
+  readonly isUnknown: boolean;
 }
 
 /** Rejects with a MurmurError, or with the signal's reason. */
@@ -54,6 +56,7 @@ class RestCall {
   /** Why it was ended from outside: by its caller or by the end of the client. */
   private ended: { readonly reason: unknown } | undefined;
   private retries = 0;
+  private isUnknown = false;
 
   constructor(
     private readonly shared: Shared,
@@ -83,10 +86,13 @@ class RestCall {
       if (this.ended !== undefined) throw this.ended.reason;
       if ("json" in outcome) return outcome;
       learner.hurry();
-      const verdict = verdictOn(outcome.failure, outcome.wasUnsent, this.call.countsOnce);
+      const { failure, wasUnsent } = outcome;
+      this.isUnknown ||= failure.mayHaveApplied;
+      const error = errorOf({ ...failure, mayHaveApplied: this.isUnknown });
+      const verdict = verdictOn(failure, wasUnsent, this.call.countsOnce);
       const isLast = verdict === "never" || this.tried.length >= limits.attemptsMax;
-      if (isLast || (verdict === "budget" && !retries.spend())) throw outcome.error;
-      await this.wait(outcome.error);
+      if (isLast || (verdict === "budget" && !retries.spend())) throw error;
+      await this.wait(error);
     }
   }
 
@@ -105,20 +111,20 @@ class RestCall {
       const { wasSent, isTimeout, reason } = error;
       endpoint.rest(world.nowMs(), limits.unavailableRestMs);
       const failure = failureOf({ kind: "broken", wasSent, reason }, isWrite, node);
-      if (!isTimeout) return { failure, wasUnsent: !wasSent, error: new ConnectionError(failure) };
-      const facts = { ...failure, code: "timeout", detail: `no answer within ${this.timeoutMs} ms` };
-      return { failure: facts, wasUnsent: false, error: new TimeoutError(facts) };
+      if (!isTimeout) return { failure, wasUnsent: !wasSent };
+      const late = { ...failure, code: "timeout", detail: `no answer within ${this.timeoutMs} ms` };
+      return { failure: late, wasUnsent: false };
     }
   }
 
   private onAnswer({ status, header, body }: RestAnswer, endpoint: Endpoint): Answered | Refused {
     const { url: node } = endpoint;
     const json = status === 200 ? parsed(body) : undefined;
-    if (json !== undefined) return { json, node };
+    if (json !== undefined) return { json, node, isUnknown: this.isUnknown };
     const { limits, world } = this.shared;
     const failure = refusalOf(status, header("retry-after"), body, this.call.isWrite, node);
     endpoint.rest(world.nowMs(), failure.retryAfterMs ?? limits.unavailableRestMs);
-    return { failure, wasUnsent: false, error: errorOf(failure) };
+    return { failure, wasUnsent: false };
   }
 
   /** Throws `error` when there is no time left to try again. */
@@ -141,7 +147,6 @@ class RestCall {
 interface Refused {
   readonly failure: Told;
   readonly wasUnsent: boolean;
-  readonly error: MurmurError;
 }
 
 function parsed(body: Uint8Array): unknown {
