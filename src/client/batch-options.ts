@@ -6,6 +6,8 @@ import type { Abort, BatchFailed, Consistency, GetResult, MapEdit, SetEdit, Writ
 export interface BatchRead {
   readonly bucket: string;
   readonly key: string;
+  /** In a row bucket: which cell of the key. */
+  readonly sort?: string;
 }
 
 export interface BatchPut extends BatchRead {
@@ -34,12 +36,14 @@ export interface BatchChange extends BatchRead {
 
 export interface BatchOptions {
   readonly reads?: readonly BatchRead[];
-  /** A key at most once, unless all that it gets are increments: two other writes of one key have no order among them. */
+  /** A key, or a cell of one, at most once, unless all that it gets are increments: two other writes of one key have no order among them. */
   readonly writes?: readonly (BatchPut | BatchDelete | BatchChange)[];
   /** One level for all, or one for reads and one for writes. */
   readonly consistency?: Consistency | { readonly read?: Consistency; readonly write?: Consistency };
   readonly timeoutMs?: number;
   readonly hedge?: string;
+  /** "never": reads without repairing replicas that are behind. */
+  readonly mend?: "never";
   /** "never": siblings as they are, where a bucket has a merge function. */
   readonly merge?: "never";
   /** False: rejects when a single item fails. Default: each item has its own outcome. */

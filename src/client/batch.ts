@@ -25,15 +25,15 @@ import type { Shared } from "./shared.js";
 import { encodeValue } from "./value.js";
 
 export async function runBatch(shared: Shared, options: BatchOptions): Promise<BatchResult> {
-  const { reads = [], writes = [], consistency, hedge, merge, partial } = options;
+  const { reads = [], writes = [], consistency, hedge, mend, merge, partial } = options;
   checkItems([...reads, ...writes]);
   const levels = typeof consistency === "object" ? consistency : { read: consistency, write: consistency };
   const items = {
-    reads: reads.map(({ bucket, key }) => ({ bucket, key })),
+    reads: reads.map(({ bucket, key, sort }) => ({ bucket, key, sort })),
     writes: writes.map((write) => writeItem(shared, write)),
     ...(levels.read === undefined || reads.length === 0 ? {} : { r: levels.read }),
     ...(levels.write === undefined || writes.length === 0 ? {} : { w: levels.write }),
-    ...{ hedge, merge, partial, return: options.return },
+    ...{ hedge, mend, merge, partial, return: options.return },
   };
   const { json, node, isUnknown } = await askAny(shared, {
     method: "POST",
@@ -49,8 +49,9 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
   }
   const seen = [...reads, ...writes];
   for (const [index, { context }] of results.entries()) {
-    const item = seen[index] as BatchRead;
-    if (context !== undefined) shared.contexts.onSeen(item.bucket, item.key, context);
+    const { bucket, key, sort } = seen[index] as BatchRead;
+    // A cell's context says nothing about its key.
+    if (context !== undefined && sort === undefined) shared.contexts.onSeen(bucket, key, context);
   }
   return {
     reads: results.slice(0, reads.length).map((item) => readResult(item, node)),
@@ -60,23 +61,25 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
 
 function checkItems(items: readonly BatchRead[]): void {
   let known: string | undefined;
-  for (const { bucket, key } of items) {
+  for (const { bucket, key, sort } of items) {
     if (bucket !== known) checkBucket(bucket);
     known = bucket;
     checkKey(key);
+    if (sort !== undefined) checkKey(sort, "sort key");
   }
 }
 
 function writeItem(shared: Shared, write: BatchPut | BatchDelete | BatchChange): object {
-  const { bucket, key } = write;
+  const { bucket, key, sort } = write;
+  const address = { bucket, key, sort };
   const stamp = "op" in write || write.stamp === undefined ? undefined : checkedStamp(write.stamp);
   const context = shared.contexts.forWrite(bucket, key, write.context, stamp !== undefined);
   const idempotencyKey = idKeyOf(write.idempotencyKey, shared.world.random);
-  if ("delete" in write) return { bucket, key, delete: true, context, stamp, idempotencyKey };
-  if ("op" in write) return { bucket, key, op: write.op, context, idempotencyKey };
+  if ("delete" in write) return { ...address, delete: true, context, stamp, idempotencyKey };
+  if ("op" in write) return { ...address, op: write.op, context, idempotencyKey };
   const { bytes, contentType } = encodeValue(write.value, write.contentType);
   const ttl = typeof write.ttl === "number" ? `${write.ttl}ms` : write.ttl;
-  return { bucket, key, value: asBuffer(bytes).toString("base64"), contentType, ttl, context, stamp, idempotencyKey };
+  return { ...address, value: asBuffer(bytes).toString("base64"), contentType, ttl, context, stamp, idempotencyKey };
 }
 
 /** One item of the answer: as the answer about its key alone would have been. */

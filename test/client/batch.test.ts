@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { MurmurClient, type MurmurError } from "../../src/client/client.js";
 import { CLIENT_LIMITS } from "../../src/client/limits.js";
+import { REAL_WORLD } from "../../src/client/world.js";
 import { until } from "../ports/until.js";
 import { CONTEXT, FakeCluster, problem, reply } from "./fake-cluster.js";
 
@@ -72,6 +73,43 @@ test("a batch's items come back as values, siblings, absences and errors", async
   });
 });
 
+test("a batch's items name cells, whose contexts are not taken for those of their keys", async () => {
+  const results = [
+    { status: 404, context: CONTEXT },
+    { status: 204, context: CONTEXT },
+    { status: 204, context: CONTEXT },
+    { status: 200, value: base64('{"value":1}'), contentType: "application/json", context: CONTEXT },
+    { status: 204, context: CONTEXT },
+  ];
+  answerAll((_asked, response) => reply(response, 200, { results }));
+  const cell = (sort: string) => ({ bucket: "rows", key: "k", sort });
+  await db.batch({
+    reads: [cell("1")],
+    writes: [
+      { ...cell("2"), value: "text" },
+      { ...cell("3"), delete: true },
+      { ...cell("ä b"), op: { add: 1 } },
+      { bucket: "rows", key: "whole", value: "text" },
+    ],
+    mend: "never",
+  });
+  const body = JSON.parse(String(cluster.asked[0]?.body));
+  assert.equal(body.mend, "never");
+  const sorts = [...body.reads, ...body.writes].map(({ sort }) => sort);
+  assert.deepEqual(sorts, ["1", "2", "3", "ä b", undefined]);
+  answerAll(() => false);
+  const contextSentFor = async (key: string) => {
+    for (const node of cluster.nodes) node.asked.length = 0;
+    await db.bucket("rows").put(key, "text");
+    return cluster.asked[0]?.headers["murmur-context"];
+  };
+  // Until the cluster is known, no context is sent for anything.
+  while ((await contextSentFor("whole")) === undefined);
+  assert.equal(await contextSentFor("k"), undefined);
+  const wrong = db.batch({ reads: [cell("")] });
+  await assert.rejects(wrong, { name: "BadRequestError", message: /a sort key is a string that is not empty/ });
+});
+
 test("a call that may take minutes asks no node for more time than a node takes", async () => {
   answerAll((_asked, response) => reply(response, 200, { results: [{ status: 404, context: CONTEXT }], keys: [] }));
   await db.batch({ reads: [{ bucket: "b", key: "k" }], timeoutMs: 300_000 });
@@ -102,6 +140,34 @@ test("a batch of reads is repeated elsewhere; one that writes only when nothing 
   );
   bad.instead = (_asked, response) => problem(response, 503, "overloaded");
   await untilBadIsAsked(() => db.batch(write));
+});
+
+test("whoever asks to be left alone is left alone for so long, or the call fails at once", async () => {
+  let nowMs = 0;
+  const after = (delayMs: number, fn: () => void) => {
+    nowMs += delayMs;
+    return REAL_WORLD.after(0, fn);
+  };
+  cluster.isKnown = false;
+  const [only] = cluster.nodes as [FakeCluster["nodes"][number]];
+  await db.close();
+  db = new MurmurClient({ nodes: [only.url] }, { ...REAL_WORLD, nowMs: () => nowMs, after });
+  only.instead = (_asked, response) => problem(response, 503, "overloaded", {}, { "Retry-After": "1" });
+  const calls = [
+    () => db.batch({ reads: [{ bucket: "b", key: "k" }] }),
+    () => db.batch({ writes: [{ bucket: "b", key: "k", value: 1 }] }),
+    () => db.bucket("b").keys(),
+    () => db.bucket("b").range("k"),
+    () => db.bucket("b").deleteCells("k"),
+  ];
+  for (const call of calls) {
+    only.asked.length = 0;
+    const beganMs = nowMs;
+    await assert.rejects(call(), { name: "OverloadedError" });
+    // A third question would come two seconds later, when the time of the call is over.
+    assert.equal(only.asked.length, 2);
+    assert.ok(nowMs - beganMs >= 1000 && nowMs - beganMs < 2000);
+  }
 });
 
 test("a batch ends at its deadline, at its caller's word, or with the client", async () => {
