@@ -77,10 +77,10 @@ class RestCall {
   }
 
   async run(): Promise<Answered> {
-    const { fleet, limits, retries, learner } = this.shared;
+    const { fleet, limits, retries, learner, world } = this.shared;
     retries.earn(limits.retryPercent);
+    let endpoint = fleet.choose([], this.tried);
     for (;;) {
-      const endpoint = fleet.choose([], this.tried);
       this.tried.push(endpoint);
       const outcome = await this.ask(endpoint);
       if (this.ended !== undefined) throw this.ended.reason;
@@ -92,7 +92,19 @@ class RestCall {
       const verdict = verdictOn(failure, wasUnsent, this.call.countsOnce);
       const isLast = verdict === "never" || this.tried.length >= limits.attemptsMax;
       if (isLast || (verdict === "budget" && !retries.spend())) throw error;
-      await this.wait(error);
+      await this.wait(backoffMs(this.retries++, limits, world.random), error);
+      endpoint = await this.next(error);
+    }
+  }
+
+  /** Whom to ask again. When all were asked, whoever wants to be left alone is given its time. */
+  private async next(error: MurmurError): Promise<Endpoint> {
+    const { fleet, world } = this.shared;
+    for (;;) {
+      const endpoint = fleet.choose([], this.tried);
+      const restMs = endpoint.restMs(world.nowMs());
+      if (restMs === 0 || !this.tried.includes(endpoint)) return endpoint;
+      await this.wait(restMs, error);
     }
   }
 
@@ -128,9 +140,8 @@ class RestCall {
   }
 
   /** Throws `error` when there is no time left to try again. */
-  private async wait(error: MurmurError): Promise<void> {
-    const { limits, world } = this.shared;
-    const delayMs = backoffMs(this.retries++, limits, world.random);
+  private async wait(delayMs: number, error: MurmurError): Promise<void> {
+    const { world } = this.shared;
     if (world.nowMs() + delayMs >= this.deadlineMs) throw error;
     await new Promise<void>((resolve) => void world.after(delayMs, resolve));
     if (this.ended !== undefined) throw this.ended.reason;
