@@ -7,6 +7,7 @@
  * answers count. Whatever fails on the way closes what was opened before it.
  */
 import { readFileSync } from "node:fs";
+import { authority } from "./base/authority.js";
 import type { ClusterConfig, NodeConfig } from "./cluster-config.js";
 import type { Limits } from "./config.js";
 import { createHttpServer, type HttpServer } from "./http/server.js";
@@ -164,7 +165,7 @@ class Starting {
     this.onOutcome({
       ok: true,
       running: {
-        httpUrl: `http://${node.host}:${http.port}`,
+        httpUrl: `http://${authority(node.host, http.port)}`,
         peerPort: (this.transport as TcpTransport).port,
         stop: (onStopped) => this.stop(member, http, onStopped),
         onFatal: (tell) => {
