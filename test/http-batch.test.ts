@@ -1,14 +1,18 @@
 /** POST /v1/batch: what each item gets, and what refuses the whole. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import type { Failure, FailureKind } from "../src/coordinator/outcome.js";
 import { contextText } from "../src/http/context.js";
 import { contextUpTo } from "../src/lattice/context.js";
 import { ACTOR, type Answer, NOW_MS, startEdge, type TestEdge } from "./http-harness.js";
 
+const BATCH_BYTES_MAX = 70_000;
+
 let edge: TestEdge;
 before(async () => {
-  edge = await startEdge({ limits: { batchItemsMax: 20, valueBytesMax: 1000, batchBytesMax: 70_000 } });
+  edge = await startEdge({ limits: { batchItemsMax: 20, valueBytesMax: 1000, batchBytesMax: BATCH_BYTES_MAX } });
 });
 after(() => edge.stop());
 beforeEach(() => {
@@ -262,6 +266,37 @@ test("a body is asked for only once, when all but the body was found good", asyn
   assert.match(good, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 OK/);
   const bad = await edge.raw(`${head}Content-Type: text/plain\r\n\r\n{"reads":[]}`);
   assert.match(bad, /^HTTP\/1\.1 415 /);
+});
+
+test("a refused batch is read away up to twice its own limit, so that its client lives to read why", async () => {
+  const headers = { "content-type": "application/json" };
+  const twice = await edge.ask("POST", "/v1/batch", { headers, body: Buffer.alloc(2 * BATCH_BYTES_MAX) });
+  assert.equal(twice.status, 413);
+  const kept = await edge.ask("POST", "/v1/batch", {
+    headers: { connection: "keep-alive" },
+    body: Buffer.alloc(2 * BATCH_BYTES_MAX),
+  });
+  assert.deepEqual([kept.status, kept.headers.connection], [415, "keep-alive"], "read away, and no reason to close");
+});
+
+test("a batch that is found too large while it comes is read away too", async () => {
+  const socket = connect(edge.server.port, "127.0.0.1");
+  const chunk = (bytes: number) => `${bytes.toString(16)}\r\n${"x".repeat(bytes)}\r\n`;
+  const head = "POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
+  socket.write(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk(BATCH_BYTES_MAX + 1)}`);
+  assert.match(String(await once(socket, "data")), /^HTTP\/1\.1 413 /);
+  let hasEnded = false;
+  socket.once("end", () => {
+    hasEnded = true;
+  });
+  // Another request after each chunk: by its answer the node has read what came before it.
+  for (let count = 0; count < 5; count++) {
+    socket.write(chunk(1000));
+    await edge.ask("GET", "/health/live");
+    assert.equal(hasEnded, false, `chunk ${count}`);
+  }
+  socket.write("0\r\n\r\n");
+  if (!hasEnded) await once(socket, "end");
 });
 
 test("each item counts as a request among those under way, and in the metrics", async () => {

@@ -17,6 +17,7 @@ export interface Address {
 
 const BUCKETS_PREFIX = "/v1/buckets/";
 const KEYS_SUFFIX = "/keys";
+export const BATCH_PATH = "/v1/batch";
 const BUCKET_CHARACTERS_MAX = 64;
 export const BUCKET_NAME_EXPECTED = "a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -";
 
@@ -25,6 +26,11 @@ export function splitTarget(target: string): { readonly path: string; readonly q
   const queryAt = target.indexOf("?");
   if (queryAt < 0) return { path: target, queryText: "" };
   return { path: target.slice(0, queryAt), queryText: target.slice(queryAt + 1) };
+}
+
+/** Whether a request is a batch, by its request line's target: it may be larger than a value, and names its keys in its body. */
+export function isBatch(target: string): boolean {
+  return target === BATCH_PATH || target.startsWith(`${BATCH_PATH}?`);
 }
 
 /** The key of `/v1/buckets/{bucket}/keys/{key}` or its `keys64` form; undefined when the path has neither form. */

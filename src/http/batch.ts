@@ -9,6 +9,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { BatchOutcome } from "../coordinator/batch.js";
 import type { Failure, ReadOutcome, ReadRequest, WriteOutcome, WriteRequest } from "../coordinator/outcome.js";
+import { BATCH_PATH, isBatch } from "./address.js";
 import { type ParsedBatch, parseBatch } from "./batch-request.js";
 import { expectedBytes, readBody } from "./body.js";
 import { contextText } from "./context.js";
@@ -23,12 +24,9 @@ import { refuse, sendProblem, sendText } from "./respond.js";
 import { siblingOf } from "./siblings.js";
 import { unkeptBody, unkeptWish } from "./write.js";
 
-const PATH = "/v1/batch";
-
 /** Answers, now or later, if the request's path is that of batches; says whether it is. */
 export function handleBatch(edge: Edge, request: IncomingMessage, response: ServerResponse): boolean {
-  const target = request.url as string;
-  if (target !== PATH && !target.startsWith(`${PATH}?`)) return false;
+  if (!isBatch(request.url as string)) return false;
   const problem = take(edge, request, response);
   if (problem !== undefined) refuse(edge, request, response, problem);
   return true;
@@ -38,7 +36,7 @@ export function handleBatch(edge: Edge, request: IncomingMessage, response: Serv
 function take(edge: Edge, request: IncomingMessage, response: ServerResponse): Problem | undefined {
   const { headers, method, url } = request;
   if (method !== "POST") return methodNotAllowed(method, "POST");
-  if (url !== PATH) return badRequest("a batch says all in its body; its path takes no query");
+  if (url !== BATCH_PATH) return badRequest("a batch says all in its body; its path takes no query");
   if (headers["idempotency-key"] !== undefined) {
     return badRequest("Idempotency-Key: each write of a batch has its own, as its idempotencyKey");
   }

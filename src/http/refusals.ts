@@ -9,6 +9,7 @@
  */
 import { parseDurationMs } from "../base/duration.js";
 import type { Limits } from "../config.js";
+import { isBatch } from "./address.js";
 
 /** In each beat, however few were served. */
 const REFUSED_LEAST = 8;
@@ -60,7 +61,7 @@ export function holdMsOf(
   limits: Pick<Limits, "refusalHoldMsMax" | "requestDeadlineMs">,
 ): number {
   // A batch tells its patience in its body.
-  if (encoding !== undefined || Number(length) > HELD_BODY_BYTES_MAX || target.startsWith("/v1/batch")) return 0;
+  if (encoding !== undefined || Number(length) > HELD_BODY_BYTES_MAX || isBatch(target)) return 0;
   const named = /[?&]timeout=([^&]*)/.exec(target)?.[1];
   const patienceMs = named === undefined ? limits.requestDeadlineMs : (parseDurationMs(named) ?? 0);
   return Math.min(limits.refusalHoldMsMax, patienceMs / 2);

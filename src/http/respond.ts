@@ -7,6 +7,7 @@
  * answer goes out whole, then the body is read away for a bounded while.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { isBatch } from "./address.js";
 import type { Edge } from "./edge.js";
 import type { Problem } from "./problem.js";
 
@@ -76,7 +77,8 @@ export function refuse(
   readBytes = 0,
 ): void {
   edge.meter.count("murmur_requests_refused_total", { code: problem.code });
-  const discardBytesMax = 2 * edge.limits.valueBytesMax;
+  const { batchBytesMax, valueBytesMax } = edge.limits;
+  const discardBytesMax = 2 * (isBatch(request.url as string) ? batchBytesMax : valueBytesMax);
   if (readBytes === 0 && endsWithin(request, discardBytesMax)) sendProblem(edge, response, problem);
   else if (!response.destroyed) sendThenClose(edge, request, response, problem, discardBytesMax - readBytes);
 }
