@@ -1,10 +1,13 @@
 /** Row buckets over HTTP: cells by ?sort=, and ranges of them. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
-import { utf8 } from "../src/base/bytes.js";
+import { asBuffer, utf8 } from "../src/base/bytes.js";
+import { DEFAULT_LIMITS } from "../src/config.js";
 import { contextText } from "../src/http/context.js";
+import { Problem } from "../src/http/problem.js";
+import { parseQuery } from "../src/http/query.js";
 import { contextUpTo } from "../src/lattice/context.js";
-import { ACTOR, startEdge, type TestEdge } from "./http-harness.js";
+import { ACTOR, configOf, startEdge, type TestEdge } from "./http-harness.js";
 
 const CELL = "/v1/buckets/row/keys/ada?sort=2026%2F11";
 const RANGE = "/v1/buckets/row/partitions/ada";
@@ -186,4 +189,19 @@ test("a batch takes cells, two of one key too, and none of them twice", async ()
     assert.equal(refused.status, 400);
     assert.match(String(refused.json.detail), expected);
   }
+});
+
+test("a sort key is decoded once, byte for byte as a key is, whatever of it came raw", async () => {
+  const raw = await edge.raw(Buffer.from(`GET ${CELL}é HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`));
+  assert.match(raw, /^HTTP\/1\.1 (404|400 .*must be percent-encoded)/s, "some parsers do not let it pass");
+  const row = { ...configOf({}).defaults, type: "row", cells: "register" };
+  // As a parser hands it over: one character per byte.
+  const range = (from: string) =>
+    parseQuery("range", `from=${Buffer.from(from).toString("latin1")}`, row, DEFAULT_LIMITS);
+  for (const sort of ["a", "é", "%C3%A9", "é%20é", "a+b", "%2B", "\ufeffé", "%EF%BB%BF"]) {
+    const query = range(sort);
+    assert.ok(!(query instanceof Problem), sort);
+    assert.deepEqual(asBuffer(query.from as Uint8Array).toString(), decodeURIComponent(sort), sort);
+  }
+  for (const sort of ["%", "%C3", "%zz"]) assert.ok(range(sort) instanceof Problem, sort);
 });

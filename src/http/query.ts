@@ -4,13 +4,14 @@
  * Whatever is not understood is refused by name: a misspelt `timeout` that is
  * silently ignored would be found in production, at night.
  */
-import { utf8 } from "../base/bytes.js";
+import { textOf, utf8 } from "../base/bytes.js";
 import { parseDurationMs } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
 import type { BucketConfig, Hedge } from "../cluster-config.js";
 import { LEVEL_NAMES, type Level, type Limits, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { cellRefusal, isOfRange, sortRefusal } from "./cells.js";
+import { percentDecoded } from "./decode.js";
 import { ownersCount, parseLevel } from "./level.js";
 import { badRequest, type Problem } from "./problem.js";
 
@@ -136,13 +137,19 @@ export function parseQuery(
   return cellRefusal(operation, query.sort, bucket) ?? query;
 }
 
+/** As a key is decoded: where a parser lets a raw byte beyond ASCII pass, it is that byte. */
 function decoded(text: string): string | undefined {
-  if (!text.includes("%")) return text;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return undefined;
+  if (isPlain(text)) return text;
+  const bytes = percentDecoded(text);
+  return bytes === undefined ? undefined : textOf(bytes);
+}
+
+function isPlain(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === PERCENT || code > ASCII_MAX) return false;
   }
+  return true;
 }
 
 function unknownParameter(operation: Operation, name: string): Problem {
@@ -276,3 +283,5 @@ export function quoted(text: string): string {
 const PAGE_ITEMS = 100;
 
 const ECHO_CHARACTERS_MAX = 40;
+const PERCENT = 0x25;
+const ASCII_MAX = 0x7f;
