@@ -1,6 +1,7 @@
 /** The administrative side: status, health, metrics, the description of the API, and no page of Express's own. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import type { Asked } from "../src/coordinator/outcome.js";
 import { type Answer, startEdge, type TestEdge } from "./http-harness.js";
 
 let edge: TestEdge;
@@ -196,6 +197,15 @@ test("the description lists what exists: every path and method answers", async (
       assert.notEqual(got.status, 405);
     }
   }
+});
+
+test("the description has every state that an envelope tells", async () => {
+  const states: readonly Asked["state"][] = ["same", "behind", "failed", "pending"];
+  const { components } = (await edge.ask("GET", "/openapi.json")).json as unknown as {
+    components: { schemas: { Envelope: { properties: { replicas: { items: { properties: { state: object } } } } } } };
+  };
+  const { state } = components.schemas.Envelope.properties.replicas.items.properties;
+  assert.deepEqual((state as { enum: string[] }).enum, states);
 });
 
 const ADD = { body: '{"add":1}', headers: { "content-type": "application/json" } };

@@ -184,13 +184,20 @@ test("a mistake names its place, and nothing was asked of anybody", async () => 
     [{ reads: [{ key: "a" }] }, 400, /^reads\[0\]\.bucket: takes a bucket's name$/],
     [{ reads: [read, { ...read, key: "" }] }, 400, /^reads\[1\]\.key: the key is empty$/],
     [{ reads: [{ ...read, key: 5 }] }, 400, /^reads\[0\]\.key: takes a text$/],
-    [{ reads: [{ ...read, key: "\ud800" }] }, 400, /^reads\[0\]\.key: takes a text$/],
+    [{ reads: [{ ...read, key: "\ud800" }] }, 400, /^reads\[0\]\.key: has half of a surrogate pair/],
+    [{ reads: [{ ...read, sort: 5 }] }, 400, /^reads\[0\]\.sort: takes a text$/],
+    [{ reads: [{ ...read, sort: "\udc00" }] }, 400, /^reads\[0\]\.sort: has half of a surrogate pair/],
     [{ reads: [{ ...read, key: "a".repeat(1025) }] }, 400, /^reads\[0\]\.key: the key has 1025 bytes/],
     [{ reads: [{ ...read, key64: "YQ" }] }, 400, /^reads\[0\]: takes either key or key64$/],
     [{ reads: [{ bucket: "users" }] }, 400, /^reads\[0\]: takes either key or key64$/],
     [{ reads: [{ bucket: "users", key64: "YQ==" }] }, 400, /^reads\[0\]\.key64: takes the key's bytes in base64url/],
     [{ reads: [{ bucket: "users", key64: "_w" }] }, 400, /^reads\[0\]\.key64: the key is not valid UTF-8$/],
-    [{ reads: [{ bucket: "a b", key: "a" }] }, 400, /^reads\[0\]\.key: a bucket's name is/],
+    [
+      { reads: [{ bucket: "a b", key: "a" }] },
+      400,
+      /^reads\[0\]\.bucket: a bucket's name is 1 to 64 of .*, not "a b"$/,
+    ],
+    [{ writes: [{ bucket: "", key: 5 }] }, 400, /^writes\[0\]\.bucket: a bucket's name is/],
     [{ reads: [{ ...read, buckte: 1 }] }, 400, /^reads\[0\]: unknown field "buckte"; did you mean bucket\?$/],
     ['{"reads":[],"__proto__":{}}', 400, /^the body: unknown field "__proto__"/],
     [{ reads: [read], timeout: "5ms" }, 400, /^the body: unknown field "timeout"; did you mean timeoutMs\?$/],
@@ -236,6 +243,29 @@ test("a mistake names its place, and nothing was asked of anybody", async () => 
   assert.deepEqual([answer.status, answer.json.detail], [400, "the body is not UTF-8"]);
   assert.deepEqual([edge.store.reads, edge.store.writes], [[], []]);
 });
+
+test("the description has each field that is taken, and no other", async () => {
+  const document = (await edge.ask("GET", "/openapi.json")).json as unknown as { paths: { "/v1/batch": Described } };
+  const { schema } = document.paths["/v1/batch"].post.requestBody.content["application/json"];
+  const { reads, writes } = schema.properties;
+  for (const [body, properties] of [
+    [{ reads: [], xyz: 1 }, schema.properties],
+    [{ reads: [{ xyz: 1 }] }, reads?.items?.properties],
+    [{ writes: [{ xyz: 1 }] }, writes?.items?.properties],
+  ] as const) {
+    const { detail } = (await post(body)).json;
+    const [, taken] = /unknown field "xyz"; it takes (.*)$/.exec(String(detail)) ?? [];
+    assert.deepEqual(taken?.split(", ").sort(), Object.keys(properties ?? {}).sort());
+  }
+});
+
+interface Described {
+  readonly post: { readonly requestBody: { readonly content: Record<"application/json", { schema: Schema }> } };
+}
+
+interface Schema {
+  readonly properties: Readonly<Record<string, { readonly items?: Schema }>>;
+}
 
 test("only POST, only JSON, no query, and no wish that would not be kept", async () => {
   const body = '{"reads":[]}';

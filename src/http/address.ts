@@ -85,12 +85,17 @@ const OWNERS_FORMS = [
 ] as const;
 
 /** The address, or what is wrong with it. */
-export function addressOf(bucket: string, key: Uint8Array, keyBytesMax: number): Address | Problem {
+function addressOf(bucket: string, key: Uint8Array, keyBytesMax: number): Address | Problem {
   if (!isBucketName(bucket)) return badRequest(BUCKET_NAME_EXPECTED);
-  if (key.length === 0) return badRequest("the key is empty");
-  if (key.length > keyBytesMax) return badRequest(`the key has ${key.length} bytes; the limit is ${keyBytesMax}`);
-  if (!isUtf8(key)) return badRequest("the key is not valid UTF-8");
-  return { bucket, key };
+  const trouble = keyTrouble(key, keyBytesMax);
+  return trouble === undefined ? { bucket, key } : badRequest(trouble);
+}
+
+/** What is wrong with a key, or undefined. */
+export function keyTrouble(key: Uint8Array, keyBytesMax: number): string | undefined {
+  if (key.length === 0) return "the key is empty";
+  if (key.length > keyBytesMax) return `the key has ${key.length} bytes; the limit is ${keyBytesMax}`;
+  return isUtf8(key) ? undefined : "the key is not valid UTF-8";
 }
 
 /** The bucket of `/v1/buckets/{bucket}/keys`; undefined when the path is none. */

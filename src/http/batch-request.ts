@@ -12,7 +12,7 @@ import { changeIdOf } from "../coordinator/change-id.js";
 import type { ReadRequest, WriteRequest } from "../coordinator/outcome.js";
 import { EMPTY_CONTEXT } from "../lattice/context.js";
 import type { Op } from "../lattice/op.js";
-import { type Address, addressOf } from "./address.js";
+import { type Address, BUCKET_NAME_EXPECTED, isBucketName, keyTrouble } from "./address.js";
 import { cellRefusal, sortRefusal } from "./cells.js";
 import { contextFrom, stampRefusal } from "./context.js";
 import { base64Decoded, base64urlDecoded } from "./decode.js";
@@ -23,7 +23,7 @@ import { checkNames, type Fields, fieldsOf, parsedJson, refusal, refused, refuse
 import { contentTypeToStore } from "./media.js";
 import { opOf, postKindOf, postRefusal, putRefusal } from "./op-request.js";
 import { badRequest, Problem } from "./problem.js";
-import { defaultQuery, type KeyQuery, type Operation, PARAMETERS } from "./query.js";
+import { defaultQuery, type KeyQuery, type Operation, PARAMETERS, quoted } from "./query.js";
 
 export interface ParsedBatch {
   readonly request: BatchRequest;
@@ -133,8 +133,7 @@ class BatchParser {
 
   private sort(operation: Operation, fields: Fields, { bucket }: Address, place: string): Uint8Array | undefined {
     const { sort: text } = fields;
-    const sort = text === undefined ? undefined : keyOfText(text);
-    if (text !== undefined && sort === undefined) throw refusal(`${place}.sort`, "takes a text");
+    const sort = text === undefined ? undefined : bytesOfText(text, `${place}.sort`);
     const wrong = sort === undefined ? undefined : sortRefusal(sort, this.edge.limits.keyBytesMax, `${place}.sort`);
     const problem = wrong ?? cellRefusal(operation, sort, this.edge.bucket(bucket), `${place}.`);
     if (problem !== undefined) throw refuseWith(problem);
@@ -199,16 +198,13 @@ class BatchParser {
   private address(fields: Fields, place: string): Address {
     const { bucket, key, key64 } = fields;
     if (typeof bucket !== "string") throw refusal(`${place}.bucket`, "takes a bucket's name");
+    if (!isBucketName(bucket)) throw refusal(`${place}.bucket`, `${BUCKET_NAME_EXPECTED}, not ${quoted(bucket)}`);
     if ((key === undefined) === (key64 === undefined)) throw refusal(place, "takes either key or key64");
     const name = key === undefined ? "key64" : "key";
-    const bytes = key === undefined ? keyOfBase64(key64) : keyOfText(key);
-    if (bytes === undefined) {
-      const expected = key === undefined ? "takes the key's bytes in base64url without padding" : "takes a text";
-      throw refusal(`${place}.${name}`, expected);
-    }
-    const address = addressOf(bucket, bytes, this.edge.limits.keyBytesMax);
-    if (address instanceof Problem) throw refusal(`${place}.${name}`, address.detail);
-    return address;
+    const bytes = key === undefined ? bytesOfBase64(key64, `${place}.key64`) : bytesOfText(key, `${place}.key`);
+    const trouble = keyTrouble(bytes, this.edge.limits.keyBytesMax);
+    if (trouble !== undefined) throw refusal(`${place}.${name}`, trouble);
+    return { bucket, key: bytes };
   }
 
   /** What the batch wishes for items of this bucket; for the defaults when there are none. */
@@ -275,12 +271,15 @@ function checkOnce(writes: readonly WriteRequest[]): void {
 }
 
 /** A text may hold half a character, which no UTF-8 can say. */
-function keyOfText(key: unknown): Uint8Array | undefined {
-  if (typeof key !== "string") return undefined;
-  const bytes = utf8(key);
-  return asBuffer(bytes).toString() === key ? bytes : undefined;
+function bytesOfText(text: unknown, place: string): Uint8Array {
+  if (typeof text !== "string") throw refusal(place, "takes a text");
+  const bytes = utf8(text);
+  if (asBuffer(bytes).toString() === text) return bytes;
+  throw refusal(place, "has half of a surrogate pair: it is not Unicode text");
 }
 
-function keyOfBase64(key64: unknown): Uint8Array | undefined {
-  return typeof key64 === "string" ? base64urlDecoded(key64) : undefined;
+function bytesOfBase64(text: unknown, place: string): Uint8Array {
+  const bytes = typeof text === "string" ? base64urlDecoded(text) : undefined;
+  if (bytes === undefined) throw refusal(place, "takes the key's bytes in base64url without padding");
+  return bytes;
 }

@@ -2,6 +2,7 @@
  * The bodies of the API, as JSON Schema.
  */
 import type { Limits } from "../config.js";
+import type { Asked } from "../coordinator/outcome.js";
 import { opSchema, SIBLING_SCHEMA } from "./openapi-ops.js";
 import { PROBLEMS } from "./problem.js";
 
@@ -20,6 +21,13 @@ export const PROBLEM_SCHEMA = {
     alive: { type: "integer", description: "Owners thought alive; when unavailable, those that would count." },
     mayHaveApplied: { type: "boolean", description: "False only if it is certain that the write did not happen." },
   },
+};
+
+const STATES: Readonly<Record<Asked["state"], string>> = {
+  same: "holds the answer",
+  behind: "held less, and is mended",
+  failed: "refused or damaged",
+  pending: "silent so far",
 };
 
 export const ENVELOPE_SCHEMA = {
@@ -47,7 +55,12 @@ export const ENVELOPE_SCHEMA = {
           ms: { type: ["number", "null"] },
           askedMs: { type: "number" },
           role: { enum: ["first", "hedge", "late", "self"] },
-          state: { enum: ["same", "behind", "failed"] },
+          state: {
+            enum: Object.keys(STATES),
+            description: Object.entries(STATES)
+              .map(([state, means]) => `${state}: ${means}.`)
+              .join(" "),
+          },
         },
       },
     },
@@ -55,10 +68,11 @@ export const ENVELOPE_SCHEMA = {
   },
 };
 
-const BUCKET_AND_KEY = {
+const ADDRESS = {
   bucket: { type: "string" },
   key: { type: "string", description: "Either this or key64." },
   key64: { type: "string", description: "The key's UTF-8 bytes in base64url without padding." },
+  sort: { type: "string", description: "Which cell of the key: in a row bucket always, elsewhere never." },
 };
 
 const BATCH_ITEM = {
@@ -87,20 +101,21 @@ const BATCH_ITEM = {
 /** What a batch takes; `r` and `w` are the schemas of levels. */
 export function batchSchema(r: object, w: object, limits: Limits): object {
   const write = {
-    ...BUCKET_AND_KEY,
+    ...ADDRESS,
     value: { type: "string", contentEncoding: "base64", description: "Needed without op and delete." },
     op: { ...opSchema(limits), description: "As the body of a POST to the key, in place of a value." },
     contentType: { type: "string" },
     context: { type: "string", description: "What was read: the write supersedes it." },
     idempotencyKey: { type: "string", description: "What the client calls this change: repeated, it counts once." },
     ttl: { type: "string" },
+    stamp: { type: "integer", minimum: 1, description: "As behind the ? of a key." },
     delete: { type: "boolean" },
   };
   return {
     type: "object",
     description: `At most ${limits.batchItemsMax} items. No key is written twice, but increments of one counter are added up. Reads and writes run side by side.`,
     properties: {
-      reads: { type: "array", items: { type: "object", required: ["bucket"], properties: BUCKET_AND_KEY } },
+      reads: { type: "array", items: { type: "object", required: ["bucket"], properties: ADDRESS } },
       writes: { type: "array", items: { type: "object", required: ["bucket"], properties: write } },
       r,
       w,
