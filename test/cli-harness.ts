@@ -120,7 +120,8 @@ export class FakeNode {
       const asked = {
         method,
         path,
-        query: new URLSearchParams(query),
+        // As a node reads it: a plus is a plus.
+        query: new URLSearchParams(query.replaceAll("+", "%2B")),
         headers: request.headers,
         body: Buffer.concat(chunks),
       };

@@ -7,6 +7,7 @@ import { spawnSync } from "node:child_process";
 import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
+import { openCluster } from "../src/cli/cluster.js";
 import { clusterFile, FakeNode, MAIN, murmur, problem, reply, start, temporaryFolder } from "./cli-harness.js";
 
 const folder = temporaryFolder();
@@ -66,6 +67,15 @@ describe("keys", () => {
       );
       assert.equal(node.last.headers["murmur-context"], "abc");
       assert.equal(node.keys.get(`users/${key}`)?.contentType, "text/plain; charset=utf-8");
+    }
+  });
+
+  test("a sort key reaches the node as it was given, spaces and signs of URLs too", async () => {
+    const cluster = await openCluster({ node: node.url });
+    const path = "/v1/buckets/rows/keys/k";
+    for (const sort of ["a b", "a+b", " %20", "a:b$c,d", "ä€&=?#/", "a b\0"]) {
+      await cluster.ask({ method: "GET", path, query: { sort, timeout: undefined } });
+      assert.deepEqual([...node.last.query], [["sort", sort]]);
     }
   });
 

@@ -79,6 +79,8 @@ export class Cluster {
       url: question.path,
       method: question.method,
       params: question.query,
+      // A node takes a plus for a plus: axios by itself writes one for a space.
+      paramsSerializer: { encode: encodeURIComponent },
       headers: { "User-Agent": "murmur", "Accept-Encoding": "identity", ...question.headers },
       data: question.body,
       responseType: "arraybuffer",

@@ -69,7 +69,9 @@ export class FakeNode {
       const [path = "", query = ""] = (request.url ?? "").split("?");
       const { method = "", headers } = request;
       const body = Buffer.concat(chunks);
-      const asked = { node: this.id, method, path, query: new URLSearchParams(query), headers, body };
+      // As a node reads it: a plus is a plus.
+      const wishes = new URLSearchParams(query.replaceAll("+", "%2B"));
+      const asked = { node: this.id, method, path, query: wishes, headers, body };
       if (path === "/v1/cluster" || path === "/v1/ring" || path === "/health/ready") {
         return this.cluster.answer(path, response);
       }
