@@ -17,7 +17,7 @@ import { nodeTimeoutMs } from "./node-timeout.js";
 import type { Abort } from "./options.js";
 import type { HttpAnswer, HttpOutcome } from "./pool.js";
 import { failureOf, type Told } from "./problem.js";
-import { backoffMs, verdictOn } from "./retry.js";
+import { backoffMs, restMsAfter, verdictOn } from "./retry.js";
 import type { ClientWorld } from "./world.js";
 
 export interface Parts {
@@ -149,10 +149,7 @@ export class Operation {
     const { learner, limits, world, retries } = this.parts;
     this.isUnknown ||= failure.mayHaveApplied;
     this.lastError = errorOf({ ...failure, mayHaveApplied: this.isUnknown });
-    const nowMs = world.nowMs();
-    if (failure.retryAfterMs !== undefined) endpoint.rest(nowMs, failure.retryAfterMs);
-    else if (failure.code === "unavailable" || failure.code === "clock-skew")
-      endpoint.rest(nowMs, limits.unavailableRestMs);
+    endpoint.rest(world.nowMs(), restMsAfter(failure, limits));
     learner.hurry();
     // The other one may still answer.
     if (this.underWay.size > 0) return;

@@ -9,7 +9,7 @@ import { nodeTimeoutMs } from "./node-timeout.js";
 import type { Abort } from "./options.js";
 import { failureOf, refusalOf, type Told } from "./problem.js";
 import { type RestAnswer, RestFailure } from "./rest.js";
-import { backoffMs, verdictOn } from "./retry.js";
+import { backoffMs, restMsAfter, verdictOn } from "./retry.js";
 import type { Shared } from "./shared.js";
 
 interface Call {
@@ -121,7 +121,7 @@ class RestCall {
     } catch (error) {
       if (!(error instanceof RestFailure)) throw error;
       const { wasSent, isTimeout, reason } = error;
-      endpoint.rest(world.nowMs(), limits.unavailableRestMs);
+      if (this.ended === undefined) endpoint.rest(world.nowMs(), limits.unavailableRestMs);
       const failure = failureOf({ kind: "broken", wasSent, reason }, isWrite, node);
       if (!isTimeout) return { failure, wasUnsent: !wasSent };
       const late = { ...failure, code: "timeout", detail: `no answer within ${this.timeoutMs} ms` };
@@ -135,7 +135,7 @@ class RestCall {
     if (json !== undefined) return { json, node, isUnknown: this.isUnknown };
     const { limits, world } = this.shared;
     const failure = refusalOf(status, header("retry-after"), body, this.call.isWrite, node);
-    endpoint.rest(world.nowMs(), failure.retryAfterMs ?? limits.unavailableRestMs);
+    endpoint.rest(world.nowMs(), restMsAfter(failure, limits));
     return { failure, wasUnsent: false };
   }
 

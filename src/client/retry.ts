@@ -24,6 +24,8 @@ export type Verdict = "free" | "budget" | "never";
 
 /** Said before any work, whatever the request: another node may say otherwise. */
 const REFUSED_HERE = new Set(["unavailable", "clock-skew", "overloaded", "draining"]);
+/** Said of the node itself. */
+const SERVES_NOBODY = new Set(["unavailable", "clock-skew", "draining"]);
 /** Harmless to repeat for reads, and for writes of which nothing is left. */
 const REPEATABLE = new Set(["failed", "timeout", "disk-full", "internal", "connection"]);
 
@@ -31,6 +33,12 @@ export function verdictOn(failure: Failure, wasUnsent: boolean, countsOnce = fal
   if (wasUnsent || failure.code === "draining") return "free";
   if (failure.mayHaveApplied && !countsOnce) return "never";
   return REFUSED_HERE.has(failure.code) || REPEATABLE.has(failure.code) ? "budget" : "never";
+}
+
+/** How long a node is left alone that failed so. What is the question's fault, or the owners', says nothing about it. */
+export function restMsAfter({ code, retryAfterMs }: Failure, limits: Pick<ClientLimits, "unavailableRestMs">): number {
+  if (retryAfterMs !== undefined) return retryAfterMs;
+  return SERVES_NOBODY.has(code) ? limits.unavailableRestMs : 0;
 }
 
 /** Full jitter (Brooker 2015): anything from nothing to a bound that doubles with each retry. */

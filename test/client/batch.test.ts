@@ -5,7 +5,7 @@ import { MurmurClient, type MurmurError } from "../../src/client/client.js";
 import { CLIENT_LIMITS } from "../../src/client/limits.js";
 import { REAL_WORLD } from "../../src/client/world.js";
 import { until } from "../ports/until.js";
-import { CONTEXT, FakeCluster, problem, reply } from "./fake-cluster.js";
+import { CONTEXT, FakeCluster, type FakeNode, problem, reply } from "./fake-cluster.js";
 
 let cluster: FakeCluster;
 let db: MurmurClient;
@@ -140,6 +140,45 @@ test("a batch of reads is repeated elsewhere; one that writes only when nothing 
   );
   bad.instead = (_asked, response) => problem(response, 503, "overloaded");
   await untilBadIsAsked(() => db.batch(write));
+});
+
+test("what says nothing about a node keeps nobody away from it", async () => {
+  const [first, second] = cluster.nodes as [FakeNode, FakeNode];
+  second.instead = ({ method }, response) => method === "POST" && reply(response, 200, { results: [] });
+  const asksFirst = async (deed: FakeNode["instead"], signal?: AbortSignal) => {
+    first.instead = (asked, response) => asked.method === "POST" && deed(asked, response);
+    first.asked.length = 0;
+    while (first.asked.length === 0) await db.batch(signal === undefined ? {} : { signal }).catch(() => {});
+    second.asked.length = 0;
+    first.asked.length = 0;
+    await db.bucket("b").get("k");
+    return first.asked.length === 1;
+  };
+  const limits = { unavailableRestMs: 60_000, backoffMs: 1 };
+  // Once the ring is known, all keys are asked of the first node.
+  const begin = async () => {
+    await db.close();
+    cluster.lookedAt = 0;
+    db = new MurmurClient({ nodes: cluster.urls, hedge: "never", limits });
+    const isFirst = () => asksFirst((_asked, response) => reply(response, 200, { results: [] }));
+    while (!((await isFirst()) && (await isFirst()) && cluster.lookedAt >= 2));
+  };
+  await begin();
+  for (const [status, code] of [
+    [400, "bad-request"],
+    [413, "too-large"],
+    [422, "id-reused"],
+    [504, "timeout"],
+    [200, "no problem"],
+  ] as const) {
+    assert.ok(await asksFirst((_asked, response) => problem(response, status, code)), code);
+  }
+  const stop = new AbortController();
+  assert.ok(await asksFirst(() => stop.abort() === undefined, stop.signal), "the caller's own word");
+  for (const code of ["unavailable", "clock-skew", "draining"]) {
+    await begin();
+    assert.ok(!(await asksFirst((_asked, response) => problem(response, 503, code))), code);
+  }
 });
 
 test("whoever asks to be left alone is left alone for so long, or the call fails at once", async () => {
