@@ -20,6 +20,7 @@ import { innerValue } from "./change.js";
 import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
 import { idKeyOf } from "./idempotency.js";
 import type { BatchFailed, Sibling } from "./options.js";
+import { mayStillBe } from "./problem.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
 import { encodeValue } from "./value.js";
@@ -45,7 +46,8 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
   });
   const { results } = json as { results?: readonly Item[] };
   if (results?.length !== reads.length + writes.length) {
-    throw new MurmurError({ code: "bad-answer", detail: "not the answer to a batch", node });
+    const mayHaveApplied = writes.length > 0;
+    throw new MurmurError({ code: "bad-answer", detail: "not the answer to a batch", mayHaveApplied, node });
   }
   const seen = [...reads, ...writes];
   for (const [index, { context }] of results.entries()) {
@@ -108,8 +110,10 @@ function siblingOf({ value, contentType }: { value: string; contentType: string 
 function writeResult(item: Item, node: string, isUnknown: boolean): BatchWriteResult {
   const { status, value, contentType = "", context } = item;
   if (status === 204) return { ok: true, context: context ?? "" };
-  const mayHaveApplied = isUnknown || item.mayHaveApplied;
-  if (status !== 200 || value === undefined || context === undefined) return failed({ ...item, mayHaveApplied }, node);
+  if (status !== 200 || value === undefined || context === undefined) {
+    const mayHaveApplied = isUnknown || mayStillBe(status, item.code, item.mayHaveApplied);
+    return failed({ ...item, mayHaveApplied }, node);
+  }
   return { ok: true, context, value: innerValue(decodeValue(Buffer.from(value, "base64"), contentType)) };
 }
 

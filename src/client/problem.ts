@@ -38,16 +38,21 @@ export function refusalOf(
   node: string,
 ): Told {
   const { code = `status-${status}`, detail = `${node} answered ${status}`, ...problem } = parsedProblem(body);
-  const isCertain = (status >= 400 && status < 500) || TRUSTED.has(code);
   return {
     code,
     detail,
     status,
     ...{ level: problem.level, required: problem.required, received: problem.received, alive: problem.alive },
-    mayHaveApplied: isWrite && (isCertain ? problem.mayHaveApplied === true : true),
+    mayHaveApplied: isWrite && mayStillBe(status, code, problem.mayHaveApplied),
     retryAfterMs: secondsMs(retryAfter),
     node,
   };
+}
+
+/** Whether a write that was answered so may have been applied: only what is known is believed when it says no. */
+export function mayStillBe(status: number, code: string | undefined, told: boolean | undefined): boolean {
+  const isCertain = (status >= 400 && status < 500) || (code !== undefined && TRUSTED.has(code));
+  return isCertain ? told === true : true;
 }
 
 interface ProblemBody {

@@ -160,9 +160,11 @@ interface Refused {
   readonly wasUnsent: boolean;
 }
 
-function parsed(body: Uint8Array): unknown {
+/** Every answer of a node's is an object. */
+function parsed(body: Uint8Array): object | undefined {
   try {
-    return JSON.parse(new TextDecoder().decode(body));
+    const json: unknown = JSON.parse(new TextDecoder().decode(body));
+    return typeof json === "object" && json !== null ? json : undefined;
   } catch {
     return undefined;
   }

@@ -249,7 +249,24 @@ test("what is no batch and no page is told, before or after it was asked", async
   await assert.rejects(db.bucket("b").keys({ limit: 0 }), { name: "BadRequestError", message: /limit/ });
   assert.equal(cluster.asked.length, 0);
   answerAll((_asked, response) => reply(response, 200, {}));
-  await assert.rejects(db.batch({ reads: [{ bucket: "b", key: "k" }] }), { code: "bad-answer" });
+  const [read, write] = [{ bucket: "b", key: "k" }, { bucket: "b", key: "k", delete: true } as const];
+  await assert.rejects(db.batch({ reads: [read] }), { code: "bad-answer", mayHaveApplied: false });
+  await assert.rejects(db.batch({ writes: [write] }), { code: "bad-answer", mayHaveApplied: true });
+  answerAll((_asked, response) =>
+    reply(response, 200, { results: [{ status: 200 }, { status: 500, code: "internal" }, { status: 200 }] }),
+  );
+  const { reads, writes } = await db.batch({ reads: [read], writes: [write, { ...write, key: "l" }] });
+  const told = [...reads, ...writes].map((each) => (each.ok ? [] : [each.error.code, each.error.mayHaveApplied]));
+  assert.deepEqual(told, [
+    ["bad-answer", false],
+    ["internal", true],
+    ["bad-answer", true],
+  ]);
+  for (const text of ["null", '"results"']) {
+    answerAll((_asked, response) => response.end(text) !== undefined);
+    await assert.rejects(db.batch({ writes: [write] }), { name: "MurmurError", mayHaveApplied: true });
+  }
+  answerAll((_asked, response) => reply(response, 200, {}));
   await assert.rejects(db.bucket("b").keys(), { code: "bad-answer" });
   answerAll((_asked, response) => problem(response, 400, "bad-request"));
   await assert.rejects(db.bucket("b").keys({ after: "x" }), { name: "BadRequestError", message: /as told/ });
