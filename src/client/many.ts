@@ -5,11 +5,11 @@
  * for each, where a promise each costs microseconds. Every increment has an outcome of its own in the
  * order given, which is that of the sum it is part of.
  */
-import { checkKey } from "./arguments.js";
+import { checkedTimeout, checkKey } from "./arguments.js";
 import { runBatch } from "./batch.js";
 import { BATCH_ITEMS_MAX, type BatchChange, type BatchWriteResult } from "./batch-options.js";
 import { checkedBy } from "./change.js";
-import { MurmurError } from "./errors.js";
+import { MurmurError, TimeoutError } from "./errors.js";
 import { idKeyOf } from "./idempotency.js";
 import type { AddManyOptions, AddResult } from "./options.js";
 import type { Shared } from "./shared.js";
@@ -35,12 +35,16 @@ export async function addMany(
   for (const [key, by] of increments) gathering.add(key, by);
   const { sums, sumOfEach } = gathering;
   const { idempotencyKey: _, ...terms } = options;
+  const timeoutMs = checkedTimeout(options.timeoutMs ?? shared.timeoutMs);
+  const untilMs = shared.world.nowMs() + timeoutMs;
   let next = 0;
   const sendAll = async () => {
     while (next < sums.length) {
       const part = sums.slice(next, next + BATCH_ITEMS_MAX);
       next += part.length;
-      await send(shared, part, terms);
+      const leftMs = Math.floor(untilMs - shared.world.nowMs());
+      if (leftMs > 0) await send(shared, part, { ...terms, timeoutMs: leftMs });
+      else fail(part, new TimeoutError({ code: "timeout", detail: unsentWithin(timeoutMs) }));
     }
   };
   await Promise.all(Array.from({ length: shared.limits.sumRequestsMax }, sendAll));
@@ -87,8 +91,12 @@ async function send(shared: Shared, sums: readonly Sum[], terms: CallTerms): Pro
     for (const [index, sum] of sums.entries()) sum.result = resultOf(writes[index] as BatchWriteResult);
   } catch (error) {
     if (!(error instanceof MurmurError)) throw error;
-    for (const sum of sums) sum.result = { ok: false, error };
+    fail(sums, error);
   }
+}
+
+function fail(sums: readonly Sum[], error: MurmurError): void {
+  for (const sum of sums) sum.result = { ok: false, error };
 }
 
 function resultOf(written: BatchWriteResult): AddResult {
@@ -96,5 +104,8 @@ function resultOf(written: BatchWriteResult): AddResult {
   const { value, context } = written;
   return typeof value === "number" ? { ok: true, value, context } : { ok: false, error: new MurmurError(UNTOLD) };
 }
+
+const unsentWithin = (timeoutMs: number) =>
+  `this increment was not sent: requests before it took all of the call's ${timeoutMs} ms`;
 
 const UNTOLD = { code: "bad-answer", detail: "a change whose value cannot be read", mayHaveApplied: true };

@@ -1,7 +1,8 @@
 /** Many increments in one call: few rows, exact sums, and an outcome for each. */
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
-import { BadRequestError, MurmurClient } from "../../src/client/client.js";
+import { BadRequestError, MurmurClient, TimeoutError } from "../../src/client/client.js";
+import { REAL_WORLD } from "../../src/client/world.js";
 import { CONTEXT, FakeCluster, problem, reply } from "./fake-cluster.js";
 
 interface Item {
@@ -89,6 +90,30 @@ test("thousands of counters are several requests, and what fails is told of its 
     increments.map((_, index) => index % 3000 < 1000 || index % 3000 >= 2000),
   );
   assert.deepEqual([...totals.values()], new Array(2000).fill(2));
+});
+
+test("timeoutMs is the whole call's: the later requests get what is left, and what finds nothing left is not sent", async () => {
+  await db.close();
+  let nowMs = 0;
+  const limits = { sumRequestsMax: 1 };
+  db = new MurmurClient({ nodes: cluster.urls, limits }, { ...REAL_WORLD, nowMs: () => nowMs });
+  const given: number[] = [];
+  for (const node of cluster.nodes) {
+    const { instead } = node;
+    node.instead = (asked, response) => {
+      nowMs += 400;
+      given.push(JSON.parse(String(asked.body)).timeoutMs);
+      return instead(asked, response);
+    };
+  }
+  const increments = Array.from({ length: 4000 }, (_, index) => [`key ${index}`, 1] as const);
+  const results = await db.bucket("hits").addMany(increments, { timeoutMs: 1000 });
+  assert.deepEqual(given, [980, 580, 180]);
+  const late = results.filter(({ ok }) => !ok).map((each) => (each.ok ? undefined : each.error));
+  assert.equal(late.length, 1000);
+  assert.ok(late.every((error) => error instanceof TimeoutError && !error.mayHaveApplied));
+  assert.match(String(late[0]), /not sent: .* 1000 ms/);
+  await assert.rejects(db.bucket("hits").addMany([["a", 1]], { timeoutMs: 0 }), BadRequestError);
 });
 
 test("a call with a name has it in every row, and is asked for again until it is known", async () => {
