@@ -169,16 +169,24 @@ export interface Said<Status> {
   readonly failure?: CommandFailure;
 }
 
-/** The same question to every node, at once. A failure only when none answers. `waitMs`: how long a node may take. */
-export async function askEach<Status>(
+/** The same question to every node, at once. A failure only when none answers. */
+export function askEach<Status>(
   options: ClusterOptions,
   question: string | Question,
-  waitMs = 0,
+): Promise<readonly Said<Status>[]> {
+  return eachNode(options, 0, (node) => askJson<Status>(node, question));
+}
+
+/** What every node says to `ask`, at once. A failure only when none answers. `waitMs`: how long a node may take for an answer. */
+export async function eachNode<Status>(
+  options: ClusterOptions,
+  waitMs: number,
+  ask: (node: Cluster) => Promise<Status>,
 ): Promise<readonly Said<Status>[]> {
   const patienceMs = waitMs + PATIENCE_MS;
   const asked = (await targetsOf(options)).map(async (target): Promise<Said<Status>> => {
     try {
-      return { target, status: await askJson<Status>(new Cluster([target.url], patienceMs), question) };
+      return { target, status: await ask(new Cluster([target.url], patienceMs)) };
     } catch (error) {
       if (!(error instanceof CommandFailure)) throw error;
       return { target, failure: error };

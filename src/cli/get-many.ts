@@ -8,9 +8,10 @@ import { createInterface } from "node:readline";
 import { parseDurationMs } from "../base/duration.js";
 import { keyPath } from "../base/key-path.js";
 import { checkBucket, keyTrouble } from "./addresses.js";
-import { type Cluster, exitCodeOf, jsonOf, problemFailure } from "./cluster.js";
+import { type Answer, type Cluster, exitCodeOf, jsonOf, problemFailure } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { ENVELOPE_TYPE, isTextType, openForKeys, type ReadOptions } from "./keys.js";
+import { limitTold } from "./node-limits.js";
 import { inOneLine, print, printJson, say, shown } from "./terminal.js";
 
 /** What a node says of one key of a batch. */
@@ -25,6 +26,7 @@ interface Result {
   readonly detail?: string;
 }
 
+/** As many as a node takes, unless it says that it takes fewer. */
 const KEYS_MAX = 1000;
 /** Of the keys of one request; a node takes 4 MiB at most, and JSON may need six bytes for one. */
 const KEY_BYTES_MAX = 512 * 1024;
@@ -41,8 +43,9 @@ export async function getMany(bucket: string, words: readonly string[], options:
   if (options.sort !== undefined) throw usage("--sort names a cell of one key: give one key");
   const cluster = await openForKeys(options);
   const came = new Set<ExitCode>();
-  for await (const keys of batchesOf(keysOf(words))) {
-    const results = await readBatch(cluster, bucket, keys, options);
+  const bounds = { keysMax: KEYS_MAX };
+  for await (const keys of batchesOf(keysOf(words), bounds)) {
+    const results = await readAll(cluster, bucket, keys, bounds, options);
     for (const [index, key] of keys.entries()) {
       let result = results[index] as Result;
       if (result.status === TOO_LARGE) result = await readAlone(cluster, bucket, key, options);
@@ -75,12 +78,16 @@ function checked(key: string, where: string): string {
   throw usage(`${where}${trouble}`);
 }
 
-async function* batchesOf(keys: AsyncIterable<string>): AsyncGenerator<readonly string[]> {
+interface Bounds {
+  keysMax: number;
+}
+
+async function* batchesOf(keys: AsyncIterable<string>, bounds: Bounds): AsyncGenerator<readonly string[]> {
   let batch: string[] = [];
   let bytes = 0;
   for await (const key of keys) {
     const keyBytes = Buffer.byteLength(key);
-    if (batch.length === KEYS_MAX || bytes + keyBytes > KEY_BYTES_MAX) {
+    if (batch.length >= bounds.keysMax || bytes + keyBytes > KEY_BYTES_MAX) {
       yield batch;
       batch = [];
       bytes = 0;
@@ -91,26 +98,43 @@ async function* batchesOf(keys: AsyncIterable<string>): AsyncGenerator<readonly 
   if (batch.length > 0) yield batch;
 }
 
-async function readBatch(
+/** In one request, or in as many as the node wants. */
+async function readAll(
   cluster: Cluster,
   bucket: string,
   keys: readonly string[],
+  bounds: Bounds,
   options: ReadOptions,
 ): Promise<readonly Result[]> {
+  const answer = await askBatch(cluster, bucket, keys, options);
+  const told = limitTold(answer, "batchItemsMax");
+  if (told === undefined || told >= keys.length) return resultsOf(answer, keys.length);
+  bounds.keysMax = told;
+  const results: Result[] = [];
+  for (let first = 0; first < keys.length; first += told) {
+    results.push(...(await readAll(cluster, bucket, keys.slice(first, first + told), bounds, options)));
+  }
+  return results;
+}
+
+function askBatch(cluster: Cluster, bucket: string, keys: readonly string[], options: ReadOptions): Promise<Answer> {
   const { consistency: r, hedge, merge, timeout } = options;
   const timeoutMs = timeout === undefined ? undefined : parseDurationMs(timeout);
   const reads = keys.map((key) => ({ bucket, key }));
-  const answer = await cluster.ask({
+  return cluster.ask({
     method: "POST",
     path: "/v1/batch",
     isRepeatable: true,
     headers: { "Content-Type": "application/json" },
     body: Buffer.from(JSON.stringify({ timeoutMs, partial: true, r, hedge, merge, reads })),
   });
+}
+
+function resultsOf(answer: Answer, count: number): readonly Result[] {
   if (answer.status !== 200) throw problemFailure(answer);
   const { results } = jsonOf(answer) as { results?: readonly Result[] };
-  if (results?.length === keys.length) return results;
-  const sentence = `${answer.url} answered ${results?.length ?? "no"} results for ${keys.length} keys`;
+  if (results?.length === count) return results;
+  const sentence = `${answer.url} answered ${results?.length ?? "no"} results for ${count} keys`;
   throw new CommandFailure(EXIT.failure, sentence);
 }
 

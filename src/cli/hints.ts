@@ -4,8 +4,9 @@
  */
 import { parseDurationMs } from "../base/duration.js";
 import type { HintsReport } from "../http/store.js";
-import { askEach, type ClusterOptions, type Said } from "./cluster.js";
+import { askEach, type Cluster, type ClusterOptions, eachNode, jsonOf, problemFailure, type Said } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
+import { limitTold } from "./node-limits.js";
 import { counted, grouped, paint, print, printJson, say, span, table } from "./terminal.js";
 
 export interface HintsOptions extends ClusterOptions {
@@ -51,12 +52,33 @@ async function flush(options: HintsOptions): Promise<ExitCode> {
   if (timeoutMs === undefined || timeoutMs === 0) {
     throw usage(`--timeout: expected a duration such as 500ms or 30s, found ${JSON.stringify(options.timeout)}`);
   }
-  const question = { method: "POST", path: "/v1/hints/flush", isRepeatable: true } as const;
-  const said = await askEach<Flushed>(options, { ...question, query: { timeout: `${timeoutMs}ms` } }, timeoutMs);
+  const said = await eachNode(options, timeoutMs, (node) => flushNode(node, timeoutMs));
   if (options.json) printJson(said.map(reportOf));
   else for (const { status } of said) if (status !== undefined) print(sentenceOf(status));
   if (!options.json) sayFailures(said);
   return said.every(({ status }) => status?.complete) ? EXIT.ok : EXIT.failure;
+}
+
+/** A node waits for as long as it lets any request take: it is asked again while there is time and something is left. */
+async function flushNode(node: Cluster, timeoutMs: number): Promise<Flushed> {
+  const untilMs = performance.now() + timeoutMs;
+  let longestMs = timeoutMs;
+  let first: Flushed | undefined;
+  for (;;) {
+    const leftMs = Math.max(1, Math.round(untilMs - performance.now()));
+    const waitMs = Math.min(leftMs, longestMs);
+    const query = { timeout: `${waitMs}ms` };
+    const answer = await node.ask({ method: "POST", path: "/v1/hints/flush", isRepeatable: true, query });
+    const told = limitTold(answer, "requestDeadlineMsMax");
+    if (told !== undefined && told < waitMs) {
+      longestMs = told;
+      continue;
+    }
+    if (answer.status !== 200) throw problemFailure(answer);
+    const flushed = jsonOf(answer) as Flushed;
+    first ??= flushed;
+    if (flushed.complete || waitMs === leftMs) return { ...flushed, hints: first.hints };
+  }
 }
 
 function sentenceOf({ node, hints, left, complete }: Flushed): string {

@@ -4,9 +4,10 @@
  */
 import { once } from "node:events";
 import { checkBucket } from "./addresses.js";
-import { type Answer, type Cluster, jsonOf, problemFailure } from "./cluster.js";
+import { type Answer, jsonOf, problemFailure } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { type KeyOptions, openForKeys } from "./keys.js";
+import { Pages } from "./node-limits.js";
 import { inOneLine, say } from "./terminal.js";
 
 interface ListOptions extends KeyOptions {
@@ -20,15 +21,18 @@ interface Page {
   readonly next: string | null;
 }
 
-const PAGE_KEYS_MAX = 1000;
-
 export async function list(bucket: string, options: ListOptions): Promise<ExitCode> {
   checkBucket(bucket);
   let left = limitOf(options.limit);
   const cluster = await openForKeys(options);
-  let after = options.after;
+  const pages = new Pages("listKeysMax");
+  const path = `/v1/buckets/${bucket}/keys`;
+  const { consistency: r, timeout } = options;
+  let { after } = options;
   do {
-    const page = await pageAfter(cluster, bucket, after, Math.min(left, PAGE_KEYS_MAX), options);
+    const page = await pageAfter(after, () =>
+      pages.ask(cluster, left, (limit) => ({ method: "GET", path, query: { limit, after, r, timeout } })),
+    );
     await printKeys(bucket, page.keys, options.json === true);
     left -= page.keys.length;
     after = page.next ?? undefined;
@@ -43,16 +47,9 @@ function limitOf(given: string | undefined): number {
   throw usage(`--limit: expected a number of keys from 1 on, found ${JSON.stringify(given)}`);
 }
 
-async function pageAfter(
-  cluster: Cluster,
-  bucket: string,
-  after: string | undefined,
-  keysMax: number,
-  { consistency: r, timeout }: ListOptions,
-): Promise<Page> {
+async function pageAfter(after: string | undefined, ask: () => Promise<Answer>): Promise<Page> {
   try {
-    const query = { limit: String(keysMax), after, r, timeout };
-    const answer = await cluster.ask({ method: "GET", path: `/v1/buckets/${bucket}/keys`, query });
+    const answer = await ask();
     if (answer.status !== 200) throw problemFailure(answer);
     return pageOf(answer);
   } catch (error) {

@@ -7,9 +7,10 @@ import { isUtf8 } from "node:buffer";
 import { once } from "node:events";
 import { partitionPath } from "../base/key-path.js";
 import { checkBucket, checkKey } from "./addresses.js";
-import { type Answer, type Cluster, jsonOf, problemFailure } from "./cluster.js";
+import { type Answer, jsonOf, problemFailure } from "./cluster.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { type KeyOptions, openForKeys } from "./keys.js";
+import { Pages } from "./node-limits.js";
 import type { Sibling } from "./siblings.js";
 import { inOneLine, say, shown } from "./terminal.js";
 
@@ -28,7 +29,6 @@ interface Page {
   readonly next: string | null;
 }
 
-const PAGE_CELLS_MAX = 1000;
 const ZERO = "\u0000";
 
 export async function range(bucket: string, key: string, options: RangeOptions): Promise<ExitCode> {
@@ -36,9 +36,15 @@ export async function range(bucket: string, key: string, options: RangeOptions):
   checkKey(key);
   let left = limitOf(options.limit);
   const cluster = await openForKeys(options);
+  const pages = new Pages("rangeItemsMax");
+  const path = partitionPath(bucket, key);
+  const { to, consistency: r, timeout } = options;
   let from = options.after === undefined ? options.from : `${options.after}${ZERO}`;
   do {
-    const page = await pageFrom(cluster, partitionPath(bucket, key), from, Math.min(left, PAGE_CELLS_MAX), options);
+    const query = { from, to, r, timeout };
+    const answer = await pages.ask(cluster, left, (limit) => ({ method: "GET", path, query: { ...query, limit } }));
+    if (answer.status !== 200) throw problemFailure(answer);
+    const page = pageOf(answer);
     await printCells(page.cells, options.json === true);
     left -= page.cells.length;
     from = page.next ?? undefined;
@@ -51,18 +57,6 @@ function limitOf(given: string | undefined): number {
   if (given === undefined) return Number.POSITIVE_INFINITY;
   if (/^[1-9]\d{0,14}$/.test(given)) return Number(given);
   throw usage(`--limit: expected a number of cells from 1 on, found ${JSON.stringify(given)}`);
-}
-
-async function pageFrom(
-  cluster: Cluster,
-  path: string,
-  from: string | undefined,
-  cellsMax: number,
-  { to, consistency: r, timeout }: RangeOptions,
-): Promise<Page> {
-  const answer = await cluster.ask({ method: "GET", path, query: { from, to, limit: String(cellsMax), r, timeout } });
-  if (answer.status !== 200) throw problemFailure(answer);
-  return pageOf(answer);
 }
 
 function pageOf(answer: Answer): Page {

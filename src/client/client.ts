@@ -20,6 +20,7 @@ import { badRequest, ClosedError, OverloadedError } from "./errors.js";
 import { Fleet } from "./fleet.js";
 import { Learner } from "./learner.js";
 import { CLIENT_LIMITS, type ClientLimits } from "./limits.js";
+import { NodeLimits } from "./node-limits.js";
 import type { Bucket, BucketOptions, MurmurClientOptions } from "./options.js";
 import { Rest } from "./rest.js";
 import type { Shared } from "./shared.js";
@@ -98,6 +99,7 @@ export class MurmurClient {
     const rest = new Rest(limits.socketsMax, limits.idleSocketMs);
     this.shared = {
       ...{ fleet, limits, world, rest },
+      nodeLimits: new NodeLimits(limits, world),
       learner: new Learner(fleet, rest, limits, world),
       retries: new TokenBucket(limits.retryTokensMax),
       hedges: new TokenBucket(limits.hedgeTokensMax),

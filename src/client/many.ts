@@ -7,7 +7,8 @@
  */
 import { checkedTimeout, checkKey } from "./arguments.js";
 import { runBatch } from "./batch.js";
-import { BATCH_ITEMS_MAX, type BatchChange, type BatchWriteResult } from "./batch-options.js";
+import type { BatchChange, BatchWriteResult } from "./batch-options.js";
+import { isTooMany, partsOf } from "./batch-parts.js";
 import { checkedBy } from "./change.js";
 import { MurmurError, TimeoutError } from "./errors.js";
 import { idKeyOf } from "./idempotency.js";
@@ -37,14 +38,14 @@ export async function addMany(
   const { idempotencyKey: _, ...terms } = options;
   const timeoutMs = checkedTimeout(options.timeoutMs ?? shared.timeoutMs);
   const untilMs = shared.world.nowMs() + timeoutMs;
-  let next = 0;
+  const parts: (readonly Sum[])[] = [sums];
   const sendAll = async () => {
-    while (next < sums.length) {
-      const part = sums.slice(next, next + BATCH_ITEMS_MAX);
-      next += part.length;
+    for (;;) {
+      const part = nextOf(parts, shared.nodeLimits.batchItems);
+      if (part === undefined) return;
       const leftMs = Math.floor(untilMs - shared.world.nowMs());
-      if (leftMs > 0) await send(shared, part, { ...terms, timeoutMs: leftMs });
-      else fail(part, new TimeoutError({ code: "timeout", detail: unsentWithin(timeoutMs) }));
+      if (leftMs <= 0) fail(part, new TimeoutError({ code: "timeout", detail: unsentWithin(timeoutMs) }));
+      else if (!(await send(shared, part, { ...terms, timeoutMs: leftMs }))) parts.unshift(part);
     }
   };
   await Promise.all(Array.from({ length: shared.limits.sumRequestsMax }, sendAll));
@@ -85,14 +86,24 @@ class Gathering {
   }
 }
 
-async function send(shared: Shared, sums: readonly Sum[], terms: CallTerms): Promise<void> {
+/** Takes the next part, as large as a node takes one. */
+function nextOf(parts: (readonly Sum[])[], itemsMax: number): readonly Sum[] | undefined {
+  const [first, ...rest] = partsOf(parts.shift() ?? [], itemsMax);
+  parts.unshift(...rest);
+  return first;
+}
+
+/** False when it has to be sent in smaller parts. */
+async function send(shared: Shared, sums: readonly Sum[], terms: CallTerms): Promise<boolean> {
   try {
     const { writes } = await runBatch(shared, { ...terms, writes: sums.map(({ write }) => write) });
     for (const [index, sum] of sums.entries()) sum.result = resultOf(writes[index] as BatchWriteResult);
   } catch (error) {
     if (!(error instanceof MurmurError)) throw error;
+    if (isTooMany(error, sums.length, shared.nodeLimits.batchItems)) return false;
     fail(sums, error);
   }
+  return true;
 }
 
 function fail(sums: readonly Sum[], error: MurmurError): void {

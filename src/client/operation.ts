@@ -13,7 +13,7 @@ import { ClosedError, errorOf, type MurmurError, TimeoutError } from "./errors.j
 import type { Fleet } from "./fleet.js";
 import type { Learner } from "./learner.js";
 import type { ClientLimits } from "./limits.js";
-import { nodeTimeoutMs } from "./node-timeout.js";
+import type { NodeLimits } from "./node-limits.js";
 import type { Abort } from "./options.js";
 import type { HttpAnswer, HttpOutcome } from "./pool.js";
 import { failureOf, type Told } from "./problem.js";
@@ -24,6 +24,7 @@ export interface Parts {
   readonly fleet: Fleet;
   readonly learner: Learner;
   readonly limits: ClientLimits;
+  readonly nodeLimits: NodeLimits;
   readonly world: ClientWorld;
   readonly retries: TokenBucket;
   readonly hedges: TokenBucket;
@@ -57,6 +58,8 @@ export class Operation {
   private readonly tried: Endpoint[] = [];
   private readonly underWay = new Set<Flight>();
   private retries = 0;
+  /** What the node that was asked last was given of the time. */
+  private nodeMs = 0;
   private isOver = false;
   /** An attempt that is over may have been applied: nothing that a later one meets makes it undone. */
   private isUnknown = false;
@@ -102,10 +105,10 @@ export class Operation {
   }
 
   private send(endpoint: Endpoint): void {
-    const { limits, world } = this.parts;
+    const { nodeLimits, world } = this.parts;
     const { method, path, query, headers, body } = this.request;
-    const leftMs = this.deadlineMs - world.nowMs();
-    const target = `${path}${query}timeout=${nodeTimeoutMs(leftMs, limits)}ms`;
+    this.nodeMs = nodeLimits.timeoutMs(this.deadlineMs - world.nowMs());
+    const target = `${path}${query}timeout=${this.nodeMs}ms`;
     this.tried.push(endpoint);
     const question = { method, path: target, headers, body };
     const flight = endpoint.send(question, (outcome) => this.onOutcome(flight, outcome));
@@ -146,16 +149,19 @@ export class Operation {
   }
 
   private onFailure(endpoint: Endpoint, failure: Told, outcome: HttpOutcome): void {
-    const { learner, limits, world, retries } = this.parts;
+    const { learner, limits, nodeLimits, world, retries } = this.parts;
     this.isUnknown ||= failure.mayHaveApplied;
     this.lastError = errorOf({ ...failure, mayHaveApplied: this.isUnknown });
     endpoint.rest(world.nowMs(), restMsAfter(failure, limits));
     learner.hurry();
+    if (failure.limits !== undefined) nodeLimits.onTold(failure.limits);
     // The other one may still answer.
     if (this.underWay.size > 0) return;
     this.cancelHedge?.();
     const verdict = verdictOn(failure, outcome.kind === "broken" && !outcome.wasSent, this.request.countsOnce);
-    if (verdict === "never" || this.tried.length >= limits.attemptsMax) return this.fail();
+    if (this.tried.length >= limits.attemptsMax) return this.fail();
+    if (failure.limits !== undefined && nodeLimits.isTooLong(this.nodeMs)) return this.attempt();
+    if (verdict === "never") return this.fail();
     if (verdict === "free" && this.parts.fleet.spare(this.request.owners, this.tried) !== undefined)
       return this.attempt();
     if (verdict === "budget" && !retries.spend()) return this.fail();

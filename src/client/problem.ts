@@ -18,7 +18,10 @@ const TRUSTED = new Set([
   "not-built",
 ]);
 
-export type Told = Failure & ErrorFacts;
+/** Limits of a node that a request was beyond, by name. */
+export type LimitsTold = Readonly<Record<string, unknown>>;
+
+export type Told = Failure & ErrorFacts & { readonly limits?: LimitsTold | undefined };
 
 /** `node` is the address that was asked. */
 export function failureOf(outcome: HttpOutcome, isWrite: boolean, node: string): Told {
@@ -45,6 +48,7 @@ export function refusalOf(
     ...{ level: problem.level, required: problem.required, received: problem.received, alive: problem.alive },
     mayHaveApplied: isWrite && mayStillBe(status, code, problem.mayHaveApplied),
     retryAfterMs: secondsMs(retryAfter),
+    limits: typeof problem.limits === "object" && problem.limits !== null ? problem.limits : undefined,
     node,
   };
 }
@@ -63,6 +67,7 @@ interface ProblemBody {
   readonly received?: number;
   readonly alive?: number;
   readonly mayHaveApplied?: boolean;
+  readonly limits?: LimitsTold | null;
 }
 
 /** Anything that is not a problem of a node's is one without members. */

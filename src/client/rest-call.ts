@@ -5,7 +5,6 @@
 import { checkedTimeout } from "./arguments.js";
 import type { Endpoint } from "./endpoint.js";
 import { ClosedError, errorOf, type MurmurError } from "./errors.js";
-import { nodeTimeoutMs } from "./node-timeout.js";
 import type { Abort } from "./options.js";
 import { failureOf, refusalOf, type Told } from "./problem.js";
 import { type RestAnswer, RestFailure } from "./rest.js";
@@ -56,6 +55,8 @@ class RestCall {
   /** Why it was ended from outside: by its caller or by the end of the client. */
   private ended: { readonly reason: unknown } | undefined;
   private retries = 0;
+  /** What the node that was asked last was given of the time. */
+  private nodeMs = 0;
   private isUnknown = false;
 
   constructor(
@@ -77,7 +78,7 @@ class RestCall {
   }
 
   async run(): Promise<Answered> {
-    const { fleet, limits, retries, learner, world } = this.shared;
+    const { fleet, limits, nodeLimits, retries, learner, world } = this.shared;
     retries.earn(limits.retryPercent);
     let endpoint = fleet.choose([], this.tried);
     for (;;) {
@@ -89,9 +90,14 @@ class RestCall {
       const { failure, wasUnsent } = outcome;
       this.isUnknown ||= failure.mayHaveApplied;
       const error = errorOf({ ...failure, mayHaveApplied: this.isUnknown });
+      if (failure.limits !== undefined) nodeLimits.onTold(failure.limits);
+      if (this.tried.length >= limits.attemptsMax) throw error;
+      if (failure.limits !== undefined && nodeLimits.isTooLong(this.nodeMs)) {
+        endpoint = fleet.choose([], this.tried);
+        continue;
+      }
       const verdict = verdictOn(failure, wasUnsent, this.call.countsOnce);
-      const isLast = verdict === "never" || this.tried.length >= limits.attemptsMax;
-      if (isLast || (verdict === "budget" && !retries.spend())) throw error;
+      if (verdict === "never" || (verdict === "budget" && !retries.spend())) throw error;
       await this.wait(backoffMs(this.retries++, limits, world.random), error);
       endpoint = await this.next(error);
     }
@@ -109,11 +115,12 @@ class RestCall {
   }
 
   private async ask(endpoint: Endpoint): Promise<Answered | Refused> {
-    const { limits, rest, world } = this.shared;
+    const { limits, nodeLimits, rest, world } = this.shared;
     const { method, path, json, isWrite } = this.call;
     const { url: node } = endpoint;
     const leftMs = Math.max(1, this.deadlineMs - world.nowMs());
-    const nodeMs = nodeTimeoutMs(leftMs, limits);
+    const nodeMs = nodeLimits.timeoutMs(leftMs);
+    this.nodeMs = nodeMs;
     const body = json === undefined ? {} : { json: json(nodeMs) };
     const question = { method, path: path(nodeMs), timeoutMs: leftMs, bytesMax: limits.answerBytesMax, ...body };
     try {

@@ -10,7 +10,8 @@
  */
 import { checkedTimeout, checkKey } from "./arguments.js";
 import { runBatch } from "./batch.js";
-import { BATCH_ITEMS_MAX, type BatchWriteResult } from "./batch-options.js";
+import type { BatchWriteResult } from "./batch-options.js";
+import { isTooMany, partsOf } from "./batch-parts.js";
 import { checkedBy } from "./change.js";
 import { ClosedError, MurmurError, OverloadedError, TimeoutError } from "./errors.js";
 import type { ChangeOptions, ChangeResult, Consistency } from "./options.js";
@@ -149,14 +150,16 @@ export class Sums {
       if (window === undefined) return;
       window.forget();
       if (this.open.get(window.name) === window) this.open.delete(window.name);
-      const sums = [...window.sums.values()];
-      for (let first = 0; first < sums.length; first += BATCH_ITEMS_MAX) {
-        this.send(window, sums.slice(first, first + BATCH_ITEMS_MAX));
-      }
+      this.sendParts(window, [...window.sums.values()]);
     }
   }
 
-  private send({ terms, untilMs }: Window, sums: readonly Sum[]): void {
+  private sendParts(window: Window, sums: readonly Sum[]): void {
+    for (const part of partsOf(sums, this.shared.nodeLimits.batchItems)) this.send(window, part);
+  }
+
+  private send(window: Window, sums: readonly Sum[]): void {
+    const { terms, untilMs } = window;
     const { consistency, idempotencyKey } = terms;
     const { bucket, shared } = this;
     const named = idempotencyKey === undefined ? {} : { idempotencyKey };
@@ -168,6 +171,7 @@ export class Sums {
       .then(
         ({ writes: results }) => this.onResults(sums, results),
         (reason) => {
+          if (isTooMany(reason, sums.length, shared.nodeLimits.batchItems)) return this.sendParts(window, sums);
           for (const sum of sums) this.tell(sum, ({ reject }) => reject(reason));
         },
       )

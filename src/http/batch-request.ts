@@ -22,7 +22,7 @@ import { Increments } from "./increments.js";
 import { checkNames, type Fields, fieldsOf, parsedJson, refusal, refused, refuseWith } from "./json-body.js";
 import { contentTypeToStore } from "./media.js";
 import { opOf, postKindOf, postRefusal, putRefusal } from "./op-request.js";
-import { badRequest, Problem } from "./problem.js";
+import { badRequest, beyond, Problem } from "./problem.js";
 import { defaultQuery, type KeyQuery, type Operation, PARAMETERS, quoted } from "./query.js";
 
 export interface ParsedBatch {
@@ -70,7 +70,7 @@ class BatchParser {
     const { batchItemsMax } = this.edge.limits;
     if (reads.length + writes.length > batchItemsMax) {
       const detail = `${reads.length + writes.length} reads and writes; the limit is ${batchItemsMax} (batchItemsMax)`;
-      throw refuseWith(new Problem("too-large", detail));
+      throw refuseWith(beyond("too-large", detail, { batchItemsMax }));
     }
     // A wish is checked even where no item is left to have it.
     if (reads.length === 0) this.queryFor("read", undefined);
@@ -239,7 +239,10 @@ class BatchParser {
     const { requestDeadlineMs, requestDeadlineMsMax } = this.edge.limits;
     const { timeoutMs = requestDeadlineMs } = this.fields;
     const isPossible = typeof timeoutMs === "number" && timeoutMs >= 1 && timeoutMs <= requestDeadlineMsMax;
-    if (!isPossible) throw refusal("timeoutMs", `takes milliseconds, from 1 to ${requestDeadlineMsMax}`);
+    if (!isPossible) {
+      const detail = `timeoutMs: takes milliseconds, from 1 to ${requestDeadlineMsMax}`;
+      throw refuseWith(beyond("bad-request", detail, { requestDeadlineMsMax }));
+    }
     return timeoutMs;
   }
 }

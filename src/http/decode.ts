@@ -4,8 +4,10 @@
  * Strict, because one key must have one name: whatever does not decode to the
  * very bytes that a careful client meant is refused, never guessed.
  */
+import { textOf } from "../base/bytes.js";
 
 const PERCENT = 0x25;
+const ASCII_MAX = 0x7f;
 
 /**
  * The bytes of a percent-encoded text of the request line, decoded exactly once; undefined when a `%` lacks its two
@@ -26,6 +28,21 @@ export function percentDecoded(text: string): Uint8Array | undefined {
     bytes[length++] = byte;
   }
   return bytes.subarray(0, length);
+}
+
+/** The text of one part of a query, decoded as a key is; undefined when it has none. */
+export function decodedText(text: string): string | undefined {
+  if (isPlain(text)) return text;
+  const bytes = percentDecoded(text);
+  return bytes === undefined ? undefined : textOf(bytes);
+}
+
+function isPlain(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code === PERCENT || code > ASCII_MAX) return false;
+  }
+  return true;
 }
 
 /** The bytes of a base64url text; undefined unless it is the one text that encodes them, without padding. */

@@ -7,7 +7,7 @@ import { parseDurationMs } from "../base/duration.js";
 import { splitTarget } from "./address.js";
 import type { Edge } from "./edge.js";
 import { badRequest, overloaded, Problem } from "./problem.js";
-import { quoted } from "./query.js";
+import { quoted, timeoutBeyond } from "./query.js";
 import { refuse, sendJson } from "./respond.js";
 
 export function answerHints(edge: Edge, response: ServerResponse): void {
@@ -35,5 +35,5 @@ function timeoutOf({ limits }: Edge, queryText: string): number | Problem {
   if (timeoutMs === undefined || timeoutMs === 0) {
     return badRequest(`timeout takes a duration such as 500ms or 2s, not ${quoted(text)}`);
   }
-  return timeoutMs <= most ? timeoutMs : badRequest(`timeout is at most ${most}ms (requestDeadlineMsMax)`);
+  return timeoutMs <= most ? timeoutMs : timeoutBeyond(limits);
 }

@@ -20,6 +20,11 @@ export const PROBLEM_SCHEMA = {
     received: { type: "integer", description: "Answers that came." },
     alive: { type: "integer", description: "Owners thought alive; when unavailable, those that would count." },
     mayHaveApplied: { type: "boolean", description: "False only if it is certain that the write did not happen." },
+    limits: {
+      type: "object",
+      description: "By name: limits of this node that the request is beyond. What keeps to them is taken.",
+      additionalProperties: { type: "number" },
+    },
   },
 };
 

@@ -6,7 +6,7 @@
  * over them; details are sentences for people. What came of a write is part of
  * each problem: `mayHaveApplied` is false unless the core says otherwise.
  */
-import type { Level } from "../config.js";
+import type { Level, Limits } from "../config.js";
 import type { Failure, FailureKind } from "../coordinator/outcome.js";
 
 /** Status and title of every code. */
@@ -56,6 +56,8 @@ export class Problem {
     /** Further headers of the answer: names and values in turn. */
     readonly headers: readonly string[] = [],
     readonly counts?: Counts,
+    /** By name: limits of this node that the request is beyond, so that a client can keep to them. */
+    readonly limits?: Partial<Limits>,
   ) {}
 
   get status(): number {
@@ -77,12 +79,18 @@ export class Problem {
       received,
       alive,
       mayHaveApplied,
+      limits: this.limits,
     });
   }
 }
 
 export function badRequest(detail: string): Problem {
   return new Problem("bad-request", detail);
+}
+
+/** A request that asks for more than this node takes. */
+export function beyond(code: ProblemCode, detail: string, limits: Partial<Limits>): Problem {
+  return new Problem(code, detail, [], undefined, limits);
 }
 
 export function methodNotAllowed(method: string | undefined, allowed: string): Problem {

@@ -4,16 +4,16 @@
  * Whatever is not understood is refused by name: a misspelt `timeout` that is
  * silently ignored would be found in production, at night.
  */
-import { textOf, utf8 } from "../base/bytes.js";
+import { utf8 } from "../base/bytes.js";
 import { parseDurationMs } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
 import type { BucketConfig, Hedge } from "../cluster-config.js";
 import { LEVEL_NAMES, type Level, type Limits, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { cellRefusal, isOfRange, sortRefusal } from "./cells.js";
-import { percentDecoded } from "./decode.js";
+import { decodedText } from "./decode.js";
 import { ownersCount, parseLevel } from "./level.js";
-import { badRequest, type Problem } from "./problem.js";
+import { badRequest, beyond, type Problem } from "./problem.js";
 
 export interface KeyQuery {
   level: Level;
@@ -124,8 +124,8 @@ export function parseQuery(
   for (const pair of text.split("&")) {
     if (pair === "") continue;
     const equals = pair.indexOf("=");
-    const name = decoded(equals < 0 ? pair : pair.slice(0, equals));
-    const value = decoded(equals < 0 ? "" : pair.slice(equals + 1));
+    const name = decodedText(equals < 0 ? pair : pair.slice(0, equals));
+    const value = decodedText(equals < 0 ? "" : pair.slice(equals + 1));
     if (name === undefined || value === undefined) return badRequest("the query is not percent-encoded UTF-8");
     const parameter = PARAMETERS[operation].get(name);
     if (parameter === undefined) return unknownParameter(operation, name);
@@ -135,21 +135,6 @@ export function parseQuery(
     if (problem !== undefined) return problem;
   }
   return cellRefusal(operation, query.sort, bucket) ?? query;
-}
-
-/** As a key is decoded: where a parser lets a raw byte beyond ASCII pass, it is that byte. */
-function decoded(text: string): string | undefined {
-  if (isPlain(text)) return text;
-  const bytes = percentDecoded(text);
-  return bytes === undefined ? undefined : textOf(bytes);
-}
-
-function isPlain(text: string): boolean {
-  for (let index = 0; index < text.length; index++) {
-    const code = text.charCodeAt(index);
-    if (code === PERCENT || code > ASCII_MAX) return false;
-  }
-  return true;
 }
 
 function unknownParameter(operation: Operation, name: string): Problem {
@@ -188,10 +173,16 @@ function takeTimeout(query: KeyQuery, value: string, _bucket: BucketConfig, limi
     return badRequest(`timeout takes a duration such as 500ms or 2s, not ${quoted(value)}`);
   }
   if (timeoutMs > limits.requestDeadlineMsMax) {
-    return badRequest(`timeout is at most ${limits.requestDeadlineMsMax}ms (requestDeadlineMsMax)`);
+    return timeoutBeyond(limits);
   }
   query.deadlineMs = timeoutMs;
   return undefined;
+}
+
+export function timeoutBeyond({ requestDeadlineMsMax }: Limits): Problem {
+  return beyond("bad-request", `timeout is at most ${requestDeadlineMsMax}ms (requestDeadlineMsMax)`, {
+    requestDeadlineMsMax,
+  });
 }
 
 function takeTtl(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
@@ -219,16 +210,26 @@ function takeStamp(query: KeyQuery, value: string, bucket: BucketConfig): Proble
 }
 
 function takeLimit(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
+  return takeCount(query, value, "listKeysMax", limits);
+}
+
+function takeCells(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
+  return takeCount(query, value, "rangeItemsMax", limits);
+}
+
+function takeCount(
+  query: KeyQuery,
+  value: string,
+  name: "listKeysMax" | "rangeItemsMax",
+  limits: Limits,
+): Problem | undefined {
   const count = Number(value);
-  if (!Number.isInteger(count) || count < 1 || count > limits.listKeysMax || String(count) !== value) {
-    return badRequest(`limit takes a number from 1 to ${limits.listKeysMax}, not ${quoted(value)}`);
+  const most = limits[name];
+  if (!Number.isInteger(count) || count < 1 || count > most || String(count) !== value) {
+    return beyond("bad-request", `limit takes a number from 1 to ${most}, not ${quoted(value)}`, { [name]: most });
   }
   query.keysMax = count;
   return undefined;
-}
-
-function takeCells(query: KeyQuery, value: string, bucket: BucketConfig, limits: Limits): Problem | undefined {
-  return takeLimit(query, value, bucket, { ...limits, listKeysMax: limits.rangeItemsMax });
 }
 
 function takeSort(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
@@ -283,5 +284,3 @@ export function quoted(text: string): string {
 const PAGE_ITEMS = 100;
 
 const ECHO_CHARACTERS_MAX = 40;
-const PERCENT = 0x25;
-const ASCII_MAX = 0x7f;

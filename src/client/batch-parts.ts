@@ -1,0 +1,15 @@
+/**
+ * Many changes as batches of which each is one that a node takes. Pure.
+ */
+import { MurmurError } from "./errors.js";
+
+export function partsOf<Item>(items: readonly Item[], itemsMax: number): (readonly Item[])[] {
+  const parts: (readonly Item[])[] = [];
+  for (let first = 0; first < items.length; first += itemsMax) parts.push(items.slice(first, first + itemsMax));
+  return parts;
+}
+
+/** Whether a batch was refused for its number of items, of which fewer would be taken: nothing of it was done. */
+export function isTooMany(reason: unknown, items: number, itemsMax: number): boolean {
+  return reason instanceof MurmurError && reason.code === "too-large" && items > itemsMax;
+}
