@@ -131,8 +131,8 @@ describe("failures", () => {
   const cases: [status: number, code: string, exitCode: number][] = [
     [503, "unavailable", 4],
     [504, "timeout", 4],
-    [503, "overloaded", 1],
-    [507, "disk-full", 1],
+    [503, "overloaded", 4],
+    [507, "disk-full", 4],
     [400, "bad-request", 2],
   ];
   for (const [status, code, exitCode] of cases) {

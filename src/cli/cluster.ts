@@ -2,8 +2,8 @@
  * A cluster as a command reaches it: over HTTP, through the first of its nodes
  * that answers. The only module that knows axios.
  *
- * A request goes to the next node when it certainly never left, or when asking
- * twice does no harm. A write that left and got no answer is reported as
+ * A request goes to the next node when it certainly never left, when the node
+ * says that it serves nobody at present, or when asking twice does no harm. A write that left and got no answer is reported as
  * unknown: it is not silently written a second time.
  */
 import { Agent } from "node:http";
@@ -52,15 +52,18 @@ export class Cluster {
     private readonly patienceMs: number,
   ) {}
 
-  /** The answer of the first node that gives one, whatever its status. */
+  /** The answer of the first node that serves, whatever its status; when none does, what the first of them said instead. */
   async ask(question: Question): Promise<Answer> {
     const axios = loadAxios();
     const failures: string[] = [];
+    let idle: Answer | undefined;
     for (const url of this.urls) {
       const started = performance.now();
       try {
         const response = await this.send(axios, url, question);
-        return answerOf(url, response, performance.now() - started);
+        const answer = answerOf(url, response, performance.now() - started);
+        if (!servesNobody(answer)) return answer;
+        idle ??= answer;
       } catch (error) {
         if (!axios.isAxiosError(error)) throw error;
         const code = error.code ?? "ERR_NETWORK";
@@ -70,6 +73,7 @@ export class Cluster {
         throw new CommandFailure(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: true });
       }
     }
+    if (idle !== undefined) return idle;
     throw new Unanswered(failures);
   }
 
@@ -224,7 +228,18 @@ interface Problem {
   readonly mayHaveApplied?: boolean;
 }
 
-const LEVEL_NOT_MET = new Set(["unavailable", "timeout", "failed"]);
+/** Whatever is about the cluster and not about the request: the same command may succeed another time. */
+const LEVEL_NOT_MET = new Set([
+  "unavailable",
+  "timeout",
+  "failed",
+  "overloaded",
+  "draining",
+  "clock-skew",
+  "disk-full",
+]);
+/** Of one node, whatever it is asked for; it has done nothing. */
+const SERVES_NOBODY = new Set(["draining", "clock-skew"]);
 
 /** Any answer that is a refusal, as the end of the command. */
 export function problemFailure(answer: Answer): CommandFailure {
@@ -239,6 +254,15 @@ export function exitCodeOf(code: string): ExitCode {
   if (LEVEL_NOT_MET.has(code)) return EXIT.levelNotMet;
   if (code === "too-many-siblings") return EXIT.siblings;
   return code === "bad-request" ? EXIT.usage : EXIT.failure;
+}
+
+function servesNobody(answer: Answer): boolean {
+  if (answer.status !== 503) return false;
+  try {
+    return SERVES_NOBODY.has((JSON.parse(answer.body.toString("utf8")) as Problem).code ?? "");
+  } catch {
+    return false;
+  }
 }
 
 function answerOf(url: string, response: AxiosResponse<Buffer>, elapsedMs: number): Answer {

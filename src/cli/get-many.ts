@@ -33,6 +33,9 @@ const KEY_BYTES_MAX = 512 * 1024;
 /** The answer of the batch had no room for this value. */
 const TOO_LARGE = 413;
 
+/** The node that was asked serves nobody at present: asked for alone, a key goes to the next one. */
+const CLOCK_SKEW = "clock-skew";
+
 /** The worst first: what came of one key may hide what came of another. */
 const WORST_FIRST: readonly ExitCode[] = [EXIT.failure, EXIT.usage, EXIT.levelNotMet, EXIT.siblings, EXIT.notFound];
 
@@ -48,7 +51,8 @@ export async function getMany(bucket: string, words: readonly string[], options:
     const results = await readAll(cluster, bucket, keys, bounds, options);
     for (const [index, key] of keys.entries()) {
       let result = results[index] as Result;
-      if (result.status === TOO_LARGE) result = await readAlone(cluster, bucket, key, options);
+      if (result.status === TOO_LARGE || result.code === CLOCK_SKEW)
+        result = await readAlone(cluster, bucket, key, options);
       tell(bucket, key, result, options.json === true);
       came.add(exitOf(result));
     }
