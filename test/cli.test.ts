@@ -79,6 +79,11 @@ describe("keys", () => {
     }
   });
 
+  test("patience ends where a timer can count no further: the node says what is too long", async () => {
+    const cluster = await openCluster({ node: node.url }, Number.MAX_SAFE_INTEGER);
+    assert.equal((await cluster.ask({ method: "GET", path: "/v1/buckets/users/keys/k" })).status, 404);
+  });
+
   test("delete deletes; what is not there is exit code 3, with an empty stdout", async () => {
     node.keys.set("users/gone", { value: Buffer.from("x"), contentType: "text/plain" });
     const deleted = await murmur(["delete", "users", "gone", "--node", node.url]);

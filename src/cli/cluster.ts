@@ -10,6 +10,7 @@ import { Agent } from "node:http";
 import { createRequire } from "node:module";
 import type { AxiosResponse, AxiosStatic } from "axios";
 import { authority } from "../base/authority.js";
+import { TIMER_MS_MAX } from "../base/duration.js";
 import { NEVER_SENT } from "../base/never-sent.js";
 import type { ClusterConfig, NodeConfig } from "../cluster-config.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
@@ -88,7 +89,7 @@ export class Cluster {
       headers: { "User-Agent": "murmur", "Accept-Encoding": "identity", ...question.headers },
       data: question.body,
       responseType: "arraybuffer",
-      timeout: this.patienceMs,
+      timeout: Math.min(this.patienceMs, TIMER_MS_MAX),
       httpAgent: this.agent,
       proxy: false,
       maxRedirects: 0,

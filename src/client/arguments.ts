@@ -2,6 +2,7 @@
  * What a caller gives, checked before anything is sent: throws BadRequestError.
  */
 import { utf8 } from "../base/bytes.js";
+import { TIMER_MS_MAX } from "../base/duration.js";
 import { badRequest } from "./errors.js";
 
 const NAME = /^(?!\.+$)[A-Za-z0-9_.-]{1,64}$/;
@@ -29,6 +30,13 @@ export function checkedStamp(stamp: number): number {
 }
 
 export function checkedTimeout(timeoutMs: number): number {
-  if (Number.isFinite(timeoutMs) && timeoutMs > 0) return timeoutMs;
-  throw badRequest(`timeoutMs is a positive number of milliseconds, not ${timeoutMs}`);
+  if (!(Number.isFinite(timeoutMs) && timeoutMs > 0)) {
+    throw badRequest(`timeoutMs is a positive number of milliseconds, not ${timeoutMs}`);
+  }
+  return checkedTimer("timeoutMs", timeoutMs);
+}
+
+export function checkedTimer(name: string, delayMs: number): number {
+  if (delayMs <= TIMER_MS_MAX) return delayMs;
+  throw badRequest(`${name} is at most ${TIMER_MS_MAX}, the longest that a timer can wait, not ${delayMs}`);
 }

@@ -12,6 +12,7 @@
  */
 import { nearestName } from "../base/names.js";
 import { TokenBucket } from "../base/token-bucket.js";
+import { checkedTimeout, checkedTimer } from "./arguments.js";
 import { runBatch } from "./batch.js";
 import type { BatchOptions, BatchResult } from "./batch-options.js";
 import { ClientBucket } from "./bucket.js";
@@ -104,7 +105,7 @@ export class MurmurClient {
       retries: new TokenBucket(limits.retryTokensMax),
       hedges: new TokenBucket(limits.hedgeTokensMax),
       contexts: new Contexts(limits.contextsMax, (bucket) => fleet.typeOf(bucket)),
-      timeoutMs: options.timeoutMs ?? limits.timeoutMs,
+      timeoutMs: checkedTimeout(options.timeoutMs ?? limits.timeoutMs),
       mayHedge: options.hedge !== "never",
       admit: () => this.admit(),
       underWay: new Set(),
@@ -170,6 +171,7 @@ function checkedLimits(given: Partial<ClientLimits> = {}): ClientLimits {
       throw badRequest(`no limit ${name}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`);
     }
     if (!Number.isFinite(value) || value < 0) throw badRequest(`limits.${name} is a number from 0, not ${value}`);
+    if (/Ms(Max|Min)?$/.test(name)) checkedTimer(`limits.${name}`, value);
   }
   return { ...CLIENT_LIMITS, ...given };
 }

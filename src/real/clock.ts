@@ -15,10 +15,8 @@
  * part of a millisecond, because it counts whole ones.
  */
 import { assert } from "../base/assert.js";
+import { TIMER_MS_MAX } from "../base/duration.js";
 import type { Cancel, Clock } from "../ports.js";
-
-/** The longest delay a Node.js timer can hold; a longer one would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 export class RealClock implements Clock {
   constructor(private readonly wallOffsetMs = 0) {}

@@ -78,6 +78,10 @@ test("what makes no sense is refused before anything is sent", async () => {
     [() => users.get("k".repeat(1025)), /1025 bytes; the limit is 1024/],
     [() => users.get("\ud800"), /surrogate/],
     [() => users.get("k", { timeoutMs: 0 }), /timeoutMs/],
+    [() => users.get("k", { timeoutMs: 2 ** 31 }), /timeoutMs is at most 2147483647, .* not 2147483648/],
+    [() => users.keys({ timeoutMs: 2 ** 31 }), /timeoutMs is at most/],
+    [() => users.addMany([["k", 1]], { timeoutMs: 2 ** 31 }), /timeoutMs is at most/],
+    [() => db.batch({ timeoutMs: 2 ** 31 }), /timeoutMs is at most/],
     [() => users.put("k", 1, { stamp: 1.5 }), /stamp is a whole number of microseconds since 1970/],
     [() => users.delete("k", { stamp: 0 }), /stamp is a whole number/],
     [() => users.put("k", undefined), /no value/],
@@ -91,6 +95,13 @@ test("what makes no sense is refused before anything is sent", async () => {
     () => new MurmurClient({ nodes: ["http://h:1"], limits: { socketMax: 1 } as object }),
     /did you mean socketsMax/,
   );
+  const nodes = ["http://h:1"];
+  assert.throws(() => new MurmurClient({ nodes, timeoutMs: 2 ** 31 }), /timeoutMs is at most 2147483647/);
+  assert.throws(() => new MurmurClient({ nodes, timeoutMs: -1 }), /timeoutMs is a positive number/);
+  const limits = { refreshTimeoutMs: 2 ** 31 };
+  assert.throws(() => new MurmurClient({ nodes, limits }), /limits.refreshTimeoutMs is at most 2147483647/);
+  const longest = new MurmurClient({ nodes, timeoutMs: 2 ** 31 - 1, limits: { probeMsMax: 2 ** 31 - 1 } });
+  await longest.close();
   assert.equal(cluster.asked.length, 0);
 });
 
