@@ -132,6 +132,7 @@ export class MurmurClient {
   async close(): Promise<void> {
     this.isClosed = true;
     for (const operation of [...this.shared.underWay]) operation.close();
+    this.shared.learner.close();
     this.shared.rest.destroy();
     this.shared.fleet.destroy();
   }

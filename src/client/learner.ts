@@ -19,6 +19,7 @@ export class Learner {
   private dueMs = 0;
   private lastMs = Number.NEGATIVE_INFINITY;
   private isLearning = false;
+  private readonly stop = new AbortController();
   /** What the ring was learned for. */
   private known: string | undefined;
 
@@ -47,6 +48,11 @@ export class Learner {
     );
   }
 
+  /** The client is closed: what is under way ends here. */
+  close(): void {
+    this.stop.abort();
+  }
+
   /** Something is not as it was: the next look comes as soon as it may. */
   hurry(): void {
     const soonestMs = this.lastMs + jitter(this.world.random, this.limits.refreshMsMin, SPREAD);
@@ -55,6 +61,7 @@ export class Learner {
 
   private async learn(): Promise<boolean> {
     for (const url of this.fleet.urlsToAsk()) {
+      if (this.stop.signal.aborted) return false;
       try {
         const cluster = checkedCluster(await this.json(url, "/v1/cluster"));
         const known = fingerprint(cluster);
@@ -72,7 +79,7 @@ export class Learner {
   private async json(url: string, path: string): Promise<unknown> {
     const { refreshTimeoutMs, answerBytesMax } = this.limits;
     const question = { method: "GET", path, timeoutMs: refreshTimeoutMs, bytesMax: answerBytesMax } as const;
-    const { status, body } = await this.rest.ask(url, question);
+    const { status, body } = await this.rest.ask(url, question, this.stop.signal);
     if (status !== 200) throw new Error(`${path} answered ${status}`);
     return JSON.parse(new TextDecoder().decode(body));
   }

@@ -150,7 +150,13 @@ class RestCall {
   private async wait(delayMs: number, error: MurmurError): Promise<void> {
     const { world } = this.shared;
     if (world.nowMs() + delayMs >= this.deadlineMs) throw error;
-    await new Promise<void>((resolve) => void world.after(delayMs, resolve));
+    await new Promise<void>((resolve) => {
+      const cancel = world.after(delayMs, resolve);
+      this.stop.signal.addEventListener("abort", () => {
+        cancel();
+        resolve();
+      });
+    });
     if (this.ended !== undefined) throw this.ended.reason;
   }
 

@@ -94,7 +94,12 @@ export class Sums {
     const terms = { consistency, timeoutMs, idempotencyKey: idempotencyKey === true ? idempotencyKey : undefined };
     const window = this.begin(name, terms, this.shared.world.nowMs() + timeoutMs);
     this.open.set(name, window);
-    this.shared.world.after(Math.min(this.windowMs, timeoutMs * WAIT_SHARE), () => this.end(window));
+    const cancel = this.shared.world.after(Math.min(this.windowMs, timeoutMs * WAIT_SHARE), () => this.end(window));
+    const { forget } = window;
+    window.forget = () => {
+      cancel();
+      forget();
+    };
     return window;
   }
 
