@@ -95,9 +95,9 @@ class Starting {
         `there is no node ${id} in the cluster file; it has ${config.nodes.map((each) => each.id).join(", ")}`,
       );
     }
-    this.mergers.open((refusal) => {
+    this.mergers.open(([refusal]) => {
       if (refusal === undefined) this.openStore(node);
-      else this.fail(refusal);
+      else this.fail(refusal.sentence);
     });
   }
 

@@ -29,7 +29,7 @@ nodes:
 `;
 
 const HEDGE = "p50 to p999, a duration such as 10ms, min(p99,50ms), max(p95,5ms), always or never";
-const NAME = "1 to 64 characters out of A-Z a-z 0-9 _ . -";
+const NAME = "1 to 64 characters out of A-Z a-z 0-9 _ . -, not dots alone";
 const LEVELS = "one of ONE, TWO, THREE, QUORUM, ALL, LOCAL_ONE, LOCAL_QUORUM, EACH_QUORUM or a number of replicas";
 const LOOPBACK = "clients cannot be authenticated yet, so a node listens on loopback only";
 
@@ -81,6 +81,12 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     "buckets: { 'a b': { hedge: never } }",
     `6:12: buckets.a b: expected a bucket name of ${NAME}, found "a b"`,
     '6:28: buckets.a b.hedge: expected a map such as { after: "max(p95,2ms)", budgetPercent: 10 }, found "never"',
+  ],
+  ["buckets: { ..: { type: register } }", `6:12: buckets...: expected a bucket name of ${NAME}, found ".."`],
+  [
+    "buckets: { a: { ttl: 2h } }\ndefaults: { ttl: 61m }\nlimits: { ttlMsMax: 3600000 }",
+    "6:22: buckets.a.ttl: expected at most 3600000ms, found 2h; lower it or raise limits.ttlMsMax",
+    "7:18: defaults.ttl: expected at most 3600000ms, found 61m; lower it or raise limits.ttlMsMax",
   ],
   [
     "buckets: { a: { coalesce: 5ms }, b: { type: counter, coalesce: 5 }, c: { type: counter, coalesce: 101ms } }",

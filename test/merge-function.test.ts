@@ -8,7 +8,7 @@ import { utf8 } from "../src/base/bytes.js";
 import { DEFAULT_LIMITS, type Limits } from "../src/config.js";
 import type { Content } from "../src/lattice/lattice.js";
 import { contentOf, siblingsOf } from "../src/real/merge-function.js";
-import { Mergers } from "../src/real/mergers.js";
+import { type MergeRefusal, Mergers } from "../src/real/mergers.js";
 import { PromMeter } from "../src/real/meter.js";
 import { configOf } from "./http-harness.js";
 
@@ -36,12 +36,12 @@ async function open(name: string, text: string, limits: Partial<Limits> = PATIEN
   const log = { info: () => {}, warn: (sentence: string) => void warnings.push(sentence) };
   const config = { buckets: new Map(), defaults: { ...defaults, mergeFile: file } };
   const mergers = new Mergers(config, { limits: { ...DEFAULT_LIMITS, ...limits }, meter, log });
-  const refusal = await new Promise<string | undefined>((resolve) => mergers.open(resolve));
+  const [refusal] = await new Promise<readonly MergeRefusal[]>((resolve) => mergers.open(resolve));
   const merge = (contents: readonly Content[]) =>
     new Promise<Content | undefined>((resolve) => mergers.merge("b", "ada", contents, resolve));
   const counted = (result: string) =>
     meter.readings("murmur_user_merges_total").find(({ labels }) => labels.result === result)?.value ?? 0;
-  return { refusal, warnings, file, merge, counted, close: () => mergers.close() };
+  return { refusal: refusal?.sentence, warnings, file, merge, counted, close: () => mergers.close() };
 }
 
 const json = (value: unknown): Content => ({ contentType: "application/json", value: utf8(JSON.stringify(value)) });

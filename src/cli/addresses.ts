@@ -8,7 +8,9 @@ const KEY_BYTES_MAX = 1024;
 
 export function checkBucket(bucket: string): void {
   if (BUCKET.test(bucket)) return;
-  throw usage(`expected a bucket name of 1 to 64 characters out of A-Z a-z 0-9 _ . -, found ${JSON.stringify(bucket)}`);
+  throw usage(
+    `expected a bucket name of 1 to 64 characters out of A-Z a-z 0-9 _ . -, not dots alone, found ${JSON.stringify(bucket)}`,
+  );
 }
 
 /** What is wrong with a key, or undefined. */

@@ -3,9 +3,9 @@
  * the answer here, so they are data; exit code 2 says that there are some.
  */
 import type { ClusterConfig } from "../cluster-config.js";
-import { loadClusterFile } from "../real/cluster-file.js";
-import { mistakeLine } from "../real/cluster-yaml.js";
-import { Mergers } from "../real/mergers.js";
+import { loadClusterFile, mergeMistakes } from "../real/cluster-file.js";
+import { type ConfigMistake, mistakeLine } from "../real/cluster-yaml.js";
+import { type MergeRefusal, Mergers } from "../real/mergers.js";
 import { configPath } from "./config.js";
 import { EXIT, type ExitCode } from "./exit.js";
 import { grouped, print, printJson } from "./terminal.js";
@@ -15,16 +15,10 @@ export async function configCheck(
   options: { config?: string; json?: boolean },
 ): Promise<ExitCode> {
   const path = configPath(file ?? options.config);
-  const result = loadClusterFile(path);
+  const result = await checked(path);
   if (Array.isArray(result)) {
     if (options.json) printJson({ ok: false, mistakes: result });
     else print(result.map(mistakeLine).join("\n"));
-    return EXIT.usage;
-  }
-  const refusal = await mergeRefusal(result);
-  if (refusal !== undefined) {
-    if (options.json) printJson({ ok: false, mistakes: [{ key: "merge", sentence: refusal }] });
-    else print(refusal);
     return EXIT.usage;
   }
   const { cluster, nodes, partitions, durability, buckets, data } = result;
@@ -42,8 +36,15 @@ export async function configCheck(
   return EXIT.ok;
 }
 
-/** Why a node would not start with its merge functions; undefined when it would. */
-function mergeRefusal(config: ClusterConfig): Promise<string | undefined> {
+async function checked(path: string): Promise<ClusterConfig | ConfigMistake[]> {
+  const config = loadClusterFile(path);
+  if (Array.isArray(config)) return config;
+  const refusals = await mergeRefusals(config);
+  return refusals.length === 0 ? config : mergeMistakes(path, refusals);
+}
+
+/** Why a node would not start with its merge functions. */
+function mergeRefusals(config: ClusterConfig): Promise<readonly MergeRefusal[]> {
   const silent = { count: () => {}, gauge: () => {}, time: () => {} };
   const mergers = new Mergers(config, {
     limits: config.limits,
@@ -51,9 +52,9 @@ function mergeRefusal(config: ClusterConfig): Promise<string | undefined> {
     log: { info: () => {}, warn: () => {} },
   });
   return new Promise((resolve) => {
-    mergers.open((refusal) => {
+    mergers.open((refusals) => {
       mergers.close();
-      resolve(refusal);
+      resolve(refusals);
     });
   });
 }

@@ -12,7 +12,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 export function checkBucket(name: string): void {
   if (typeof name === "string" && NAME.test(name)) return;
-  throw badRequest(`a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . -, not ${JSON.stringify(name)}`);
+  throw badRequest(`a bucket's name is 1 to 64 of A-Z a-z 0-9 _ . - and not dots alone, not ${JSON.stringify(name)}`);
 }
 
 export function checkKey(key: string, what = "key"): void {

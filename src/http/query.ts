@@ -187,9 +187,10 @@ export function timeoutBeyond({ requestDeadlineMsMax }: Limits): Problem {
 
 function takeTtl(query: KeyQuery, value: string, _bucket: BucketConfig, limits: Limits): Problem | undefined {
   const ttlMs = parseDurationMs(value);
-  if (ttlMs === undefined || ttlMs === 0 || ttlMs > limits.ttlMsMax) {
+  if (ttlMs === undefined || ttlMs === 0) {
     return badRequest(`ttl takes a duration such as 60s or 12h, not ${quoted(value)}`);
   }
+  if (ttlMs > limits.ttlMsMax) return badRequest(`ttl is at most ${limits.ttlMsMax}ms (ttlMsMax)`);
   query.ttlMs = ttlMs;
   return undefined;
 }

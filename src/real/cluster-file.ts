@@ -22,6 +22,7 @@ import { ROW } from "../lattice/registry.js";
 import { checkRules, DEFAULT_DATACENTER, DEFAULT_LEVEL, type Draft, defaultReplication } from "./cluster-rules.js";
 import { type BucketShape, type ClusterShape, clusterShape, didYouMean, type KnownKeys } from "./cluster-schema.js";
 import { type ConfigMistake, type Path, YamlFile } from "./cluster-yaml.js";
+import type { MergeRefusal } from "./mergers.js";
 
 const FILE_BYTES_MAX = 1024 * 1024;
 const SECRET_BYTES_MIN = 16;
@@ -117,16 +118,33 @@ function readSecret(secretFile: string | undefined, file: YamlFile): Uint8Array 
 }
 
 /** That they are there; what is in them is seen by whoever runs them. */
-function checkMergeFiles({ buckets, defaults }: Draft<ClusterShape>, file: YamlFile): void {
-  const named = Object.entries(buckets ?? {}).map(([name, bucket]) => ({ at: ["buckets", name], bucket }));
-  for (const { at, bucket } of [...named, { at: ["defaults"], bucket: defaults }]) {
-    if (!bucket?.merge) continue;
+function checkMergeFiles(cluster: Draft<ClusterShape>, file: YamlFile): void {
+  for (const { at, merge } of mergesOf(cluster, file.path)) {
     try {
-      readFileSync(resolve(dirname(file.path), bucket.merge));
+      readFileSync(merge);
     } catch (error) {
-      file.refuse([...at, "merge"], `expected a readable file, found ${reasonOf(error)}`);
+      file.refuse(at, `expected a readable file, found ${reasonOf(error)}`);
     }
   }
+}
+
+/** What whoever ran the merge functions of a good file found wrong with them, told where the file names them. */
+export function mergeMistakes(path: string, refusals: readonly MergeRefusal[]): ConfigMistake[] {
+  const file = new YamlFile(path, readFileSync(path, "utf8"));
+  const sentences = new Map(refusals.map((refusal) => [refusal.file, refusal.sentence]));
+  for (const { at, merge } of mergesOf(file.value as ClusterShape, path)) {
+    const sentence = sentences.get(merge);
+    if (sentence !== undefined) file.refuse(at, sentence);
+  }
+  return file.sortedMistakes();
+}
+
+/** Where a file names merge functions, and their own files. */
+function mergesOf({ buckets, defaults }: Draft<ClusterShape>, path: string): { at: Path; merge: string }[] {
+  const named = Object.entries(buckets ?? {}).map(([name, bucket]) => ({ at: ["buckets", name], bucket }));
+  return [...named, { at: ["defaults"], bucket: defaults }].flatMap(({ at, bucket }) =>
+    bucket?.merge ? { at: [...at, "merge"], merge: resolve(dirname(path), bucket.merge) } : [],
+  );
 }
 
 function withoutNewline(bytes: Buffer): Uint8Array {

@@ -29,6 +29,7 @@ export type Draft<Type> = Type extends readonly (infer Item)[]
 type ClusterDraft = Draft<ClusterShape>;
 type NodeDraft = Draft<ClusterShape["nodes"][number]>;
 type BucketDraft = Draft<BucketShape>;
+type LimitsDraft = Draft<NonNullable<ClusterShape["limits"]>>;
 type Refuse = (path: Path, sentence: string) => void;
 
 /** Where mistakes go: about a value, or about the key itself. */
@@ -69,6 +70,7 @@ export function checkRules(cluster: ClusterDraft, refusals: Refusals): void {
     checkReplication(bucket.replication, nodes, [...path, "replication"], refuse);
     checkLevels(cluster, bucket, path, refuse);
     checkUse(bucket, path, refuse);
+    checkTtl(bucket, cluster.limits ?? {}, path, refuse);
     checkCoalesce(bucket, cluster.limits ?? {}, path, refuse);
   }
   checkLimits(cluster.limits ?? {}, refuse);
@@ -186,10 +188,21 @@ function checkUse(bucket: BucketDraft, path: Path, refuse: Refuse): void {
     expect("ttl", "register or siblings");
 }
 
+/** A bucket's own may be no longer than a client's. */
+function checkTtl(
+  { ttl }: BucketDraft,
+  { ttlMsMax: mostMs = LIMITS.ttlMsMax.value }: LimitsDraft,
+  path: Path,
+  refuse: Refuse,
+): void {
+  if (ttl === undefined || (parseDurationMs(ttl) ?? 0) <= mostMs) return;
+  refuse([...path, "ttl"], `expected at most ${mostMs}ms, found ${ttl}; lower it or raise limits.ttlMsMax`);
+}
+
 /** Only what is summed can be merged before it is written; and no increment waits for long. */
 function checkCoalesce(
   { type = "register", coalesce }: BucketDraft,
-  { coalesceMsMax: mostMs = LIMITS.coalesceMsMax.value }: Draft<NonNullable<ClusterShape["limits"]>>,
+  { coalesceMsMax: mostMs = LIMITS.coalesceMsMax.value }: LimitsDraft,
   path: Path,
   refuse: Refuse,
 ): void {
@@ -224,7 +237,7 @@ const PAIRS: readonly (readonly [keyof typeof LIMITS, keyof typeof LIMITS, numbe
   ["valueBytesMax", "batchAnswerBytesMax", 1, "a listing reads in batches what owners differ on"],
 ];
 
-function checkLimits(limits: Draft<NonNullable<ClusterShape["limits"]>>, refuse: Refuse): void {
+function checkLimits(limits: LimitsDraft, refuse: Refuse): void {
   for (const [smaller, larger, times, why] of PAIRS) {
     const least = (limits[smaller] ?? LIMITS[smaller].value) * times;
     const value = limits[larger] ?? LIMITS[larger].value;

@@ -11,9 +11,12 @@ import { LEVEL_NAMES, LIMITS, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { BUILT_TYPES, CELL_TYPES } from "../lattice/registry.js";
 
-/** What nodes, racks, datacenters and buckets may be called. */
-export const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
-export const NAME_EXPECTED = "1 to 64 characters out of A-Z a-z 0-9 _ . -";
+/**
+ * What nodes, racks, datacenters and buckets may be called. Not dots alone: a node's id names its folder, and a bucket
+ * stands in URLs, where clients take `..` for the folder above.
+ */
+export const NAME = /^(?!\.+$)[A-Za-z0-9_.-]{1,64}$/;
+export const NAME_EXPECTED = "1 to 64 characters out of A-Z a-z 0-9 _ . -, not dots alone";
 const PARTITIONS_MAX = 2 ** 20;
 
 /** What an unknown key may have meant; carried by the mistake about it. */
@@ -61,11 +64,10 @@ function integer(least: number, most: number) {
   return (value: unknown) => Number.isInteger(value) && (value as number) >= least && (value as number) <= most;
 }
 
-/** Not dots alone: a node's id names its folder. */
 const name = (what: string) =>
   leaf<string>(
     `${what} of ${NAME_EXPECTED}`,
-    (value) => typeof value === "string" && NAME.test(value) && !/^\.+$/.test(value),
+    (value) => typeof value === "string" && NAME.test(value),
     (value) => (typeof value === "number" ? expectation("a text", value, `write "${value}"`) : undefined),
   );
 

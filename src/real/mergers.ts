@@ -5,6 +5,12 @@ import type { ClusterConfig } from "../cluster-config.js";
 import type { Content } from "../lattice/lattice.js";
 import { Merger, type MergerHost } from "./merger.js";
 
+/** A file that is no merge function, and a sentence with the place in it. */
+export interface MergeRefusal {
+  readonly file: string;
+  readonly sentence: string;
+}
+
 export class Mergers {
   private readonly byFile = new Map<string, Merger>();
 
@@ -17,16 +23,16 @@ export class Mergers {
     }
   }
 
-  /** Starts all threads. `onOpened` comes once, with the first refusal if there is one. */
-  open(onOpened: (refusal?: string) => void): void {
+  /** Starts all threads. `onOpened` comes once, with what is refused. */
+  open(onOpened: (refusals: readonly MergeRefusal[]) => void): void {
     let left = this.byFile.size;
-    let firstRefusal: string | undefined;
-    if (left === 0) return onOpened();
-    for (const merger of this.byFile.values()) {
-      merger.open((refusal) => {
-        firstRefusal ??= refusal;
+    const refusals: MergeRefusal[] = [];
+    if (left === 0) return onOpened(refusals);
+    for (const [file, merger] of this.byFile) {
+      merger.open((sentence) => {
+        if (sentence !== undefined) refusals.push({ file, sentence });
         left--;
-        if (left === 0) onOpened(firstRefusal);
+        if (left === 0) onOpened(refusals);
       });
     }
   }

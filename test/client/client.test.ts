@@ -89,6 +89,7 @@ test("what makes no sense is refused before anything is sent", async () => {
   ];
   for (const [call, says] of refused) await assert.rejects(call(), { name: "BadRequestError", message: says });
   assert.throws(() => db.bucket("a/b"), /bucket's name/);
+  assert.throws(() => db.bucket(".."), /not dots alone, not "\.\."/);
   assert.throws(() => new MurmurClient({ nodes: [] }), /one node or more/);
   assert.throws(() => new MurmurClient({ nodes: ["https://h:1"] }), /such as http/);
   assert.throws(
