@@ -78,6 +78,8 @@ export class FakeNode {
   readonly keys = new Map<string, Kept>();
   readonly asked: Asked[] = [];
   instead: Instead = () => false;
+  /** Told of the cluster, whatever happens instead of other answers; undefined: that is a question like any other. */
+  buckets: readonly { readonly bucket: string; readonly type: string }[] | undefined;
   private readonly server: Server;
 
   private constructor() {
@@ -126,6 +128,9 @@ export class FakeNode {
         body: Buffer.concat(chunks),
       };
       if (path.startsWith("/health/")) return reply(response, 200, {});
+      if (path === "/v1/cluster" && this.buckets !== undefined) {
+        return reply(response, 200, { buckets: this.buckets, defaults: { type: "register" } });
+      }
       this.asked.push(asked);
       return this.instead(asked, response) || this.answer(asked, response);
     });

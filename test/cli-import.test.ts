@@ -7,12 +7,13 @@ import { existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
-import { clusterFile, FakeNode, murmur, problem, start, temporaryFolder } from "./cli-harness.js";
+import { type Asked, clusterFile, FakeNode, murmur, problem, start, temporaryFolder } from "./cli-harness.js";
 
 const folder = temporaryFolder();
 let node: FakeNode;
 beforeEach(async () => {
   node = await FakeNode.start();
+  node.buckets = [{ bucket: "carts", type: "siblings" }];
 });
 afterEach(() => node.stop());
 
@@ -26,6 +27,7 @@ test("NDJSON: each line under its key, byte for byte; bad lines are named and co
   assert.deepEqual([records, failed, typeof seconds, typeof perSecond], [4, 6, "number", "number"]);
   assert.deepEqual(stored(), { "users/ada": good[0], "users/a/b": good[1], "users/7": good[2], "users/ä": good[3] });
   assert.equal(node.keys.get("users/ada")?.contentType, "application/json");
+  assert.equal(node.last.headers["idempotency-key"], undefined);
   assert.equal(String(node.last.query), "w=QUORUM");
   const lines = stderr.trim().split("\n");
   assert.deepEqual(
@@ -82,6 +84,7 @@ test("what a node refuses for its own sake is tried again; what it refuses for t
 
 test("a node that dies on the way is left out, and the others take its share", async () => {
   const other = await FakeNode.start();
+  other.buckets = [];
   const config = clusterFile(folder, [node.port, other.port]);
   let taken = 0;
   other.instead = () => {
@@ -160,6 +163,51 @@ test("Ctrl-C keeps a checkpoint; --resume goes on behind what is settled", async
   assert.equal(resumed.code, 1);
   assert.deepEqual(JSON.parse(resumed.stdout).records, 14);
   assert.equal(node.asked.length, 10);
+  assert.equal(existsSync(`${file}.murmur-import`), false);
+});
+
+test("where a repeated PUT would be a second value, each has a name, which a later run has too", async () => {
+  const file = written("carts.ndjson", lines(8));
+  const words = ["import", file, "--bucket", "carts", "--key", "id", "--concurrency", "2", "--node", node.url];
+  const names = new Map<string, Set<unknown>>();
+  const times = new Map<string, number>();
+  const note = ({ path, headers }: Asked): number => {
+    const key = path.split("/").at(-1) as string;
+    names.set(key, (names.get(key) ?? new Set()).add(headers["idempotency-key"]));
+    times.set(key, (times.get(key) ?? 0) + 1);
+    return times.get(key) as number;
+  };
+  let checkpointed: string | undefined;
+  const first = start(words);
+  // The first record is never settled, and the second is applied without an answer.
+  node.instead = (asked, response) => {
+    checkpointed ??= readFileSync(`${file}.murmur-import`, "utf8");
+    const isFirstTime = note(asked) === 1;
+    if (asked.path.endsWith("/k2") && isFirstTime) return response.destroy() !== undefined;
+    if (!asked.path.endsWith("/k1")) return false;
+    if (times.has("k8") && !first.process.killed) first.process.kill("SIGINT");
+    return problem(response, 504, "timeout", true);
+  };
+  const stopped = await first.ended;
+  assert.equal(stopped.code, 1);
+  assert.match(stopped.stderr, /go on with the same command and --resume/);
+  node.instead = (asked) => note(asked) === 0;
+  const resumed = await murmur([...words, "--resume", "--json"]);
+  assert.deepEqual([resumed.code, JSON.parse(resumed.stdout).records], [0, 8]);
+  assert.deepEqual(
+    [...times.values()].filter((count) => count < 2),
+    [],
+  );
+  const all = [...names.values()].map((each) => [...each]);
+  assert.deepEqual(
+    all.map(({ length }) => length),
+    Array(8).fill(1),
+  );
+  const { name } = JSON.parse(checkpointed as string);
+  assert.deepEqual(
+    all.flat().sort(),
+    Array.from({ length: 8 }, (_, index) => `${name}-${index + 1}`),
+  );
   assert.equal(existsSync(`${file}.murmur-import`), false);
 });
 

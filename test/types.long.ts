@@ -1,5 +1,7 @@
 /** Buckets of siblings, counters, sets and maps on real processes, through the client and the command. */
 import assert from "node:assert/strict";
+import { statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { MurmurClient, SiblingsError } from "../src/client/client.js";
 import { ProcessCluster, TYPED_BUCKETS } from "./process-cluster.js";
@@ -195,4 +197,20 @@ test("cells may be counters, and the command reads and changes them", async () =
   assert.equal((await cluster.command(["get", "scores", "game", "--sort", "a"])).code, 3);
   assert.equal((await cluster.command(["get", "scores", "game", "other", "--sort", "a"])).code, 2);
   assert.equal((await cluster.command(["range", "scores", "game", "--to", "b"])).out, "");
+});
+
+test("an import that goes on repeats what it has put, and makes no siblings of it", async () => {
+  const file = join(cluster.folder, "carts.ndjson");
+  writeFileSync(file, '{"id":"imported-1"}\n{"id":"imported-2"}\n');
+  const { size: fileBytes, mtimeMs } = statSync(file);
+  const identity = { bucket: "carts", keyField: "id", fileBytes, fileChangedMs: Math.floor(mtimeMs) };
+  const begun = { ...identity, place: { offset: 0, line: 1 }, records: 0, failed: 0, name: "import-1" };
+  for (let run = 0; run < 2; run++) {
+    writeFileSync(`${file}.murmur-import`, JSON.stringify(begun));
+    const { code, out } = await cluster.command(["import", file, "--bucket", "carts", "--key", "id", "--resume"]);
+    assert.equal(code, 0);
+    assert.match(out, /^2 records, 0 failed/);
+  }
+  const got = await cluster.command(["get", "carts", "imported-1"]);
+  assert.deepEqual([got.code, got.out], [0, '{"id":"imported-1"}']);
 });

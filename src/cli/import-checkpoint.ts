@@ -22,6 +22,12 @@ export interface Progress {
   readonly failed: number;
 }
 
+/** What an earlier run has left. */
+export interface Checkpoint extends Progress {
+  /** What the import calls itself in the names of its changes, over all its runs. */
+  readonly name: string;
+}
+
 interface Settlement {
   readonly next: Place;
   result: "pending" | "stored" | "failed";
@@ -74,9 +80,10 @@ export class Settled implements Progress {
 }
 
 /** Written beside and renamed, so that a crash leaves the old one or the new one. */
-export function saveCheckpoint(path: string, identity: ImportIdentity, { place, records, failed }: Progress): void {
+export function saveCheckpoint(path: string, identity: ImportIdentity, checkpoint: Checkpoint): void {
   const beside = `${path}.new`;
-  writeFileSync(beside, `${JSON.stringify({ ...identity, place, records, failed })}\n`);
+  const { place, records, failed, name } = checkpoint;
+  writeFileSync(beside, `${JSON.stringify({ ...identity, place, records, failed, name })}\n`);
   renameSync(beside, path);
 }
 
@@ -85,7 +92,7 @@ export function removeCheckpoint(path: string): void {
 }
 
 /** Where an earlier run of this import ended; undefined when there was none. */
-export function loadCheckpoint(path: string, identity: ImportIdentity): Progress | undefined {
+export function loadCheckpoint(path: string, identity: ImportIdentity): Checkpoint | undefined {
   let text: string;
   try {
     text = readFileSync(path, "utf8");
@@ -110,9 +117,9 @@ const WORDS: Readonly<Record<keyof ImportIdentity, string>> = {
   fileChangedMs: "the file has changed since",
 };
 
-function parsed(text: string): (ImportIdentity & Progress) | undefined {
+function parsed(text: string): (ImportIdentity & Checkpoint) | undefined {
   try {
-    return JSON.parse(text) as ImportIdentity & Progress;
+    return JSON.parse(text) as ImportIdentity & Checkpoint;
   } catch {
     return undefined;
   }

@@ -19,6 +19,10 @@ export interface ImportPlan {
   readonly consistency: string;
   readonly concurrency: number;
   readonly urls: readonly string[];
+  /** What this import calls itself: the same when it is resumed. */
+  readonly name: string;
+  /** Whether a value that is put twice is there twice. Asked once a node has answered. */
+  isCumulative(): Promise<boolean>;
 }
 
 /** Records that may run ahead of the slowest one: bounds what a later run repeats. */
@@ -27,7 +31,10 @@ const FAILURES_SHOWN_MAX = 20;
 /** When so many records fail and none was ever stored, it is not the records. */
 const FUTILE_MAX = 100;
 
-/** Ends by itself, at `stop`, or when the cluster can take no more. */
+/**
+ * Ends by itself, at `stop`, or when the cluster can take no more. Where a PUT that is repeated would leave another value beside the first, each has
+ * a name, made of the import's own and the record's line; `onNamed` comes before the first of them is sent.
+ */
 export class ImportRun {
   readonly settled: Settled;
   failure: CommandFailure | undefined;
@@ -37,10 +44,14 @@ export class ImportRun {
   private onSettled: () => void = () => {};
   private failures = 0;
   private isFutile = true;
+  private isNamed = false;
+  /** A record was sent under a name: whoever sends it again has to know that name. */
+  hasNamed = false;
 
   constructor(
     private readonly plan: ImportPlan,
     private readonly begin: Progress,
+    private readonly onNamed: () => void,
   ) {
     this.settled = new Settled(begin);
     // Every record that waits listens for the end.
@@ -61,6 +72,7 @@ export class ImportRun {
   async finish(complain: (text: string) => void): Promise<void> {
     try {
       await this.sender.probe();
+      this.isNamed = await this.plan.isCumulative();
       for await (const record of importRecords(this.plan.file, this.begin.place, this.plan.key)) {
         await this.room(record);
         if (this.isStopping) break;
@@ -105,7 +117,7 @@ export class ImportRun {
     }
     const path = `${keyPath(this.plan.bucket, record.key)}?w=${encodeURIComponent(this.plan.consistency)}`;
     const sent = this.sender
-      .put(path, record.body)
+      .put(path, record.body, this.nameOf(record))
       .then((refusal) => {
         if (refusal !== undefined) return refuse(refusal);
         this.isFutile = false;
@@ -117,6 +129,13 @@ export class ImportRun {
         this.onSettled();
       });
     this.underWay.set(record.key, sent);
+  }
+
+  private nameOf({ line }: ImportRecord): string | undefined {
+    if (!this.isNamed) return undefined;
+    if (!this.hasNamed) this.onNamed();
+    this.hasNamed = true;
+    return `${this.plan.name}-${line}`;
   }
 }
 

@@ -1,7 +1,8 @@
 /**
  * PUTs in bulk: pooled connections to every node in turn. A PUT of the same
- * value is idempotent, so whatever fails without fault of the record is tried
- * again, at another node if there is one, until the attempts are used up.
+ * value is idempotent, or has a name and counts once, so whatever fails without
+ * fault of the record is tried again, at another node if there is one, until
+ * the attempts are used up.
  */
 import { Agent, type IncomingMessage, request } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -69,13 +70,15 @@ export class Sender {
     }
   }
 
-  async put(path: string, body: Buffer): Promise<Refusal> {
+  /** `name`: the PUT counts once under it. */
+  async put(path: string, body: Buffer, name?: string): Promise<Refusal> {
+    const headers = name === undefined ? {} : { "Idempotency-Key": name };
     let last = "";
     let isUnreachable = false;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const target = this.nextTarget();
       try {
-        const { status, body: reply } = await this.exchange(target, "PUT", path, body);
+        const { status, body: reply } = await this.exchange(target, "PUT", path, body, headers);
         if (status >= 200 && status < 300) return undefined;
         if (REFUSED.has(status)) return detailOf(reply, status);
         last = `${target.url}: ${detailOf(reply, status)}`;
@@ -118,9 +121,10 @@ export class Sender {
     return this.targets.some(({ leftOutUntilMs }) => leftOutUntilMs <= performance.now());
   }
 
-  private exchange(target: Target, method: string, path: string, body: Buffer): Promise<Reply> {
+  private exchange(target: Target, method: string, path: string, body: Buffer, more: object = {}): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const headers = { "Content-Type": "application/json", "Content-Length": body.length, "User-Agent": "murmur" };
+      const always = { "Content-Type": "application/json", "Content-Length": body.length, "User-Agent": "murmur" };
+      const headers = { ...always, ...more };
       const sent = request({ ...target.options, method, path, headers, agent: this.agent, timeout: SILENCE_MS_MAX });
       sent.on("timeout", () => sent.destroy(new Error("silent")));
       sent.on("error", (error) => {

@@ -2,13 +2,19 @@
  * `murmur import`: a file into a bucket, one PUT per record. When the cluster
  * cannot take more, or at Ctrl-C, what is settled is kept in a checkpoint for
  * `--resume`.
+ *
+ * A PUT is sent again when its outcome is unknown, and after a crash: nothing comes of that but in a bucket of siblings, where the
+ * same value would stand there twice. There each PUT has an Idempotency-Key, and its checkpoint is there before the first of them.
  */
+import { randomBytes } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { LEVEL_NAMES } from "../config.js";
+import type { ClusterStatus } from "../http/store.js";
 import { checkBucket } from "./addresses.js";
-import { type ClusterOptions, openCluster } from "./cluster.js";
+import { askJson, type Cluster, type ClusterOptions, openCluster } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
 import {
+  type Checkpoint,
   type ImportIdentity,
   loadCheckpoint,
   type Progress,
@@ -32,19 +38,24 @@ export interface ImportOptions extends ClusterOptions {
 
 const CONCURRENCY_MAX = 1024;
 const CHECKPOINT_EVERY_MS = 1000;
+const NAME_BYTES = 8;
 
 export async function importFile(file: string, options: ImportOptions): Promise<ExitCode> {
   const concurrency = checkOptions(file, options);
   const identity = identityOf(file, options);
   const statePath = options.state ?? `${file}.murmur-import`;
-  const begin = (options.resume ? loadCheckpoint(statePath, identity) : undefined) ?? START;
+  const found = options.resume ? loadCheckpoint(statePath, identity) : undefined;
+  const begin = found ?? START;
+  const name = found?.name ?? `import-${randomBytes(NAME_BYTES).toString("hex")}`;
   if (!options.resume && existsSync(statePath)) {
     say(`starting over: with --resume an earlier run (${statePath}) would go on`);
   }
-  const { urls } = await openCluster(options);
-  const run = new ImportRun({ ...options, file, concurrency, urls }, begin);
+  const cluster = await openCluster(options);
+  const { urls } = cluster;
+  const isCumulative = async () => (await typeOf(cluster, options.bucket)) === "siblings";
+  const save = () => keepCheckpoint(statePath, identity, { ...progressOf(run), name });
+  const run = new ImportRun({ ...options, file, concurrency, urls, name, isCumulative }, begin, save);
   const line = new ProgressLine(() => progressed(identity.fileBytes, begin, run.settled, line.elapsedMs));
-  const save = () => keepCheckpoint(statePath, identity, run.settled);
   const saving = setInterval(save, CHECKPOINT_EVERY_MS);
   const offSignals = onStopSignals(
     () => run.stop(),
@@ -59,8 +70,8 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   }
   const { settled } = run;
   tell(settled, settled.records - begin.records, line.elapsedMs / 1000, options.json === true);
-  // Without a stored record there is nothing to go on from: what was refused shall be tried again.
-  const isWorthResuming = run.isStopping && settled.records > 0;
+  // Without a stored record there is no place to go on from, for what was refused shall be tried again; but there may be names.
+  const isWorthResuming = run.isStopping && (settled.records > 0 || run.hasNamed || found?.records === 0);
   if (isWorthResuming) {
     save();
     say(`stopped before the end; go on with the same command and --resume (checkpoint: ${statePath})`);
@@ -69,6 +80,17 @@ export async function importFile(file: string, options: ImportOptions): Promise<
   }
   if (run.failure !== undefined) throw run.failure;
   return run.isStopping || settled.failed > 0 ? EXIT.failure : EXIT.ok;
+}
+
+/** Where a later run goes on. */
+function progressOf({ settled: { place, records, failed } }: ImportRun): Progress {
+  return records === 0 ? START : { place, records, failed };
+}
+
+/** Of a bucket that the file does not name: the type of all of these. */
+async function typeOf(cluster: Cluster, bucket: string): Promise<string> {
+  const { buckets, defaults } = await askJson<ClusterStatus>(cluster, "/v1/cluster");
+  return (buckets.find((each) => each.bucket === bucket) ?? defaults).type;
 }
 
 /** The rate and the time left are of this run. */
@@ -90,9 +112,9 @@ function tell({ records, failed }: Progress, recordsNow: number, seconds: number
 }
 
 /** Without a place for it the import goes on: it only cannot be resumed. */
-function keepCheckpoint(path: string, identity: ImportIdentity, settled: Progress): void {
+function keepCheckpoint(path: string, identity: ImportIdentity, checkpoint: Checkpoint): void {
   try {
-    saveCheckpoint(path, identity, settled);
+    saveCheckpoint(path, identity, checkpoint);
   } catch (error) {
     say(`no checkpoint kept: ${(error as Error).message}; name another place with --state FILE`);
   }
