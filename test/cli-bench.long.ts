@@ -3,6 +3,7 @@
  * does as told: what it asks, what it says, and how it ends. No timing.
  */
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { FakeNode, murmur, problem, reply, start } from "./cli-harness.js";
 import { ProcessCluster } from "./process-cluster.js";
@@ -87,6 +88,26 @@ test("Ctrl-C ends the measuring and tells what there is", async () => {
   const { code, stdout } = await running.ended;
   assert.equal(code, 1);
   assert.match(stdout, /^reads +[\d.]+ /m);
+});
+
+test("Ctrl-C while the nodes are asked for their counts begins no further round", async () => {
+  const inner = node.instead;
+  const running = start(["bench", "--node", node.url, "--keys", "3", "--seconds", "50", "--rate", "20"]);
+  let isStopped = false;
+  let readsBehind = 0;
+  node.instead = (asked, response) => {
+    if (asked.path === "/metrics" && !isStopped) {
+      isStopped = true;
+      running.process.kill("SIGINT");
+      // A process started behind the signal is over before the answer goes out: the signal is there first.
+      spawn(process.execPath, ["-e", ""]).once("close", () => problem(response, 503, "unavailable"));
+      return true;
+    }
+    if (asked.method === "GET" && asked.path.includes("/keys/") && isStopped) readsBehind++;
+    return inner(asked, response);
+  };
+  assert.equal((await running.ended).code, 1);
+  assert.ok(readsBehind < 20, `${readsBehind} reads of the 200 of a round`);
 });
 
 test("what cannot be measured is refused before the bucket is filled", async () => {

@@ -111,11 +111,11 @@ class BenchRun {
 
   /** One round of a side. Both sides of a round ask for the same keys at the same moments. */
   private async measure(side: BenchSide, round: number): Promise<void> {
-    if (this.isStopping) return;
     const { plan } = this;
     const readQuery =
       side.hedge === DEFAULT ? plan.readQuery : `${plan.readQuery}&hedge=${encodeURIComponent(side.hedge)}`;
-    const before = await countsOf(plan.urls);
+    const before = this.isStopping ? undefined : await countsOf(plan.urls);
+    if (this.isStopping) return;
     const seeded = { ...plan, readQuery, seed: `${plan.seed}/${round}` };
     const name = `round ${round + 1} of ${ROUNDS}, hedge ${side.hedge}`;
     side.reports.push(await this.run(seeded, (elapsedMs) => elapsedMs / plan.lastingMs, name));
