@@ -6,7 +6,8 @@
  *
  * A window lasts `coalesceMs`, and while `sumRequestsMax` requests are under way it
  * goes on: a cluster that is slow is asked for larger sums, not for more of them.
- * What waits is bounded (`sumCallsMax`), and waits for no longer than it has time.
+ * What waits is bounded (`sumCallsMax`), and waits for no longer than it has time: who finds that a window has used up half of its
+ * own begins another.
  */
 import { checkedTimeout, checkKey } from "./arguments.js";
 import { runBatch } from "./batch.js";
@@ -89,10 +90,12 @@ export class Sums {
     const timeoutMs = checkedTimeout(options.timeoutMs ?? this.shared.timeoutMs);
     const name = `${consistency} ${timeoutMs} ${idempotencyKey}`;
     const known = this.open.get(name);
-    if (known !== undefined) return known;
+    const nowMs = this.shared.world.nowMs();
+    const leastMs = timeoutMs * (1 - WAIT_SHARE);
+    if (known !== undefined && known.untilMs - nowMs >= leastMs) return known;
     this.shared.admit();
     const terms = { consistency, timeoutMs, idempotencyKey: idempotencyKey === true ? idempotencyKey : undefined };
-    const window = this.begin(name, terms, this.shared.world.nowMs() + timeoutMs);
+    const window = this.begin(name, terms, nowMs + timeoutMs);
     this.open.set(name, window);
     const cancel = this.shared.world.after(Math.min(this.windowMs, timeoutMs * WAIT_SHARE), () => this.end(window));
     const { forget } = window;

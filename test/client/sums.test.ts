@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { ClosedError, MurmurClient, type MurmurError, OverloadedError, TimeoutError } from "../../src/client/client.js";
+import { REAL_WORLD } from "../../src/client/world.js";
 import { until } from "../ports/until.js";
 import { CONTEXT, FakeCluster, reply } from "./fake-cluster.js";
 
@@ -112,4 +113,38 @@ test("what waits is bounded in number and in time, and ends with the client", as
   assert.ok(reasons.every((reason) => reason instanceof ClosedError));
   assert.deepEqual([reasons[0]?.mayHaveApplied, reasons[1]?.mayHaveApplied], [true, false]);
   assert.throws(() => db.bucket("hits", { coalesceMs: -1 }), /coalesceMs is a number/);
+});
+
+test("who comes when half of a window's time has gone by begins another: nobody has less than half of his own", async () => {
+  await db.close();
+  let nowMs = 0;
+  const world = { ...REAL_WORLD, nowMs: () => nowMs };
+  db = new MurmurClient({ nodes: cluster.urls, coalesceMs: 1, limits: { sumRequestsMax: 1 } }, world);
+  const given: number[] = [];
+  for (const node of cluster.nodes) {
+    const { instead } = node;
+    node.instead = (asked, response) =>
+      given.push(JSON.parse(String(asked.body)).timeoutMs) > 0 && instead(asked, response);
+  }
+  held = [];
+  const hits = db.bucket("hits");
+  const all = [hits.add("a", 1, { timeoutMs: 8000 })];
+  await until(() => batches.length === 1);
+  all.push(hits.add("a", 2, { timeoutMs: 8000 }));
+  nowMs = 3900;
+  all.push(hits.add("a", 3, { timeoutMs: 8000 }));
+  nowMs = 4100;
+  all.push(hits.add("a", 4, { timeoutMs: 8000 }), hits.add("a", 5, { timeoutMs: 8000 }));
+  const answers = held;
+  held = undefined;
+  for (const answer of answers) answer();
+  await Promise.all(all);
+  const sums = batches.map((batch) => batch.map(({ op }) => op.add));
+  assert.deepEqual(
+    [sums, given],
+    [
+      [[1], [5], [9]],
+      [7980, 3880, 7980],
+    ],
+  );
 });
