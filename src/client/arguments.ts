@@ -17,10 +17,14 @@ export function checkBucket(name: string): void {
 
 export function checkKey(key: string, what = "key"): void {
   if (typeof key !== "string" || key === "") throw badRequest(`a ${what} is a string that is not empty`);
-  if (LONE_SURROGATE.test(key)) throw badRequest(`the ${what} has half of a surrogate pair: it is not Unicode text`);
+  checkText(key, `the ${what}`);
   if (3 * key.length <= KEY_BYTES_MAX) return;
   const bytes = utf8(key).length;
   if (bytes > KEY_BYTES_MAX) throw badRequest(`the ${what} has ${bytes} bytes; the limit is ${KEY_BYTES_MAX}`);
+}
+
+export function checkText(text: string, what: string): void {
+  if (LONE_SURROGATE.test(text)) throw badRequest(`${what} has half of a surrogate pair: it is not Unicode text`);
 }
 
 /** Of a write that its caller stamps. */

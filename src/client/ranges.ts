@@ -3,7 +3,7 @@
  */
 import { decodeValue } from "../base/decoded-value.js";
 import { partitionPath } from "../base/key-path.js";
-import { checkKey } from "./arguments.js";
+import { checkKey, checkText } from "./arguments.js";
 import { badRequest, MurmurError } from "./errors.js";
 import type { Cell, CellPage, DeletedCells, RangeOptions } from "./options.js";
 import { askAny } from "./rest-call.js";
@@ -44,6 +44,8 @@ function pathFor(levelName: "r" | "w", bucket: string, key: string, options: Ran
   if (limit !== undefined && !(Number.isSafeInteger(limit) && limit > 0)) {
     throw badRequest(`limit is a number of cells from 1 on, not ${limit}`);
   }
+  if (from !== undefined) checkText(from, "from");
+  if (to !== undefined) checkText(to, "to");
   const query = new URLSearchParams();
   if (from !== undefined) query.set("from", from);
   if (to !== undefined) query.set("to", to);

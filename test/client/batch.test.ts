@@ -246,6 +246,11 @@ test("cells are deleted a page at a time, and a delete that may have happened is
 test("what is no batch and no page is told, before or after it was asked", async () => {
   await assert.rejects(db.batch({ reads: [{ bucket: "b", key: "" }] }), { name: "BadRequestError" });
   await assert.rejects(db.batch({ reads: [{ bucket: "/", key: "k" }] }), { name: "BadRequestError" });
+  for (const half of [{ from: "a\ud800" }, { to: "\udc00" }]) {
+    const says = { name: "BadRequestError", message: /(from|to) has half of a surrogate pair/ };
+    await assert.rejects(db.bucket("rows").deleteCells("k", half), says);
+    await assert.rejects(db.bucket("rows").range("k", half), says);
+  }
   await assert.rejects(db.bucket("b").keys({ limit: 0 }), { name: "BadRequestError", message: /limit/ });
   assert.equal(cluster.asked.length, 0);
   answerAll((_asked, response) => reply(response, 200, {}));
