@@ -128,7 +128,7 @@ function addSimulateCommand(program: Command, onExit: OnExit): void {
 }
 
 function addConfigCommands(program: Command, onExit: OnExit): void {
-  const config = program.command("config").description("about the cluster's file").helpCommand(false);
+  const config = declare(program, "config", "about the cluster's file", ["murmur config check"]).helpCommand(false);
   declare(config, "check", "say what is wrong with a cluster file: exit code 2 if anything is", [
     "murmur config check",
     "murmur config check /etc/murmur/cluster.yaml",

@@ -127,7 +127,10 @@ function addCounterCommand(program: Command, onExit: OnExit): void {
 }
 
 function addSetCommands(program: Command, onExit: OnExit): void {
-  const set = program.command("set").description("add to a set, or remove from it").helpCommand(false);
+  const set = declare(program, "set", "add to a set, or remove from it", [
+    "murmur set add tags ada red blue",
+    "murmur set remove tags ada red",
+  ]).helpCommand(false);
   for (const [how, what] of [
     ["add", "put items into a set"],
     ["remove", "take items out of a set: those of --context, else what a quorum holds"],
@@ -143,7 +146,11 @@ function addSetCommands(program: Command, onExit: OnExit): void {
 }
 
 function addMapCommands(program: Command, onExit: OnExit): void {
-  const map = program.command("map").description("change fields of a map, all or none").helpCommand(false);
+  const map = declare(program, "map", "change fields of a map, all or none", [
+    "murmur map set profiles ada name=Ada age=36",
+    "murmur map add profiles ada logins=1",
+    "murmur map remove profiles ada age",
+  ]).helpCommand(false);
   const pairs = (name: string, what: string, ...lines: string[]) =>
     declare(map, name, what, lines).argument("<bucket>").argument("<key>");
   const set = pairs("set", "set fields", "murmur map set profiles ada name=Ada age=36 'langs=[\"en\"]'").argument(
