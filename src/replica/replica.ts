@@ -192,7 +192,7 @@ export class Replica {
     const lattice = latticeOf(bucketOfRow(entry.row));
     const incoming = lattice.decode(entry.state);
     const stored = before === undefined ? lattice.bottom : lattice.decode(stateOfRecord(entry.row, before));
-    const isVouched = cause === "write" || entry.bornAtUs > (lattice.lastStamp(incoming)?.timeUs ?? 0);
+    const isVouched = isVouchedFor(cause, entry, lattice.lastStamp(incoming));
     const present = isVouched && this.mayBeForgotten(entry.row, lattice, stored) ? lattice.bottom : stored;
     mint.observe(lattice.lastStamp(incoming));
     const merged = lattice.merge(present, incoming);
@@ -238,4 +238,11 @@ export class Replica {
       "a stored row is damaged; it is an error until it was fetched anew from the other owners",
     );
   }
+}
+
+/** Whether an owner that votes has made or answered it, as far as is known. */
+function isVouchedFor(cause: Cause, { bornAtUs }: Entry, last: Stamp | undefined): boolean {
+  // What clients write is made by who votes, and is kept as a hint.
+  if (cause === "write" || cause === "hint") return true;
+  return cause !== "hand-off" && bornAtUs > (last?.timeUs ?? 0);
 }

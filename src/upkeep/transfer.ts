@@ -10,8 +10,14 @@ import { equalBytes } from "../base/bytes.js";
 import type { NodeId } from "../ports.js";
 import { bornAtUs } from "../replica/carriers.js";
 import { bucketOfRow } from "../replica/rows.js";
-import type { Entry, MergeResult, ReplyTo, Request, RequestOf, RowAnswer } from "../wire/messages.js";
+import type { Cause, Entry, MergeResult, ReplyTo, Request, RequestOf, RowAnswer } from "../wire/messages.js";
 import type { SyncParts } from "./parts.js";
+
+/** Rows that travel together. */
+interface Load {
+  readonly cause: Cause;
+  readonly entries: Entry[];
+}
 
 /** What a transfer needs of the exchange that it belongs to. */
 export interface TransferHost {
@@ -65,12 +71,18 @@ export class Transfer {
       for (const [index, { status }] of answers.entries()) {
         if (status === "damaged") this.host.onUnclean(rows[index] as Uint8Array);
       }
-      const entries = this.entriesOf(rows, answers, askedUs, (row) => this.host.votesHere(row));
-      this.count("pulled", entries.length);
-      this.parts.replica.merge("sync", entries, (results) => {
-        this.onMerged(entries, results);
-        this.parts.pace.soon(() => this.run(onMoved));
-      });
+      const loads = this.loadsOf(rows, answers, askedUs, (row) => this.host.votesHere(row));
+      this.takeIn(loads, () => this.parts.pace.soon(() => this.run(onMoved)));
+    });
+  }
+
+  private takeIn([load, ...others]: readonly Load[], onTaken: () => void): void {
+    if (load === undefined) return onTaken();
+    const { cause, entries } = load;
+    this.count("pulled", entries.length);
+    this.parts.replica.merge(cause, entries, (results) => {
+      this.onMerged(entries, results);
+      this.takeIn(others, onTaken);
     });
   }
 
@@ -91,30 +103,45 @@ export class Transfer {
     const answers = this.parts.replica.read(rows);
     assert(answers.length > 0, "a read of something answers something");
     this.toPush.splice(0, answers.length);
-    const entries = this.entriesOf(rows, answers, nowUs, (row) => this.host.votesThere(row));
+    const loads = this.loadsOf(rows, answers, nowUs, (row) => this.host.votesThere(row));
+    this.handOver(loads, () => this.parts.pace.soon(() => this.run(onMoved)));
+  }
+
+  private handOver([load, ...others]: readonly Load[], onTaken: () => void): void {
+    if (load === undefined) return onTaken();
+    const { cause, entries } = load;
     this.count("pushed", entries.length);
-    this.host.ask({ kind: "merge", cause: "sync", entries }, ({ results }) => {
+    this.host.ask({ kind: "merge", cause, entries }, ({ results }) => {
       for (const [index, { row }] of entries.entries()) {
         if (results[index]?.status === "stale" && !this.parts.isSettled(row)) this.host.onUnclean(row);
       }
-      this.parts.pace.soon(() => this.run(onMoved));
+      this.handOver(others, onTaken);
     });
   }
 
-  /** What was read as it travels to a receiver. Where neither side votes, both are all there is: nothing is too old. */
-  private entriesOf(
+  /**
+   * What was read as it travels to a receiver, by who vouches for it: a sender that votes, or nobody. Where neither
+   * side votes, both are all there is: nothing is too old, and nothing gives way to it (replica/replica.ts).
+   */
+  private loadsOf(
     rows: readonly Uint8Array[],
     answers: readonly RowAnswer[],
     askedUs: number,
     receiverVotes: (row: Uint8Array) => boolean,
-  ): Entry[] {
+  ): Load[] {
     const { latticeOf } = this.parts;
-    return answers.flatMap(({ state, votes }, index): Entry[] => {
+    const loads: Load[] = [
+      { cause: "sync", entries: [] },
+      { cause: "hand-off", entries: [] },
+    ];
+    for (const [index, { state, votes }] of answers.entries()) {
       const row = rows[index] as Uint8Array;
-      if (state === undefined) return [];
-      const isVouched = votes || !receiverVotes(row);
-      return [{ row, state, bornAtUs: bornAtUs(latticeOf(bucketOfRow(row)), state, isVouched, askedUs) }];
-    });
+      if (state === undefined) continue;
+      const isYoung = votes || !receiverVotes(row);
+      const entry = { row, state, bornAtUs: bornAtUs(latticeOf(bucketOfRow(row)), state, isYoung, askedUs) };
+      loads[votes ? 0 : 1]?.entries.push(entry);
+    }
+    return loads.filter(({ entries }) => entries.length > 0);
   }
 
   private count(direction: keyof Transfer["moved"], rows: number): void {

@@ -223,3 +223,46 @@ for (const [type, put, opOf] of [
     assert.equal(readOf(cluster, "n3", "k"), put);
   });
 }
+
+for (const [type, whole, opOf] of [
+  ["counter", '{"value":11}', (by: number): Op => ({ kind: "add", by })],
+  ["set", '{"value":["1","10"]}', (by: number): Op => ({ kind: "edit-set", add: [`${by}`], remove: [] })],
+] as const) {
+  test(`owners that all begin a new life join what they hold, however old it is, type ${type}`, () => {
+    for (const behind of ["n1", "n2", "n3"] as const) {
+      const cluster = clusterOf({ seed: `all moved ${behind}`, partitions: 1, bucket: { type } });
+      assert.ok(write(cluster, "n1", "k", opOf(1), "ALL").ok);
+      cluster.crash(behind);
+      const others = cluster.ids.filter((id) => id !== behind);
+      assert.ok(write(cluster, others[0] as NodeId, "k", opOf(10)).ok);
+      for (const id of others) cluster.crash(id);
+      for (const id of cluster.ids) {
+        cluster.disk(id).copy();
+        cluster.disk(id).restore("files");
+      }
+      // Longer than anything may travel.
+      cluster.run(2000);
+      for (const id of cluster.ids) cluster.start(id);
+      cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+      assert.equal(readOf(cluster, "n1", "k"), whole);
+    }
+  });
+}
+
+test("a hint does not make anew what was forgotten of the old copy that it meets", () => {
+  const cluster = clusterOf({ seed: "hint before sync", partitions: 1, bucket: { type: "counter" } });
+  assert.ok(write(cluster, "n3", "k", { kind: "add", by: 5 }, "ALL").ok);
+  cluster.run(1000);
+  cluster.disk("n3").copy();
+  assert.ok(write(cluster, "n1", "k", DELETE, "ALL").ok);
+  cluster.run(5000);
+  assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
+  cluster.crash("n3");
+  cluster.disk("n3").restore("files");
+  cluster.run(5000);
+  assert.ok(write(cluster, "n1", "k", { kind: "add", by: 7 }).ok);
+  cluster.start("n3");
+  cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+  cluster.run(1000);
+  assert.equal(readOf(cluster, "n3", "k"), '{"value":7}');
+});
