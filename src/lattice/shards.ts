@@ -9,6 +9,10 @@
  * it saw. So it takes away exactly the additions that it saw: one that was
  * concurrent, even by the same actor, stays. A base is never above its total.
  *
+ * An actor that counts without any record, because its owners are about to forget
+ * it, begins with a base of its own just before: who still has what is to be
+ * forgotten must not take its base away from the new sum.
+ *
  * The sums are those of 64 bits; what a client sees is their sum, exactly.
  */
 import { MalformedBytes, type Reader, type Writer } from "../base/bytes.js";
@@ -51,7 +55,8 @@ export function mergeShards(a: Shards, b: Shards): Shards {
 export function addToShards(shards: Shards, { actor, timeUs }: Stamp, by: number): Shards {
   const before = shards.find((shard) => shard.actor === actor);
   const total = { timeUs, sum: (before?.total.sum ?? 0n) + BigInt(by) };
-  return mergeShards(shards, [{ actor, total, base: before?.base }]);
+  const base = before === undefined ? { timeUs: timeUs - 1, sum: 0n } : before.base;
+  return mergeShards(shards, [{ actor, total, base }]);
 }
 
 /** Why `by` is not counted, where so much is counted `elsewhere`: nobody could be told the value, or this actor's sum has no room for it. */

@@ -124,14 +124,25 @@ test("one actor's sum ends at 64 bits, though others count against it", () => {
   assert.ok(counts(LAST, 3n));
 });
 
+test("who counts anew without a record is not brought below zero by an owner that has not forgotten yet", () => {
+  const tombstone = grow(grow(counter.bottom, add(10), 5, 9n), DELETE, 8, 9n);
+  const anew = grow(counter.bottom, add(1), 20, 9n);
+  for (const merged of [counter.merge(tombstone, anew), counter.merge(anew, tombstone)]) {
+    assert.equal(textOf(counter.view(merged, 0).contents[0]?.value as Uint8Array), '{"value":1}');
+  }
+});
+
 test("an encoding is frozen for ever under its tag", () => {
   const counted = grow(grow(counter.bottom, add(300), 2 ** 40 + 5, 0x0102030405060708n), add(-2), 7, 9n);
   const part = counter.merge(grow(counted, DELETE, 8, 9n), grow(counted, add(1), 9, 9n));
   const actor9 = "0000000000000009";
   const hex = (counted: Counter) => Buffer.from(counter.encode(counted)).toString("hex");
+  const old = `03${actor9}0000000000000007fffffffffffffffe0001020304050607080000010000000005000000000000012c00`;
+  assert.equal(hex(counter.decode(Buffer.from(old, "hex"))), old, "before a shard began with a base of its own");
   assert.equal(
     hex(counted),
-    `03${actor9}0000000000000007fffffffffffffffe0001020304050607080000010000000005000000000000012c00`,
+    `03${actor9}0000000000000007fffffffffffffffe0200000000000000060000000000000000` +
+      `01020304050607080000010000000005000000000000012c0200000100000000040000000000000000`,
   );
   assert.equal(
     hex(part),

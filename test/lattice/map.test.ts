@@ -237,7 +237,17 @@ test("an encoding is frozen for ever under its tag", () => {
     // Two actors, the earliest time, the vector.
     ...["02", actor1, actor2, actor1, "01", "0001", "00"],
     // The counter n: its bytes, as shards are written.
-    ...["04", "04636e", "19", actor1, "0000000000000001", "0000000000000003", "00"],
+    ...[
+      "04",
+      "04636e",
+      "29",
+      actor1,
+      "0000000000000001",
+      "0000000000000003",
+      "02",
+      "0000000000000000",
+      "0000000000000000",
+    ],
     // The map m with the register a.
     ...["046d6d", "01", "047261", "01", "0001", "0132"],
     // The register é, and the set s with x, and y removed.
