@@ -45,6 +45,8 @@ export class HintBook {
   private readonly indexes = new Map<NodeId, HintIndex>();
   private writes = 0;
   private pendingBytes = 0;
+  /** What was taken out while the search goes on, which may have met it before. */
+  private goneMeanwhile: Set<string> | undefined = new Set();
 
   constructor(private readonly parts: HintParts) {}
 
@@ -52,11 +54,12 @@ export class HintBook {
   load(): void {
     findHints(this.parts, (found) => {
       for (const [target, hints] of found) {
-        this.indexOf(target).addFound(hints);
+        this.indexOf(target).addFound(hints.filter(({ mapKey }) => !this.goneMeanwhile?.has(`${target} ${mapKey}`)));
         this.gauge(target);
         this.expire(target);
         this.onKept(target);
       }
+      this.goneMeanwhile = undefined;
       this.onLoaded();
     });
   }
@@ -65,6 +68,10 @@ export class HintBook {
   get progress(): { readonly hints: number; readonly lastWrite: number } {
     const hints = [...this.indexes.values()].reduce((sum, { count }) => sum + count, 0);
     return { hints, lastWrite: this.writes };
+  }
+
+  keepsFor(target: NodeId): boolean {
+    return this.indexOf(target).count > 0;
   }
 
   /** For whom something is kept, or was too old. */
@@ -207,6 +214,7 @@ export class HintBook {
 
   private remove(target: NodeId, hint: Hint): void {
     const onLeft = this.indexOf(target).leave(hint);
+    this.goneMeanwhile?.add(`${target} ${hint.mapKey}`);
     this.gauge(target);
     this.onSettled(hint.first, this.writes + 1);
     this.parts.world.storage.commit([{ key: hintKey(target, rowOfHint(hint)), value: undefined }], (error) => {

@@ -45,7 +45,12 @@ class Desk {
   }
 
   open(): void {
-    this.storage = new SimStorage({ clock: this.clock, disk: this.disk, commitMs: 1 });
+    this.beginSearch(1);
+    this.pass(10);
+  }
+
+  private beginSearch(commitMs: number): void {
+    this.storage = new SimStorage({ clock: this.clock, disk: this.disk, commitMs });
     const random = new SimRandom("desk");
     const log = { info() {}, warn() {} };
     const ports = { clock: this.clock, random, storage: this.storage, meter: this.meter, log, bootId: "" };
@@ -61,7 +66,12 @@ class Desk {
       book.load();
       return book;
     });
-    this.clock.runUntil(this.clock.nowMs() + 10);
+  }
+
+  /** Like a crash, and the search of what was left has only begun. */
+  reopen(): void {
+    this.storage?.crash("kept");
+    this.beginSearch(0);
   }
 
   crash(tail: "lost" | "kept", limits = this.limits): void {
@@ -238,6 +248,21 @@ test("of what an earlier life has left, and this one kept before it was found, t
   disk.crash("kept", { hintRowsMax: 2 });
   assert.deepEqual(disk.values, ["c", "d"]);
   assert.equal(disk.meter.sum("murmur_hints_dropped_total", { reason: "bound" }), 2);
+});
+
+test("a hint that is delivered while the search for what was left goes on does not come back", () => {
+  const desk = new Desk({ scanRowsMax: 1 });
+  for (const key of ["a", "b"]) assert.equal(desk.keep(key, "left"), true);
+  // One slice has met "a", the next meets "b", the last nothing.
+  desk.reopen();
+  desk.begin("a", "joined");
+  assert.ok(desk.clock.step() && desk.clock.step());
+  for (const sent of desk.oldest()) desk.remove(sent);
+  desk.pass(10);
+  assert.deepEqual(
+    desk.book.counts().map(({ hints }) => hints),
+    [1],
+  );
 });
 
 test("what is too old is given up, the oldest first, and then nothing is kept until the owner is back", () => {

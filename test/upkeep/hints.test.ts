@@ -8,6 +8,7 @@ import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
 import type { Op } from "../../src/lattice/op.js";
+import { ALL_HINTS, partsOfHintKey } from "../../src/replica/hint-record.js";
 import { encodeRow, orderedToken } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
@@ -164,6 +165,19 @@ test("an owner whose disk is full gets its hint when the disk has room", () => {
   assert.equal(heldAt(cluster, "n3", "ada"), undefined);
   cluster.runUntil(() => heldAt(cluster, "n3", "ada") !== undefined, 5000);
   cluster.runUntil(() => hintsOf(cluster) === "");
+});
+
+test("hints that cannot be read hold up no others behind them", () => {
+  const cluster = clusterOf({ limits: { hintBatchRows: 1 } });
+  lose(cluster, "n3");
+  for (const key of ["a", "b"]) assert.ok(put(cluster, "n1", key, key, "QUORUM").ok);
+  const [oldest] = cluster
+    .disk("n1")
+    .keys(ALL_HINTS.from, ALL_HINTS.to, 10)
+    .filter((key) => Buffer.from(partsOfHintKey(key).row).equals(rowOf("a")));
+  cluster.disk("n1").damage(oldest as Uint8Array);
+  returnOf(cluster, "n3");
+  assert.match(heldAt(cluster, "n3", "b") ?? "", /b$/);
 });
 
 test("hints of one row are one hint, and the newest state arrives", () => {
