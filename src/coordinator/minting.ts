@@ -4,7 +4,8 @@
  * Oneself, if one is an owner that votes, else the nearest that lives. An owner that says that it did nothing is
  * as good as none: the next one is asked. One that is silent may have done it: then nobody else is asked, for a
  * change that is made twice counts twice, and the client is told that nobody knows. But a change with an id
- * (lattice/with-ids.ts) counts once whoever makes it, so the next owner is asked as well.
+ * (lattice/with-ids.ts) counts once whoever makes it, so the next owner is asked as well, unless it takes away
+ * what its minter holds.
  *
  * Some changes act on what others hold: a delete covers what was acknowledged, not what one owner
  * happens to know. For these a majority is read first (read.ts), and what it holds goes along. And an owner
@@ -104,7 +105,12 @@ export class Minting {
   private askOne(minter: NodeId, wish: Wish): void {
     this.undecided.add(minter);
     this.ask.ask(minter, "first", { kind: "mint", wishes: [wish] }, (reply) => this.onReply(minter, wish, reply));
-    if (wish.id !== undefined) this.ask.after(this.parts.limits.mintRepeatAfterMs, () => this.onSilence(minter, wish));
+    if (this.isRepeatable) this.ask.after(this.parts.limits.mintRepeatAfterMs, () => this.onSilence(minter, wish));
+  }
+
+  private get isRepeatable(): boolean {
+    const { op, context, bucket, id } = this.request;
+    return id !== undefined && this.parts.latticeOf(bucket).isRepeatable(op, context);
   }
 
   private onSilence(minter: NodeId, wish: Wish): void {

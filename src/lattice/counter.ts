@@ -171,6 +171,7 @@ export const counter: Lattice<Counter> = {
   merge,
   accepts: (kind) => kind === "add" || kind === "delete",
   readsFirst: ({ kind }) => kind === "delete",
+  isRepeatable: ({ kind }) => kind === "add",
   refusal,
   mutate,
   seenBy: contextOf,

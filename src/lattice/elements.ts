@@ -30,8 +30,8 @@ import type { Stamp } from "./stamp.js";
 type Dots = readonly Stamp[];
 export type Elements = Entries<Dots>;
 
-/** What an element takes besides its name, about: its dot, and two lengths. */
-const ELEMENT_OVERHEAD_BYTES = 10;
+/** What an element takes besides its name, about, for each of its dots, with their lengths. */
+const DOT_BYTES = 10;
 
 const joinDots = (_name: string, a: Dots, b: Dots, sight: Sight) => joinKept(a, b, sight);
 
@@ -79,7 +79,7 @@ export function refusalOfEdit({ add }: EditSet, bytes: number, limits: GrowthLim
       detail: `an element of ${longest} bytes; at most ${limits.elementBytesMax} are stored`,
     };
   }
-  const more = lengths.reduce((sum, length) => sum + length + ELEMENT_OVERHEAD_BYTES, 0);
+  const more = lengths.reduce((sum, length) => sum + length + DOT_BYTES, 0);
   if (more === 0 || bytes + more <= limits.stateBytesMax) return undefined;
   return {
     kind: "too-large",
@@ -89,7 +89,7 @@ export function refusalOfEdit({ add }: EditSet, bytes: number, limits: GrowthLim
 
 /** How large they are, about. */
 export function bytesOfElements(elements: Elements): number {
-  return elements.reduce((bytes, { name }) => bytes + name.length + ELEMENT_OVERHEAD_BYTES, 0);
+  return elements.reduce((bytes, { name, store }) => bytes + name.length + DOT_BYTES * Math.max(1, store.length), 0);
 }
 
 /** A JSON array of texts, in the order of their UTF-8 bytes. */

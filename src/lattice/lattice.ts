@@ -47,6 +47,11 @@ export interface Lattice<State> {
   accepts(kind: Op["kind"]): boolean;
   /** Whether the coordinator must read first what this change is to act on: a QUORUM of the owners, not the minter alone. */
   readsFirst(op: Op, context: Context): boolean;
+  /**
+   * Whether two owners may each make it, if it has an id, and one of them late. Not if it takes away what its minter
+   * holds rather than what its client has seen: the later one would take what was acknowledged in between.
+   */
+  isRepeatable(op: Op, context: Context): boolean;
   /** Why `state` does not take this change; undefined when it does. Merges are never refused. */
   refusal(state: State, change: Change, limits: GrowthLimits): OpRefusal | undefined;
   /** The state after a change, never below `state`. Runs only where the stamp is minted. */

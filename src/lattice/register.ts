@@ -92,6 +92,7 @@ export const register: Lattice<Register> = {
   merge,
   accepts: (kind) => kind === "put" || kind === "delete",
   readsFirst: () => false,
+  isRepeatable: () => false,
   refusal: () => undefined,
   mutate,
   seenBy: (_after, { stamp }) => contextUpTo(stamp),

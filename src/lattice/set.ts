@@ -85,6 +85,7 @@ export const set: Lattice<TextSet> = {
   merge: (a, b) => mergeCausal(ELEMENTS, a, b),
   accepts: (kind) => kind === "edit-set" || kind === "delete",
   readsFirst,
+  isRepeatable: (op, context) => !readsFirst(op, context),
   refusal,
   mutate,
   // An edit is answered with the set that it led to.

@@ -135,6 +135,7 @@ export const siblings: Lattice<Siblings> = {
   merge: (a, b) => mergeCausal(VALUES, a, b),
   accepts: (kind) => kind === "put" || kind === "delete",
   readsFirst: () => false,
+  isRepeatable: ({ kind }, context) => kind === "put" || !isEmptyContext(context),
   refusal,
   mutate,
   seenBy: (after, change) => seenUnshown(VALUES, after, change),

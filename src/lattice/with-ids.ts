@@ -77,6 +77,7 @@ export function withIds<State>(inner: Lattice<State>): LatticeWithIds<WithIds<St
     merge: (a, b) => merge(inner, a, b),
     accepts: (kind) => inner.accepts(kind),
     readsFirst: (op, context) => inner.readsFirst(op, context),
+    isRepeatable: (op, context) => inner.isRepeatable(op, context),
     refusal: (state, change, limits) => refusal(inner, state, change, limits),
     mutate: (state, change) => mutate(inner, state, change),
     seenBy: (after, change) => inner.seenBy(innerOf(after), withAllSeen(idsOf(after), asFirstMade(after, change))),

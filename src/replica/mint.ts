@@ -50,7 +50,7 @@ export class Mint {
   readonly wasKilled: boolean;
   /** The highest stamp minted above an insane one, and by whom: neither must become our clock. */
   private aheadUs = 0;
-  private readonly aheadActor: Actor;
+  private aheadActor: Actor;
   /** Told of each new life, and whether the past is vouched for: if not, votes are earned anew. */
   onRenewed: (isVouched: boolean) => void = () => {};
   /** Each with the time at which it was asked for: that is soon within the bound, whatever the disk takes. */
@@ -184,6 +184,7 @@ export class Mint {
   private beginLife(reason: string, isVouched: boolean): void {
     const former = this.actorName();
     this.present = u64(this.world.random);
+    this.aheadActor = u64(this.world.random);
     this.durableBoundUs = 0;
     this.askedBoundUs = 0;
     this.foundUs = Number.POSITIVE_INFINITY;

@@ -125,6 +125,35 @@ test("the retry of a write to a register does not bury what was written after it
   assert.equal(textAt(cluster, "n3"), "third");
 });
 
+for (const [type, first, between, left] of [
+  ["register", put("first"), put("second"), "second"],
+  [
+    "set",
+    { kind: "edit-set", add: [], remove: ["x"] },
+    { kind: "edit-set", add: ["x"], remove: [] },
+    '{"value":["x"]}',
+  ],
+  ["counter", { kind: "delete" }, add(1), '{"value":1}'],
+] as const) {
+  test(`a change that takes away what its owner holds is not asked of another one while the first may make it late, type ${type}`, () => {
+    const cluster = clusterOf(type, `late ${type}`);
+    const owners = ownersOf(cluster);
+    const [minter, other] = owners as [string, string];
+    const stranger = cluster.ids.find((id) => !owners.includes(id)) as string;
+    assert.ok(cluster.write(other, { ...named(between, "before"), id: undefined }).ok);
+    cluster.network.pause(minter);
+    const outcome = cluster.write(stranger, named(first, "a"));
+    assert.ok(!outcome.ok && outcome.failure.mayHaveApplied, "nobody knows whether it was made");
+    cluster.network.resume(minter);
+    cluster.run(3000);
+    // It is known now, so it takes nothing away that came after it.
+    assert.ok(cluster.write(stranger, named(first, "a")).ok);
+    assert.ok(cluster.write(other, { ...named(between, "after"), id: undefined }).ok);
+    for (const id of cluster.ids) assert.ok(cluster.write(id, named(first, "a")).ok);
+    assert.equal(textAt(cluster, other), left);
+  });
+}
+
 /** On how many disks the row still has ids. */
 function disksWithIds(cluster: SimCluster): number {
   const bytes = (id: string) => {
