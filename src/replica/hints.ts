@@ -70,10 +70,6 @@ export class HintBook {
     return { hints, lastWrite: this.writes };
   }
 
-  keepsFor(target: NodeId): boolean {
-    return this.indexOf(target).count > 0;
-  }
-
   /** For whom something is kept, or was too old. */
   counts(): HintCounts[] {
     const counts: HintCounts[] = [];

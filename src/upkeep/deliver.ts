@@ -101,7 +101,8 @@ export class Deliver {
     if (sent.length === 0) {
       this.underWay.delete(target);
       // Its first hints may be on their way to the disk, or could not be read: others wait behind them.
-      if (isAlive(target) && hints.keepsFor(target)) this.schedule(target, limits.hintRetryMs);
+      if (isAlive(target) && hints.counts().some(({ node, hints }) => node === target && hints > 0))
+        this.schedule(target, limits.hintRetryMs);
       return;
     }
     this.spend(sent.reduce((sum, { record }) => sum + record.length, 0));
