@@ -9,7 +9,8 @@ export function partsOf<Item>(items: readonly Item[], itemsMax: number): (readon
   return parts;
 }
 
-/** Whether a batch was refused for its number of items, of which fewer would be taken: nothing of it was done. */
+/** Whether a batch was refused for its number of items, of which fewer would be taken, and no attempt of it can have done anything. */
 export function isTooMany(reason: unknown, items: number, itemsMax: number): boolean {
-  return reason instanceof MurmurError && reason.code === "too-large" && items > itemsMax;
+  if (!(reason instanceof MurmurError) || reason.mayHaveApplied) return false;
+  return reason.code === "too-large" && items > itemsMax;
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { MurmurClient } from "../../src/client/client.js";
 import { CLIENT_LIMITS } from "../../src/client/limits.js";
 import { REAL_WORLD } from "../../src/client/world.js";
-import { type Asked, CONTEXT, FakeCluster, problem, reply } from "./fake-cluster.js";
+import { type Asked, CONTEXT, FakeCluster, type FakeNode, problem, reply } from "./fake-cluster.js";
 
 const TIMEOUT_MS_MAX = 1000;
 const ITEMS_MAX = 3;
@@ -106,4 +106,25 @@ test("increments go in batches as small as a node wants them", async () => {
     name: "BadRequestError",
     code: "too-large",
   });
+});
+
+test("what may have been done before a smaller batch was asked for is told, and not sent once more", async () => {
+  const named = { timeoutMs: TIMEOUT_MS_MAX, idempotencyKey: true } as const;
+  const increments = Array.from({ length: 4 }, (_, index) => [`page ${index}`, 1] as const);
+  const summed = db.bucket("hits", { coalesceMs: 1 });
+  for (const call of [
+    async () => (await db.bucket("hits").addMany(increments, named)).map((each) => (each.ok ? undefined : each.error)),
+    async () => {
+      const all = await Promise.allSettled(increments.map(([key, by]) => summed.add(key, by, named)));
+      return all.map((each) => (each.status === "rejected" ? each.reason : undefined));
+    },
+  ]) {
+    laterMs += CLIENT_LIMITS.refreshMs;
+    const [node] = cluster.nodes as [FakeNode];
+    node.asked.length = 0;
+    node.instead = (asked, response) =>
+      node.asked.length === 1 ? response.destroy() !== undefined : answer(asked, response);
+    for (const error of await call()) assert.deepEqual([error?.code, error?.mayHaveApplied], ["too-large", true]);
+    assert.equal(node.asked.length, 2);
+  }
 });
