@@ -10,7 +10,8 @@
 import { setTimeout as rest } from "node:timers/promises";
 import { MurmurClient } from "../src/client/client.js";
 import { DEFAULT_LIMITS } from "../src/config.js";
-import type { ClusterOptions, TestCluster } from "../src/testing/cluster.js";
+import type { TestCluster } from "../src/testing/cluster.js";
+import type { ClusterOptions } from "../src/testing/options.js";
 import { startCluster } from "../src/testing/start-cluster.js";
 import { closingAfter } from "./closing.js";
 import { ARMS, type Arm } from "./counter-arms.js";

@@ -9,24 +9,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ClusterSettings, nodeOptions, type TestNodeOptions, writeClusterFile } from "./cluster-text.js";
+import { nodeOptions, writeClusterFile } from "./cluster-text.js";
 import { untilNone } from "./deadline.js";
 import { NO_FAULTS, type Slowness } from "./fault-transport.js";
 import { freePorts, giveBack } from "./free-ports.js";
 import { type ClusterNode, TestNode } from "./node.js";
+import { type ClusterOptions, checkOptions, checkSlowness } from "./options.js";
 import { lackingViews } from "./views.js";
 import { Warden } from "./warden.js";
-
-export interface ClusterOptions extends ClusterSettings {
-  /** How many, named n1, n2, …; or each by itself. 3 by default. */
-  readonly nodes?: number | readonly TestNodeOptions[];
-  /** Gets each line of the nodes' logs. They are dropped by default, but for the end of it in errors. */
-  readonly log?: (line: string) => void;
-  /** How much longer a frame takes to another datacenter, one way, in milliseconds. 0 by default. */
-  readonly distanceMs?: number;
-  /** How long starting, healing, or any other command may take, in milliseconds. 30,000 by default. */
-  readonly deadlineMs?: number;
-}
 
 const DEADLINE_MS = 30_000;
 const NODES = 3;
@@ -51,9 +41,6 @@ export class TestCluster implements AsyncDisposable {
     options: ClusterOptions,
   ) {
     const { nodes = NODES, log = () => {}, deadlineMs: _, distanceMs = 0, ...settings } = options;
-    if (!(distanceMs >= 0 && distanceMs < 2 ** 31)) {
-      throw new TypeError(`distanceMs: expected 0 or more, found ${distanceMs}`);
-    }
     const { file, config } = writeClusterFile(folder, nodeOptions(nodes), ports, settings);
     this.file = file;
     this.members = config.nodes.map((node) => new TestNode(node, config, deadlineMs, log, distanceMs));
@@ -64,6 +51,7 @@ export class TestCluster implements AsyncDisposable {
 
   /** Nothing runs yet but what cleans up. */
   static async create(options: ClusterOptions): Promise<TestCluster> {
+    checkOptions(options);
     const { nodes = NODES, deadlineMs = DEADLINE_MS } = options;
     const ports = await freePorts(2 * nodeOptions(nodes).length);
     const folder = mkdtempSync(join(tmpdir(), "murmur-testing-"));
@@ -132,9 +120,8 @@ export class TestCluster implements AsyncDisposable {
 
   /** Makes a gray node: of the frames it sends to others, so many percent leave so much later. 0 percent ends it. */
   async slow(id: string, slowness: Slowness): Promise<void> {
+    checkSlowness(slowness);
     const { percent, delayMs } = slowness;
-    if (!(percent >= 0 && percent <= 100)) throw new TypeError(`percent: expected 0 to 100, found ${percent}`);
-    if (!(delayMs >= 0 && delayMs < 2 ** 31)) throw new TypeError(`delayMs: expected 0 or more, found ${delayMs}`);
     const node = this.member(id);
     node.slowness = { percent, delayMs };
     await node.applyFaults();

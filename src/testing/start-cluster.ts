@@ -6,10 +6,12 @@
  * ports, in a temporary folder. Everything is gone after `stop`, and also when
  * the test forgets it or dies.
  */
-import { type ClusterOptions, TestCluster } from "./cluster.js";
+import { TestCluster } from "./cluster.js";
+import type { ClusterOptions } from "./options.js";
 
-export type { ClusterOptions, TestCluster } from "./cluster.js";
+export type { TestCluster } from "./cluster.js";
 export type { ClusterNode } from "./node.js";
+export type { ClusterOptions } from "./options.js";
 
 /** Somebody else may take a port between our look and its use. */
 const ATTEMPTS_MAX = 3;

@@ -116,9 +116,22 @@ test("nodes may be given racks and datacenters, and all that a cluster file says
 
 test("options that make no sense are refused as in a cluster file, before anything starts", async () => {
   const refusals: readonly (readonly [object, RegExp])[] = [
-    [{ nodes: 0 }, /nodes: expected 1 or more, found 0/],
+    [{ nodes: 0 }, /^nodes: expected 1 or more, .*, found 0$/],
     [{ nodes: 2, replication: 3 }, /replication: expected at most 2/],
-    [{ partition: 8 }, /partition: expected a known key, found "partition"; did you mean partitions\?/],
+    [{ partition: 8 }, /^partition: expected a known option, found "partition"; did you mean partitions\?$/],
+    [{ deadline: 5 }, /^deadline: .*; did you mean deadlineMs\?$/],
+    [{ security: {} }, /^security: expected one of nodes, log, .*, found "security"; remove it$/],
+    [{ nodes: "3" }, /^nodes: expected 1 or more, or a list such as .*, found '3'$/],
+    [{ nodes: ["a"] }, /^nodes\[0\]: expected a node such as .*, found 'a'$/],
+    [{ nodes: null }, /^nodes: expected 1 or more/],
+    [{ log: 5 }, /^log: expected a function that takes a line, found 5$/],
+    [{ deadlineMs: "5s" }, /^deadlineMs: expected milliseconds, more than 0 .*, found '5s'$/],
+    [{ deadlineMs: 0 }, /^deadlineMs: /],
+    [{ deadlineMs: Number.POSITIVE_INFINITY }, /^deadlineMs: .* at most 2147483647, found Infinity$/],
+    [{ distanceMs: "5" }, /^distanceMs: expected milliseconds from 0 .*, found '5'$/],
+    [{ limits: 5 }, /^limits: expected limits by name, .*, found 5$/],
+    [{ partitions: () => 8 }, /^the options .*\npartitions: expected a power of two/],
+    [[3], /^options: expected options such as/],
     [{ limits: { valueBytesMax: -1 } }, /valueBytesMax: expected a whole number/],
     [{ nodes: [{ id: "a" }, { id: "a" }] }, /expected an id of its own, found "a"/],
   ];
