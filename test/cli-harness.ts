@@ -151,7 +151,8 @@ export class FakeNode {
     }
     if (asked.method === "DELETE") this.keys.delete(id);
     else this.keys.set(id, { value: asked.body, contentType: asked.headers["content-type"] ?? "" });
-    const timing = 'n1;dur=0.4;desc="self same", n2;dur=1.25;desc="first same", n3;desc="first pending"';
+    const timing =
+      'n1;dur=0.4;desc="self same", n2;start=0.5;dur=1.25;desc="first same", n3;start=0.5;desc="late pending"';
     response.writeHead(204, { "Murmur-Context": CONTEXT, "Server-Timing": timing }).end();
   }
 }

@@ -108,7 +108,9 @@ describe("keys", () => {
     assert.match(got.stderr, / {2}n2 +0\.10 ms -> +1\.30 ms {2}\|[ █▏▎▍▌▋▊▉]{40}\| {2}first, behind, mended\n/);
     assert.match(got.stderr, / {2}n3 +0\.10 ms -> +silent {2}\|[ ·]{40}\| {2}late, pending\n/);
     const put = await murmur(["put", "users", "ada", "Ada", "--trace", "--node", node.url]);
-    assert.match(put.stderr, / {2}n2 +0\.00 ms -> +1\.25 ms {2}\|.{40}\| {2}first, same\n/);
+    assert.match(put.stderr, / {2}n1 +0\.00 ms -> +0\.40 ms {2}\|[█▏▎▍▌▋▊▉]+ +\| {2}self, same\n/);
+    assert.match(put.stderr, / {2}n2 +0\.50 ms -> +1\.75 ms {2}\| {11}[█▏▎▍▌▋▊▉ ]{29}\| {2}first, same\n/);
+    assert.match(put.stderr, / {2}n3 +0\.50 ms -> +silent {2}\| {11}·{29}\| {2}late, pending\n/);
   });
 });
 

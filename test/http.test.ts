@@ -7,7 +7,8 @@ import { contextUpTo, EMPTY_CONTEXT, encodeContext } from "../src/lattice/contex
 import { ACTOR, NOW_MS, REPLICAS, startEdge, type TestEdge } from "./http-harness.js";
 
 const ADA = "/v1/buckets/users/keys/ada";
-const TIMING = 'n1;dur=0.25;desc="self same", n2;dur=1.23;desc="first behind", n3;desc="first failed"';
+const TIMING =
+  'n1;dur=0.25;desc="self same", n2;start=0.5;dur=1.23;desc="first behind", n3;start=0.5;desc="first failed"';
 
 let edge: TestEdge;
 before(async () => {

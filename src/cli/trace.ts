@@ -60,9 +60,10 @@ function milliseconds(durationMs: number): string {
   return `${durationMs.toFixed(durationMs < 10 ? 2 : 1)} ms`;
 }
 
-/** The replicas as the Server-Timing of an answer names them: of a write it does not tell when each was asked. */
+/** The replicas as the Server-Timing of an answer names them. */
 export function serverTimingLines(header: string): TraceLine[] {
-  return parseServerTiming(header).map(({ node, ms, role, state }) => {
-    return { node, startMs: 0, endMs: ms, isHedge: false, told: `${role}, ${state}` };
+  return parseServerTiming(header).map(({ node, askedMs, ms, role, state }) => {
+    const endMs = ms === undefined ? undefined : askedMs + ms;
+    return { node, startMs: askedMs, endMs, isHedge: role === "hedge", told: `${role}, ${state}` };
   });
 }

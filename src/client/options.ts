@@ -164,7 +164,9 @@ export interface Sibling {
 /** One replica's part in an answer. */
 export interface Replica {
   readonly node: string;
-  /** Undefined: it had not answered yet. */
+  /** When it was asked, since the request began. */
+  readonly askedMs: number;
+  /** How long it took. Undefined: it had not answered yet. */
   readonly ms: number | undefined;
   /** first, hedge, self, late */
   readonly role: string;

@@ -39,18 +39,28 @@ export function keyHeaders(
   return { context: text, tag, list };
 }
 
-/** One entry per replica asked: its name, how long it took unless it is silent, its role and its state. */
+/** One entry per replica asked: its name, when it was asked unless at once, how long it took unless it is silent, its role and its state. */
 export function addTiming(headers: string[], replicas: readonly Asked[]): void {
   if (replicas.length > 0) headers.push("Server-Timing", replicas.map(timing).join(", "));
 }
 
 /** How long a replica took to answer, in milliseconds to two decimals; undefined while it is silent. */
 export function tookMs(asked: Asked): number | undefined {
-  return asked.answeredMs === undefined ? undefined : Math.round((asked.answeredMs - asked.askedMs) * 100) / 100;
+  return asked.answeredMs === undefined ? undefined : rounded(asked.answeredMs - asked.askedMs);
+}
+
+/** When it was asked, in milliseconds since the request began. */
+export function startMs(asked: Asked): number {
+  return rounded(asked.askedMs);
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100;
 }
 
 function timing(asked: Asked): string {
-  const ms = tookMs(asked);
+  const [begun, ms] = [startMs(asked), tookMs(asked)];
+  const start = begun === 0 ? "" : `;start=${begun}`;
   const duration = ms === undefined ? "" : `;dur=${ms}`;
-  return `${asked.node}${duration};desc="${asked.role} ${asked.state}"`;
+  return `${asked.node}${start}${duration};desc="${asked.role} ${asked.state}"`;
 }

@@ -4,7 +4,7 @@
  */
 import { textOf } from "../base/bytes.js";
 import type { Address } from "./address.js";
-import { tookMs } from "./answer.js";
+import { startMs, tookMs } from "./answer.js";
 import type { Answered } from "./merging.js";
 import type { KeyQuery } from "./query.js";
 import { siblingOf } from "./siblings.js";
@@ -27,7 +27,7 @@ export function envelope(address: Address, query: KeyQuery, outcome: Found, cont
     replicas: outcome.replicas.map((asked) => ({
       node: asked.node,
       ms: tookMs(asked) ?? null,
-      askedMs: Math.round(asked.askedMs * 100) / 100,
+      askedMs: startMs(asked),
       role: asked.role,
       state: asked.state,
     })),

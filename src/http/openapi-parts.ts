@@ -36,7 +36,11 @@ export const ID_PARAMETER = headerParameter(
 export const ANSWER_HEADERS = {
   "Murmur-Context": { description: "The causal context, opaque.", schema: { type: "string" } },
   ETag: { description: "A hash of the context.", schema: { type: "string" } },
-  "Server-Timing": { description: "One entry per replica asked.", schema: { type: "string" } },
+  "Server-Timing": {
+    description:
+      "One entry per replica asked: `start` is when, unless at once, and `dur` how long it took, in milliseconds.",
+    schema: { type: "string" },
+  },
 };
 
 export function answer(description: string, content?: Json): Json {

@@ -48,8 +48,8 @@ test("put, get and delete carry value, type, context and replicas", async () => 
     contentType: "application/json",
     context: CONTEXT,
     replicas: [
-      { node: "n1", ms: 0.25, role: "self", state: "same" },
-      { node: "n3", ms: undefined, role: "first", state: "pending" },
+      { node: "n1", askedMs: 0, ms: 0.25, role: "self", state: "same" },
+      { node: "n3", askedMs: 1.5, ms: undefined, role: "first", state: "pending" },
     ],
   });
   assert.deepEqual(await users.delete("ada"), { context: CONTEXT });

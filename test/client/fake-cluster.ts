@@ -141,7 +141,7 @@ export class FakeCluster {
 
 function answerKey(keys: Map<string, Kept>, asked: Asked, response: ServerResponse): void {
   const { method, path, headers, body } = asked;
-  const timing = 'n1;dur=0.25;desc="self same", n3;desc="first pending"';
+  const timing = 'n1;dur=0.25;desc="self same", n3;start=1.5;desc="first pending"';
   const always = { "Murmur-Context": CONTEXT, "Server-Timing": timing };
   if (method === "GET") {
     const kept = keys.get(path);

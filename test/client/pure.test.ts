@@ -51,9 +51,9 @@ test("what cannot be a value is refused by name", () => {
 });
 
 test("Server-Timing tells of each replica", () => {
-  assert.deepEqual(parseServerTiming('n1;dur=0.25;desc="self same", n3;desc="first pending"'), [
-    { node: "n1", ms: 0.25, role: "self", state: "same" },
-    { node: "n3", ms: undefined, role: "first", state: "pending" },
+  assert.deepEqual(parseServerTiming('n1;dur=0.25;desc="self same", n3;start=1.5;desc="first pending"'), [
+    { node: "n1", askedMs: 0, ms: 0.25, role: "self", state: "same" },
+    { node: "n3", askedMs: 1.5, ms: undefined, role: "first", state: "pending" },
   ]);
   assert.deepEqual(parseServerTiming(undefined), []);
 });
