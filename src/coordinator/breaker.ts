@@ -11,11 +11,16 @@
  *
  * After its time it is half open: it counts as up again, and the next failure opens
  * it for twice as long, up to a bound; the first answer closes it. The times
- * are spread, or all coordinators would come back in one moment. Pure: time comes as an argument.
+ * are spread, or all coordinators would come back in one moment. Reads and writes are judged apart: a peer whose disk hangs
+ * may answer every read. Pure: time comes as an argument.
  */
 import { jitter, type Random } from "../base/random.js";
 import type { Limits } from "../config.js";
 import type { NodeId } from "../ports.js";
+
+/** What a peer is asked to do. */
+export const WORKS = ["read", "write"] as const;
+export type Work = (typeof WORKS)[number];
 
 interface Circuit {
   failures: number;
@@ -31,21 +36,21 @@ const FAILURES_MAX = 10;
 const JITTER = 0.3;
 
 export class Breaker {
-  private readonly circuits = new Map<NodeId, Circuit>();
+  private readonly circuits: Readonly<Record<Work, Map<NodeId, Circuit>>> = { read: new Map(), write: new Map() };
 
   constructor(
     private readonly limits: Pick<Limits, "breakerOpenMs" | "breakerOpenMsMax">,
     private readonly random: Random,
   ) {}
 
+  /** For either of the two: a rest is a rest. */
   isOpen(node: NodeId, nowMs: number): boolean {
-    const circuit = this.circuits.get(node);
-    return circuit !== undefined && nowMs < circuit.openUntilMs;
+    return WORKS.some((work) => nowMs < (this.circuits[work].get(node)?.openUntilMs ?? 0));
   }
 
   /** It did what it was asked. Returns whether that closed its breaker. */
-  onAnswered(node: NodeId, nowMs: number): boolean {
-    const circuit = this.circuitOf(node);
+  onAnswered(node: NodeId, work: Work, nowMs: number): boolean {
+    const circuit = this.circuitOf(node, work);
     const wasOpened = circuit.openings > 0;
     Object.assign(circuit, { failures: 0, openings: 0, openUntilMs: 0, judgedMs: nowMs });
     return wasOpened;
@@ -56,8 +61,8 @@ export class Breaker {
    * the name. Returns whether that opened its breaker. A deadline may pass long after its peer died, came
    * back and answered others: then it is no failure of this peer's.
    */
-  onFailed(node: NodeId, askedMs: number, nowMs: number): boolean {
-    const circuit = this.circuitOf(node);
+  onFailed(node: NodeId, work: Work, askedMs: number, nowMs: number): boolean {
+    const circuit = this.circuitOf(node, work);
     if (askedMs < circuit.judgedMs) return false;
     circuit.failures++;
     const isHalfOpen = circuit.openings > 0 && nowMs >= circuit.openUntilMs;
@@ -70,11 +75,11 @@ export class Breaker {
     return true;
   }
 
-  private circuitOf(node: NodeId): Circuit {
-    const known = this.circuits.get(node);
+  private circuitOf(node: NodeId, work: Work): Circuit {
+    const known = this.circuits[work].get(node);
     if (known !== undefined) return known;
     const circuit = { failures: 0, openings: 0, openUntilMs: 0, judgedMs: Number.NEGATIVE_INFINITY };
-    this.circuits.set(node, circuit);
+    this.circuits[work].set(node, circuit);
     return circuit;
   }
 }

@@ -16,7 +16,7 @@ import {
 } from "../wire/messages.js";
 import type { Recall } from "../wire/rpc.js";
 import type { Asker } from "./asker.js";
-import type { Breaker } from "./breaker.js";
+import type { Breaker, Work } from "./breaker.js";
 
 interface BreakingHost {
   readonly self: NodeId;
@@ -24,6 +24,12 @@ interface BreakingHost {
   readonly meter: Meter;
   readonly limits: Pick<Limits, "breakerPatienceMs">;
   readonly later: (step: () => void) => void;
+}
+
+interface Asked {
+  readonly work: Work;
+  readonly atMs: number;
+  readonly timeoutMs: number;
 }
 
 const RESTS: Refused = { kind: "refused", reason: "overloaded" };
@@ -47,24 +53,28 @@ export class BreakingAsker implements Asker {
       later(() => onReply(RESTS));
       return () => {};
     }
-    const askedMs = clock.nowMs();
+    const asked = { work: workOf(request), atMs: clock.nowMs(), timeoutMs };
     return this.asker.call(to, request, timeoutMs, (reply) => {
-      this.note(to, askedMs, timeoutMs, reply);
+      this.note(to, asked, reply);
       onReply(reply);
     });
   }
 
-  private note(node: NodeId, askedMs: number, timeoutMs: number, reply: Reply | undefined): void {
+  private note(node: NodeId, { work, atMs, timeoutMs }: Asked, reply: Reply | undefined): void {
     const { clock, meter, limits } = this.host;
     const nowMs = clock.nowMs();
     if (reply !== undefined && !tellsOverload(reply)) {
-      if (this.breaker.onAnswered(node, nowMs)) meter.gauge("murmur_breaker_open", 0, { peer: node });
+      if (this.breaker.onAnswered(node, work, nowMs)) meter.gauge("murmur_breaker_open", this.breaker.isOpen(node, nowMs) ? 1 : 0, { peer: node });
       return;
     }
     // That nobody waited for long says nothing about who was asked.
     if (reply === undefined && timeoutMs < limits.breakerPatienceMs) return;
-    if (!this.breaker.onFailed(node, reply === undefined ? askedMs : nowMs, nowMs)) return;
+    if (!this.breaker.onFailed(node, work, reply === undefined ? atMs : nowMs, nowMs)) return;
     meter.count("murmur_breaker_openings_total", { peer: node });
     meter.gauge("murmur_breaker_open", 1, { peer: node });
   }
+}
+
+function workOf({ kind }: Pick<Request, "kind">): Work {
+  return kind === "merge" || kind === "mint" || kind === "keep-hint" ? "write" : "read";
 }

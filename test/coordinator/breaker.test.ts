@@ -13,14 +13,14 @@ import { SimRandom } from "../../src/sim/random.js";
 const LIMITS = { breakerOpenMs: 100, breakerOpenMsMax: 300 };
 
 function failed(breaker: Breaker, nowMs: number, times: number): boolean[] {
-  return Array.from({ length: times }, () => breaker.onFailed("n2", nowMs, nowMs));
+  return Array.from({ length: times }, () => breaker.onFailed("n2", "write", nowMs, nowMs));
 }
 
 describe("a breaker", () => {
   test("opens at the tenth failure in a row, and an answer in between starts anew", () => {
     const breaker = new Breaker(LIMITS, new SimRandom(1));
     assert.ok(!failed(breaker, 0, 9).includes(true));
-    assert.equal(breaker.onAnswered("n2", 0), false, "it was not open");
+    assert.equal(breaker.onAnswered("n2", "write", 0), false, "it was not open");
     assert.ok(!failed(breaker, 0, 9).includes(true));
     assert.deepEqual(failed(breaker, 0, 2), [true, false]);
     assert.ok(breaker.isOpen("n2", 69));
@@ -39,23 +39,35 @@ describe("a breaker", () => {
     ] as const) {
       nowMs += 1000;
       assert.ok(!breaker.isOpen("n2", nowMs));
-      assert.ok(breaker.onFailed("n2", nowMs, nowMs));
+      assert.ok(breaker.onFailed("n2", "write", nowMs, nowMs));
       assert.ok(breaker.isOpen("n2", nowMs + least - 1) && !breaker.isOpen("n2", nowMs + most));
     }
-    assert.equal(breaker.onAnswered("n2", nowMs), true);
+    assert.equal(breaker.onAnswered("n2", "write", nowMs), true);
     assert.ok(!failed(breaker, nowMs, 9).includes(true));
   });
 
   test("is not opened by deadlines of what its peer was asked before it last answered", () => {
     const breaker = new Breaker(LIMITS, new SimRandom(1));
     const silent = (askedMs: number, times: number) =>
-      Array.from({ length: times }, () => breaker.onFailed("n2", askedMs, 5000));
-    breaker.onAnswered("n2", 4000);
+      Array.from({ length: times }, () => breaker.onFailed("n2", "write", askedMs, 5000));
+    breaker.onAnswered("n2", "write", 4000);
     assert.ok(!silent(3999, 100).includes(true), "it died, came back and answered since");
     assert.ok(silent(4000, 10).includes(true), "it answered nothing that it was asked since");
     assert.ok(!breaker.isOpen("n2", 5200));
-    assert.equal(breaker.onFailed("n2", 4999, 5200), false, "asked before its rest, and told of after it");
-    assert.ok(breaker.onFailed("n2", 5200, 5450));
+    assert.equal(breaker.onFailed("n2", "write", 4999, 5200), false, "asked before its rest, and told of after it");
+    assert.ok(breaker.onFailed("n2", "write", 5200, 5450));
+  });
+
+  test("is opened by writes that end in silence though every read is answered, and a read does not close it", () => {
+    const breaker = new Breaker(LIMITS, new SimRandom(1));
+    const openings = Array.from({ length: 10 }, (_, time) => {
+      breaker.onAnswered("n2", "read", 2000 * time + 1999);
+      return breaker.onFailed("n2", "write", 2000 * time, 2000 * (time + 1));
+    });
+    assert.equal(openings.indexOf(true), 9);
+    assert.ok(breaker.isOpen("n2", 20_000));
+    assert.equal(breaker.onAnswered("n2", "read", 20_001), false);
+    assert.ok(breaker.isOpen("n2", 20_001));
   });
 
   test("opens for different times at different nodes", () => {
