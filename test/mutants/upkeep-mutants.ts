@@ -38,8 +38,8 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: TRANSFER,
-        find: "return [{ row, state, bornAtUs",
-        replace: "return [{ row, state: state.map((byte, at) => (at === 9 ? byte | 1 : byte)), bornAtUs",
+        find: "const entry = { row, state, bornAtUs",
+        replace: "const entry = { row, state: state.map((byte, at) => (at === 9 ? byte | 1 : byte)), bornAtUs",
       },
     ],
   },
