@@ -146,7 +146,7 @@ export const MINTING_MUTANTS: readonly Mutant[] = [
     defect: "when a minter is silent for a while another one is asked for a change that has no id",
     needs: withChangesOf("counter"),
     edits: [
-      { file: ASKER, find: "if (wish.id !== undefined)\n            this.ask.after(", replace: "this.ask.after(" },
+      { file: ASKER, find: "if (this.isRepeatable)\n            this.ask.after(", replace: "this.ask.after(" },
     ],
   },
   {
