@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
@@ -129,32 +129,6 @@ test("a stored layout holds against an edited file, which is told what differs",
     other.writeFile(other.file, { replication: 2 });
     const message = await other.start("n1").then(String, (reason: Error) => reason.message);
     assert.match(message, /disagrees with the stored layout.*replication/s);
-  } finally {
-    await other.close();
-  }
-});
-
-test("a node whose folder was deleted catches up by itself before it counts", async () => {
-  const other = await ProcessCluster.create({ nodes: 3 });
-  try {
-    await other.startAll();
-    const keys = Array.from({ length: 500 }, (_, index) => `key ${index}`);
-    await eachOf(keys, 16, async (key) => {
-      assert.equal((await other.put("n1", "b", key, `of ${key}`, "?w=ALL&timeout=20s")).status, 204);
-    });
-    await other.kill("n2");
-    rmSync(other.dataOf("n2"), { recursive: true });
-    await other.start("n2");
-    await other.seesAll("n2");
-    await other.kill("n1");
-    await other.kill("n3");
-    await eachOf(keys, 16, async (key) => {
-      assert.equal(String((await other.get("n2", "b", key, "?r=ONE")).body), `of ${key}`);
-    });
-    await until(
-      () => other.get("n2", "b", "key 0", "?r=QUORUM"),
-      ({ status }) => status === 503,
-    );
   } finally {
     await other.close();
   }

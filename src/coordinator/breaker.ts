@@ -19,7 +19,7 @@ import type { Limits } from "../config.js";
 import type { NodeId } from "../ports.js";
 
 /** What a peer is asked to do. */
-export const WORKS = ["read", "write"] as const;
+const WORKS = ["read", "write"] as const;
 export type Work = (typeof WORKS)[number];
 
 interface Circuit {

@@ -64,7 +64,8 @@ export class BreakingAsker implements Asker {
     const { clock, meter, limits } = this.host;
     const nowMs = clock.nowMs();
     if (reply !== undefined && !tellsOverload(reply)) {
-      if (this.breaker.onAnswered(node, work, nowMs)) meter.gauge("murmur_breaker_open", this.breaker.isOpen(node, nowMs) ? 1 : 0, { peer: node });
+      if (this.breaker.onAnswered(node, work, nowMs))
+        meter.gauge("murmur_breaker_open", this.breaker.isOpen(node, nowMs) ? 1 : 0, { peer: node });
       return;
     }
     // That nobody waited for long says nothing about who was asked.

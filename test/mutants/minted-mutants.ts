@@ -145,9 +145,7 @@ export const MINTING_MUTANTS: readonly Mutant[] = [
     name: "silent-minter-replaced",
     defect: "when a minter is silent for a while another one is asked for a change that has no id",
     needs: withChangesOf("counter"),
-    edits: [
-      { file: ASKER, find: "if (this.isRepeatable)\n            this.ask.after(", replace: "this.ask.after(" },
-    ],
+    edits: [{ file: ASKER, find: "if (this.isRepeatable)\n            this.ask.after(", replace: "this.ask.after(" }],
   },
   {
     name: "mints-of-one-id-both-count",

@@ -42,7 +42,7 @@ function filled(keys: number, seed: string): SimCluster {
 }
 
 test("replicas that drifted apart become byte-equal by themselves", () => {
-  for (let round = 0; round < 10; round++) {
+  for (let round = 0; round < 5; round++) {
     const cluster = filled(300, `apart ${round}`);
     const random = new SimRandom(round);
     cluster.network.partition([["n1"], ["n2"], ["n3"]]);
