@@ -7,12 +7,17 @@
  * wiped owner needs (replica/votes.ts). One row at a time; what cannot be healed
  * now is tried again when somebody next meets it.
  *
+ * What was minted of the lost row, and not acknowledged, may be on its way somewhere and come back. A new change under
+ * the same actor would pass for having seen it. So the node goes on under another one, and keeps its votes.
+ *
  * A row that the disk does not take is left alone for a while, each time twice
  * as long: its failing commit fails all others of its group. A disk that took
  * it and gives another row under its key, or refuses it again and again, holds a store
  * that is broken as such: that is for salvage.ts.
  */
 import { bytesToMapKey } from "../base/bytes.js";
+import type { Actor } from "../lattice/stamp.js";
+import type { Mint } from "../replica/mint.js";
 import type { Replaced } from "../replica/replica.js";
 import { bucketOfRow } from "../replica/rows.js";
 import { askOthers, type OthersAnswers } from "./others.js";
@@ -22,9 +27,16 @@ type HealParts = Pick<
   SyncParts,
   "clock" | "rpc" | "ring" | "replica" | "votes" | "carriers" | "limits" | "meter" | "latticeOf"
 > & {
+  readonly mint: Pick<Mint, "actor" | "renewVouched">;
   /** Rows cannot be replaced one by one any more. */
   readonly onBroken: () => void;
 };
+
+/** A damaged row, and the life in which it was met: it was changed in no later one. */
+interface Damaged {
+  readonly row: Uint8Array;
+  readonly actor: Actor;
+}
 
 /** A row that the disk did not take. */
 interface Refusal {
@@ -39,7 +51,7 @@ export class Heal {
   /** Rows healed since the start. */
   healed = 0;
   /** Damaged rows that wait, by map key. */
-  private readonly waiting = new Map<string, Uint8Array>();
+  private readonly waiting = new Map<string, Damaged>();
   private readonly refused = new Map<string, Refusal>();
   private isRunning = false;
 
@@ -56,7 +68,7 @@ export class Heal {
     const { limits, clock } = this.parts;
     if (this.waiting.size >= limits.healRowsPendingMax) return;
     if (clock.nowMs() < (this.refused.get(mapKey)?.untilMs ?? 0)) return;
-    this.waiting.set(mapKey, row);
+    if (!this.waiting.has(mapKey)) this.waiting.set(mapKey, { row, actor: this.parts.mint.actor });
     this.next();
   }
 
@@ -65,11 +77,11 @@ export class Heal {
     const [first] = this.waiting;
     if (first === undefined) return;
     this.isRunning = true;
-    askOthers(this.parts, first[1], (all) => this.replace(first[1], all));
+    askOthers(this.parts, first[1].row, (all) => this.replace(first[1], all));
   }
 
-  private replace(row: Uint8Array, { answers, birth, isCovered }: OthersAnswers): void {
-    const { replica, latticeOf } = this.parts;
+  private replace({ row, actor }: Damaged, { answers, birth, isCovered }: OthersAnswers): void {
+    const { replica, latticeOf, mint } = this.parts;
     // The only owner has nobody to ask: its row stays an error, for "absent" would be a lie.
     if (!isCovered) return this.done(row);
     const lattice = latticeOf(bucketOfRow(row));
@@ -80,6 +92,7 @@ export class Heal {
       if (!birth.admits(state, counts)) return this.done(row);
       merged = lattice.merge(merged, state);
     }
+    if (!lattice.blind && actor === mint.actor) mint.renewVouched("a damaged row was fetched anew");
     const entry = merged === lattice.bottom ? undefined : { row, state: lattice.encode(merged), bornAtUs: birth.atUs };
     replica.replaceDamaged(row, entry, (outcome) => {
       this.onReplaced(bytesToMapKey(row), outcome);

@@ -50,7 +50,8 @@ export function isYoung(parts: SyncParts, row: Uint8Array, record: Uint8Array): 
     // Its checksum is not looked at: a large value takes milliseconds, and a wrong opinion costs one round.
     const stamp = lattice.lastStamp(lattice.decode(record.subarray(DIGEST_BYTES)));
     const ageMs = parts.clock.wallMs() - (stamp?.timeUs ?? 0) / 1000;
-    return Math.abs(ageMs) < parts.limits.settleMs;
+    // What is stamped ahead of the time would seem to be under way for all of that time.
+    return ageMs >= 0 && ageMs < parts.limits.settleMs;
   } catch (error) {
     // A damaged row is old enough to be worth a repair.
     if (error instanceof MalformedBytes) return false;

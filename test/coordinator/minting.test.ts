@@ -326,6 +326,24 @@ test("an owner with too much to do is passed over, before it has done anything",
   assert.equal(countIn(read(cluster, busy, "ALL")), 14);
 });
 
+test("what a damaged row had counted, and is still on its way, is not covered by what its owner counts after", () => {
+  const cluster = clusterOf("counter", { nodes: 3, limits: { syncIntervalMs: 3_000_000 } });
+  okOf(cluster.write("n1", wish(add(5), "ALL")));
+  for (const other of ["n2", "n3"]) cluster.network.cut("n1", other);
+  okOf(cluster.write("n1", wish(add(3), "ONE")));
+  cluster.run(2500);
+  cluster.network.heal();
+  cluster.runUntil(() => ["n2", "n3"].every((id) => cluster.member("n1").opinionOf(id).alive));
+  const [row] = cluster.disk("n1").keys(ALL_ROWS.from, ALL_ROWS.to, 1);
+  cluster.disk("n1").damage(row as Uint8Array);
+  read(cluster, "n1", "ONE");
+  cluster.runUntil(() => cluster.meter("n1").sum("murmur_healed_rows_total") > 0);
+  assert.ok(cluster.meter("n1").sum("murmur_hints_delivered_total") === 0, "the hints are still there");
+  cluster.runUntil(() => cluster.write("n1", wish(add(1), "ONE")).ok);
+  cluster.run(10_000);
+  assert.equal(countIn(read(cluster, "n2", "ALL")), 9);
+});
+
 test("one owner's crash leaves a hint, and the hint counts once", () => {
   const cluster = clusterOf("counter", { limits: { syncIntervalMs: 3_000_000 } });
   const { owners, others } = placeOf(cluster);

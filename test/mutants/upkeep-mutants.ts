@@ -49,7 +49,7 @@ export const SYNC_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: SYNC_PARTS,
-        find: "return Math.abs(ageMs) < parts.limits.settleMs;",
+        find: "return ageMs >= 0 && ageMs < parts.limits.settleMs;",
         replace: "return Math.abs(ageMs) < Infinity;",
       },
     ],
