@@ -6,9 +6,9 @@
  * them: a disk is wiped only while all others vote, for two empty disks of three
  * owners hold less than a majority. A store that is set back to an old snapshot
  * does not know it: that befalls it only while all its peers hold all that it
- * loses, and until it is found out it is no better than an empty disk. And where a
- * cluster forgets, somebody who ran at that time runs on until then: only peers
- * can tell.
+ * loses, and until it is found out it is no better than an empty disk, no client
+ * asks it, and nobody is cut off. And where a cluster forgets, somebody who ran at
+ * that time runs on until then: only peers can tell.
  */
 import { unreachable } from "../base/assert.js";
 import type { Random } from "../base/random.js";
@@ -36,6 +36,8 @@ export class Faults {
   /** How long each node's processes have stood still, in sum, as far as they went on. */
   private readonly stoodStillMs = new Map<NodeId, number>();
   private readonly stopping = new Set<NodeId>();
+  /** Somebody does not hear somebody else. */
+  private isCut = false;
   /** The last snapshot that was put back. */
   private oldCopy: OldCopy | undefined;
   private readonly random: Random;
@@ -59,7 +61,8 @@ export class Faults {
 
   /** Whether a client finds somebody there. */
   serves(node: NodeId): boolean {
-    return this.cluster.runs(node) && !this.paused.has(node) && !this.stopping.has(node);
+    const isThere = this.cluster.runs(node) && !this.paused.has(node) && !this.stopping.has(node);
+    return isThere && !(this.oldCopy?.node === node && this.oldCopy.isUnnoticed);
   }
 
   /** For how long a node has stood still until now. */
@@ -87,7 +90,7 @@ export class Faults {
     }
   }
 
-  private applyToAll(fault: Exclude<Fault, FaultOfNode>): true {
+  private applyToAll(fault: Exclude<Fault, FaultOfNode>): boolean {
     const { network } = this.cluster;
     switch (fault.kind) {
       case "weather":
@@ -97,6 +100,7 @@ export class Faults {
         return this.cut(fault.from, fault.to);
       case "heal":
         network.heal();
+        this.isCut = false;
         return true;
       case "busy":
         network.msPerFrame = fault.msPerFrame;
@@ -165,7 +169,9 @@ export class Faults {
     return ids[index % ids.length] as NodeId;
   }
 
-  private cut(from: readonly number[], to: readonly number[]): true {
+  private cut(from: readonly number[], to: readonly number[]): boolean {
+    if (this.oldCopy?.isUnnoticed) return false;
+    this.isCut = true;
     const far = to.map((index) => this.nodeOf(index));
     for (const index of from) {
       for (const other of far) if (other !== this.nodeOf(index)) this.cluster.network.cut(this.nodeOf(index), other);
@@ -213,7 +219,7 @@ export class Faults {
   }
 
   private putBack(node: NodeId, as: CopyKind): boolean {
-    if (as === "snapshot" && !areEqual(this.cluster)) return false;
+    if (as === "snapshot" && (this.isCut || !areEqual(this.cluster))) return false;
     const isBack = this.replace(node, () => this.cluster.disk(node).restore(as));
     if (isBack && as === "snapshot") this.oldCopy = new OldCopy(this.cluster, node);
     return isBack;

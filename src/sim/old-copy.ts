@@ -19,7 +19,7 @@ export class OldCopy {
   /** It was put back just now. */
   constructor(
     private readonly cluster: SimCluster,
-    private readonly node: NodeId,
+    readonly node: NodeId,
   ) {
     this.lives = this.livesBegun;
     this.witnesses = new Set(cluster.ids.filter((id) => id !== node));
