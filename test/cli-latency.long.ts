@@ -64,7 +64,7 @@ describe("murmur latency of nodes that say so", () => {
     const unreachable = await murmur(["latency", "--config", config, "--json"]);
     assert.deepEqual([unreachable.code, JSON.parse(unreachable.stdout).code], [5, "unreachable"]);
     const refused = await murmur(["latency", "--node", three.nodes[2]?.url as string]);
-    assert.deepEqual([refused.code, refused.stdout], [1, ""]);
+    assert.deepEqual([refused.code, refused.stdout], [4, ""]);
   });
 });
 
