@@ -76,8 +76,10 @@ export class Mint {
       this.askedBoundUs = record.boundUs;
       this.foundUs = record.boundUs;
     } else {
-      const reason = isCopy ? ": its files are a copy, and may lack what its peers remember" : "";
-      world.log.info(`a new life of this store${reason}`, { actor: this.actorName(), known: record !== undefined });
+      const facts = { actor: this.actorName(), known: record !== undefined };
+      if (isCopy)
+        world.log.warn("the store's files are a copy, and may lack what others hold: a new life begins", facts);
+      else world.log.info("a new life of this store", facts);
     }
     // Before anything else is committed, the disk must say that this life was not stopped in order.
     this.commitBound(vouched ? record.boundUs : this.nextBoundUs(0));
