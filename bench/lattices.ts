@@ -7,14 +7,16 @@
  * to do; it includes the collection of garbage.
  */
 import { utf8 } from "../src/base/bytes.js";
+import { hash128 } from "../src/base/hash.js";
 import { below } from "../src/base/random.js";
 import { SeededRandom } from "../src/base/seeded.js";
 import { counter } from "../src/lattice/counter.js";
 import type { Lattice } from "../src/lattice/lattice.js";
 import { map } from "../src/lattice/map.js";
-import type { Op } from "../src/lattice/op.js";
+import { BODY_BYTES, type ChangeId, type Op } from "../src/lattice/op.js";
 import { set } from "../src/lattice/set.js";
 import { siblings } from "../src/lattice/siblings.js";
+import { withIds } from "../src/lattice/with-ids.js";
 import type { BenchOptions, Column, Result, Row, Table } from "./report.js";
 import { type Spread, spreadOf } from "./spread.js";
 
@@ -25,6 +27,8 @@ interface Subject<State> {
   grow(indices: readonly number[]): readonly Op[];
   /** A change as clients make them all the time, with the context of what is there. */
   change(index: number): Op;
+  /** Whether each change has an Idempotency-Key of its own. */
+  readonly isNamed?: boolean;
 }
 
 interface Plan {
@@ -55,6 +59,13 @@ const COUNTER = subject({
   grow: (indices) => indices.map(() => ({ kind: "add", by: 1 })),
   change: () => ({ kind: "add", by: 1 }),
 });
+const NAMED = subject({
+  lattice: withIds(counter),
+  sizes: [100, 1000, 10_000],
+  grow: COUNTER.grow,
+  change: COUNTER.change,
+  isNamed: true,
+});
 const SET = subject({
   lattice: set,
   sizes: [10, 1000, 100_000],
@@ -77,11 +88,11 @@ export async function run({ quick, tiny, onProgress }: BenchOptions): Promise<Re
     ? { sizeMax: 10, updates: 100, rounds: 1, repeats: 10 }
     : { sizeMax: 100_000, updates: quick ? 30_000 : 1_000_000, rounds: quick ? 3 : 7, repeats: 10_000 };
   const subjects = [SIBLINGS, COUNTER, SET, MAP];
-  const rows = subjects.flatMap((each) => {
+  const rows = [SIBLINGS, COUNTER, NAMED, SET, MAP].flatMap((each) => {
     return each.sizes
       .filter((size) => size <= plan.sizeMax)
       .map((size) => {
-        onProgress?.(`${each.lattice.name} of ${size}`);
+        onProgress?.(`${nameOf(each)} of ${size}`);
         return measure(each, size, plan);
       });
   });
@@ -100,25 +111,37 @@ export async function run({ quick, tiny, onProgress }: BenchOptions): Promise<Re
     more: [growth(subjects, plan, onProgress)],
     notes: [
       "mint: decode, change, encode, as the owner does that is asked. merge: decode two, join, encode, as the other owners do.",
-      "Of: siblings, actors that count, elements of 14 bytes, registers with names of 14 bytes; written by three actors.",
+      "Of: siblings, actors that count, Idempotency-Keys, elements of 14 bytes, registers with names of 14 bytes; written by three actors.",
     ],
     charted: "mint us",
   };
 }
 
-function measure({ lattice, sizes, grow, change }: Subject<unknown>, size: number, plan: Plan): Row {
-  const state = grown({ lattice, sizes, grow, change }, size);
+function nameOf({ lattice, isNamed }: Subject<unknown>): string {
+  return isNamed === true ? `${lattice.name}, named` : lattice.name;
+}
+
+/** Of the change with this number, as if each had been asked for under a text of its own. */
+function idOf({ isNamed }: Subject<unknown>, index: number): ChangeId | undefined {
+  const hash = hash128(1, utf8(String(index)));
+  return isNamed === true ? { id: hash, body: hash.subarray(0, BODY_BYTES) } : undefined;
+}
+
+function measure(it: Subject<unknown>, size: number, plan: Plan): Row {
+  const { lattice, change } = it;
+  const state = grown(it, size);
   const bytes = lattice.encode(state);
   const { context } = lattice.view(state, 0);
   const stamp = { timeUs: FIRST_US + size * 1000, actor: 1n };
-  const changed = () => lattice.mutate(state, { op: change(0), stamp, context });
+  const id = idOf(it, size);
+  const changed = () => lattice.mutate(state, { op: change(0), stamp, context, id });
   const theirs = lattice.encode(changed());
   const timed = (work: () => unknown) => cpuMicros(work, plan, size);
   return {
-    ...{ lattice: lattice.name, of: size, bytes: bytes.length, "bytes each": bytes.length / size },
+    ...{ lattice: nameOf(it), of: size, bytes: bytes.length, "bytes each": bytes.length / size },
     "mint us": timed(() => {
       const held = lattice.decode(bytes);
-      lattice.encode(lattice.mutate(held, { op: change(0), stamp, context }));
+      lattice.encode(lattice.mutate(held, { op: change(0), stamp, context, id }));
     }),
     "merge us": timed(() => lattice.encode(lattice.merge(lattice.decode(bytes), lattice.decode(theirs)))),
     "encode us": timed(() => lattice.encode(state)),
@@ -129,7 +152,8 @@ function measure({ lattice, sizes, grow, change }: Subject<unknown>, size: numbe
 }
 
 /** A state of this size, to which each owner contributed; nobody saw another's last writes. */
-function grown({ lattice, grow }: Subject<unknown>, size: number): unknown {
+function grown(it: Subject<unknown>, size: number): unknown {
+  const { lattice, grow } = it;
   const owners = lattice === COUNTER.lattice ? size : OWNERS;
   const { context } = lattice.view(lattice.bottom, 0);
   let all = lattice.bottom;
@@ -138,7 +162,7 @@ function grown({ lattice, grow }: Subject<unknown>, size: number): unknown {
     let part = lattice.bottom;
     grow(indices).forEach((op, at) => {
       const stamp = { timeUs: FIRST_US + (at * owners + owner) * 1000, actor: BigInt(owner) << 58n };
-      part = lattice.mutate(part, { op, stamp, context });
+      part = lattice.mutate(part, { op, stamp, context, id: idOf(it, at * owners + owner) });
     });
     all = lattice.merge(all, part);
   }

@@ -25,8 +25,9 @@ import type { Actor } from "./lattice/stamp.js";
 import type { Layout } from "./membership/layout.js";
 import { type MemberChange, Peers, type PeersHost } from "./membership/peers.js";
 import type { Ring } from "./membership/ring.js";
-import type { NodeId, Random } from "./ports.js";
+import type { NodeId, Random, World } from "./ports.js";
 import { Carriers } from "./replica/carriers.js";
+import { Forgotten } from "./replica/forgotten.js";
 import { HintBook } from "./replica/hints.js";
 import { Merkle } from "./replica/merkle.js";
 import { Mint } from "./replica/mint.js";
@@ -80,6 +81,7 @@ export interface MemberParts {
   readonly sync: Sync;
   readonly scrub: Scrub;
   readonly repair: Repair;
+  readonly forgotten: Forgotten;
   readonly reaper: Reaper;
   readonly reaping: Reaping;
   readonly hints: HintBook;
@@ -103,14 +105,15 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const { limits } = config;
   const others = ring.layout.members.map((member) => member.id).filter((id) => id !== self);
   const latticeOf = latticesOf(config);
-  const mint = new Mint(world, limits, config.durability);
-  const votes = new Votes(world, limits, ring, () => mint.actor);
-  votes.onChanged = (isRebuilding) => host.onChanged(self, isRebuilding ? "rebuilding" : "rebuilt");
-  mint.onRenewed = (isVouched) => (isVouched ? votes.keep() : votes.lapse());
+  const { mint, votes } = openLife(world, ring, options, host);
+  // Before any peer has told what it remembers this may be an old copy, and under another name nobody would know it.
+  mint.onRenewed = (isVouched) => (isVouched && peers.areVouching ? votes.keep() : votes.lapse());
   const merkle = new Merkle(world, limits, ring);
   const nowMs = () => mint.nowMs();
   const carriers = new Carriers({ ...world, limits, nowMs, correctionMs: () => peers.skew.correctionMs });
-  const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, merkle };
+  const doOthersCover = (row: Uint8Array) => votes.doOthersCover(row, (node) => peers.votesToldBy(node));
+  const forgotten = new Forgotten(world.clock, limits);
+  const own = { world, limits, owners: ring, latticeOf, mint, votes, carriers, forgotten, merkle, doOthersCover };
   const replica = new Replica(own);
   const stampRefusal = () => peers.skew.stampRefusal;
   const minting = new Minting({ ...own, replica, stampRefusal, isVouched: () => peers.areVouching });
@@ -147,6 +150,7 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const salvage = new Salvage({ ...shared, storage: world.storage, votes, merkle, onSalvaged });
   const heal = new Heal({ ...shared, replica, votes, onBroken: () => salvage.begin() });
   replica.onDamaged = (row) => heal.onDamaged(row);
+  replica.onSound = (row) => heal.onSound(row);
   const scrub = new Scrub({
     ...{ ...shared, merkle, pace },
     onDamaged: (row) => heal.onDamaged(row),
@@ -168,8 +172,22 @@ export function openParts(turn: Turn, ring: Ring, options: MemberOptions, host: 
   const untimed = { ...shared, self, later, budget, owed, overwrites, ...refusals };
   if (newCluster) votes.grantAll();
   const upkeep = { peers, sync, heal, scrub, repair, hints, deliver, flushes, pace, reaper, reaping };
-  const local = { lag, mint, votes, merkle, replica, minting, pages, ranges, rpc };
+  const local = { lag, mint, votes, forgotten, merkle, replica, minting, pages, ranges, rpc };
   return { ...local, ...upkeep, ...coordinators(untimed, world.random, config) };
+}
+
+/** The life of the store, and the votes that go with it. */
+function openLife(
+  world: World,
+  ring: Ring,
+  { config, self }: MemberOptions,
+  host: MemberHost,
+): Pick<MemberParts, "mint" | "votes"> {
+  const mint = new Mint(world, config.limits, config.durability);
+  const votes = new Votes(world, config.limits, ring, () => mint.actor);
+  votes.onChanged = (isRebuilding) => host.onChanged(self, isRebuilding ? "rebuilding" : "rebuilt");
+  mint.recordsOfLife = () => [votes.record()];
+  return { mint, votes };
 }
 
 /** Messages of one row, of many, and scans: each kind takes a time of its own. */

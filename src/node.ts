@@ -191,19 +191,19 @@ export class Member {
 
   /** What it holds in memory on behalf of others, against its bounds. */
   held(): readonly Held[] {
-    const { deliver, heal, increments, replica } = this.parts;
+    const { deliver, forgotten, heal, increments, replica } = this.parts;
     const { limits } = this.options.config;
-    const { healRowsPendingMax, hintRowsMax, pendingCommitBytesMax, stateBytesMax, valueBytesMax } = limits;
-    const largestBytes = Math.max(stateBytesMax, valueBytesMax);
+    // The last one that is let in may reach over it.
+    const commitBytesMax = limits.pendingCommitBytesMax + Math.max(limits.stateBytesMax, limits.valueBytesMax);
     const hints = deliver
       .describe()
-      .map(({ node, hints }) => ({ name: `hints for ${node}`, amount: hints, most: hintRowsMax }));
+      .map(({ node, hints }) => ({ name: `hints for ${node}`, amount: hints, most: limits.hintRowsMax }));
     return [
       ...hints,
-      { name: "damaged rows that wait", amount: heal.pending, most: healRowsPendingMax },
+      { name: "damaged rows that wait", amount: heal.pending, most: limits.healRowsPendingMax },
+      { name: "rows forgotten just now", amount: forgotten.count, most: limits.reapRowsMax },
       { name: "bytes of increments", amount: increments.pendingBytes, most: limits.incrementBytesMax },
-      // The last one that is let in may reach over it.
-      { name: "bytes that wait for the disk", amount: replica.pending, most: pendingCommitBytesMax + largestBytes },
+      { name: "bytes that wait for the disk", amount: replica.pending, most: commitBytesMax },
     ];
   }
 

@@ -19,7 +19,7 @@ const PINNED: readonly (readonly [seed: number, why: string])[] = [
   [15, "an old copy of a counter that was forgotten came back with what was added to it since"],
   [28, "nine nodes become one within the ten seconds that they have"],
 ];
-const FRESH_SEEDS = 4;
+const FRESH_SEEDS = 2;
 
 for (const [seed, why] of PINNED) {
   test(`seed ${seed} passes: ${why}`, () => {

@@ -153,17 +153,19 @@ export function removedFrom(entries: Entries<Store>): Context {
 /**
  * What an add or an assignment takes away of what is `kept` in its place: all that its minter `held`.
  *
- * Of two changes with ids one owner may mint the one on top of the other, and another owner the other way round. Were
- * each to take away what it meets, neither would be left once they merge. So it takes no more of
- * those than its client has seen: of two clients, one was first.
+ * One with an id may be minted by a second owner, late, and lie under the first one's stamp once they merge: were it to
+ * take away what it meets, it would take what was acknowledged in between. And of two such changes one owner may mint
+ * the one on top of the other, and another owner the other way round: neither would be left. So it takes no
+ * more than its client has seen, which is the same whoever mints it, and what is as old as ids that are forgotten,
+ * or things would pile up.
  */
 export function replaced(
   kept: readonly Stamp[],
   held: Context,
-  { isNamed, context }: Pick<Change, "isNamed" | "context">,
+  { floorUs, context }: Pick<Change, "floorUs" | "context">,
 ): Context {
-  const stays = (dot: Stamp) => isNamed?.(dot) === true && !covers(context, dot);
-  if (isNamed === undefined || !kept.some(stays)) return held;
+  const stays = (dot: Stamp) => floorUs !== undefined && dot.timeUs > floorUs && !covers(context, dot);
+  if (!kept.some(stays)) return held;
   return { vector: [], dots: kept.filter((dot) => !stays(dot)).map(({ timeUs, actor }) => ({ timeUs, actor })) };
 }
 

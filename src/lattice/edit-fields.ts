@@ -72,11 +72,6 @@ export function takesAway({ remove, sets, maps }: EditMap): boolean {
   return isRemoving || maps.some(([, edit]) => takesAway(edit));
 }
 
-/** Whether it gives values to registers, at any depth: each replaces one. */
-export function assigns({ set, maps }: EditMap): boolean {
-  return set.length > 0 || maps.some(([, edit]) => assigns(edit));
-}
-
 /** Why `fields` do not take an edit under `dot`, or within maps so deep already. */
 export function refusalOfFields(
   edit: EditMap,

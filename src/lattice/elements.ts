@@ -44,7 +44,7 @@ export function renameElements(elements: Elements, seen: Context, renaming: Rena
 }
 
 /** What an edit depends on. */
-export interface EditingElements extends Pick<Change, "isNamed" | "context"> {
+export interface EditingElements extends Pick<Change, "floorUs" | "context"> {
   readonly dot: Stamp;
   /** What its owner has seen: an add takes away what it keeps. */
   readonly held: Context;

@@ -107,15 +107,6 @@ export function seenUnderAnyStamp(ids: Ids, context: Context): Context {
   return seen;
 }
 
-/** Whether a dot is that under which the change of some id lies. Most changes never ask. */
-export function namedIn(ids: Ids): (dot: Stamp) => boolean {
-  let times: ReadonlySet<number> | undefined;
-  return (dot) => {
-    times ??= new Set(ids.map(({ dots }) => dots[0].timeUs));
-    return times.has(dot.timeUs) && ids.some(({ dots }) => compareStamps(dots[0], dot) === 0);
-  };
-}
-
 /** The ids that were first made later than that; `ids` ITSELF when all were. */
 export function idsAfter(ids: Ids, timeUs: number): Ids {
   const after = ids.filter(({ dots }) => dots[0].timeUs > timeUs);

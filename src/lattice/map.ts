@@ -9,7 +9,7 @@
 import { MalformedBytes, NO_BYTES, Reader, utf8, Writer } from "../base/bytes.js";
 import { type Causal, changeCausal, mergeCausal, renameCausal, type Stores, seenUnshown } from "./causal.js";
 import { EMPTY_CONTEXT, isEmptyContext, joinContexts, lastStampOf } from "./context.js";
-import { assigns, editOfFields, refusalOfFields, takesAway } from "./edit-fields.js";
+import { editOfFields, refusalOfFields, takesAway } from "./edit-fields.js";
 import { apartFields, type Fields, foldFields, maps, removedFromFields } from "./fields.js";
 import type { GrowthLimits, Lattice, View } from "./lattice.js";
 import type { Change, OpRefusal } from "./op.js";
@@ -98,7 +98,7 @@ export const map: Lattice<FieldMap> = {
   accepts: (kind) => kind === "edit-map" || kind === "delete",
   readsFirst: (op) => op.kind === "delete" || (op.kind === "edit-map" && takesAway(op)),
   // A counter that is removed loses what its minter holds, whatever the client has seen.
-  isRepeatable: (op, context) => op.kind === "edit-map" && !takesAway(op) && (!isEmptyContext(context) || !assigns(op)),
+  isRepeatable: (op) => op.kind === "edit-map" && !takesAway(op),
   refusal,
   mutate,
   // An edit is answered with the map that it led to.

@@ -64,8 +64,8 @@ export interface Change {
   readonly context: Context;
   /** Undefined: each time that it is asked for, it is another change. */
   readonly id?: ChangeId | undefined;
-  /** Of a change with an id: whether a dot is that of another one with an id; see `replaced`. */
-  readonly isNamed?: (dot: Stamp) => boolean;
+  /** Of a change with an id: up to which time ids are forgotten; see `replaced`. */
+  readonly floorUs?: number;
 }
 
 /** Why a key does not take an operation as its state is. */

@@ -23,7 +23,6 @@ import {
   idsAfter,
   joinIds,
   NO_IDS,
-  namedIn,
   type Renaming,
   readIds,
   seenUnderAnyStamp,
@@ -137,17 +136,22 @@ function refusal<State>(
     const detail = `the key remembers ${ids.length} changes by their Idempotency-Key, twice as many as it keeps (keptIdsMax); wait until some are forgotten`;
     return { kind: "too-many-ids", detail };
   }
-  return inner.refusal(innerOf(state), withAllSeen(ids, change), limits);
+  return inner.refusal(innerOf(state), asMade(state, change), limits);
 }
 
 function mutate<State>(inner: Lattice<State>, state: WithIds<State>, change: Change): WithIds<State> {
   const { id, stamp } = change;
   const ids = idsOf(state);
   if (id !== undefined && findId(ids, id) !== undefined) return state;
-  const named = id === undefined ? change : { ...change, isNamed: namedIn(ids) };
-  const after = inner.mutate(innerOf(state), withAllSeen(ids, named));
+  const after = inner.mutate(innerOf(state), asMade(state, change));
   if (id === undefined && !(state instanceof Identified)) return after;
   return new Identified(floorOf(state), id === undefined ? ids : withId(ids, id, stamp), after);
+}
+
+/** A change as the state within gets it. */
+function asMade<State>(state: WithIds<State>, change: Change): Change {
+  const told = withAllSeen(idsOf(state), change);
+  return told.id === undefined ? told : { ...told, floorUs: floorOf(state) };
 }
 
 /** Whoever has seen a change under one stamp has seen it under that which counts. */

@@ -62,7 +62,7 @@ export interface LayoutRefusal {
 /** One tree per partition and placement lives in memory. */
 export const PARTITIONS_MAX = 65_536;
 /** The number of a placement is one byte of every row's address. */
-const PLACEMENTS_MAX = 255;
+export const PLACEMENTS_MAX = 255;
 
 const TOKEN_LEAST = -(1n << 63n);
 const DIGEST_SEED = 0x6c61796f;

@@ -4,8 +4,8 @@
  * Here the parts of membership meet: who answers us (reach.ts), who lives in
  * everybody's opinion (swim.ts, dissemination.ts), and whose clock is right
  * (skew.ts). All of it travels on pings. Besides, each peer remembers how far the
- * other's stamps had gone: a store that forgot that has lost more, and begins a
- * new life.
+ * other's stamps had gone, and which lives it has left (lives.ts): a store that
+ * forgot that has lost more, and begins a new life.
  *
  * Before others are doubted the node doubts itself: when its own tick was late,
  * it was the one who slept.
@@ -16,6 +16,7 @@ import type { Cancel, NodeId, World } from "../ports.js";
 import type { Ping, PingRequest, PingRequestReply, Pong, PushPull, PushPullReply } from "../wire/messages.js";
 import type { Rpc } from "../wire/rpc.js";
 import { Dissemination } from "./dissemination.js";
+import { Lives } from "./lives.js";
 import type { MemberEntry, MemberStatus } from "./members.js";
 import { Reach } from "./reach.js";
 import { Skew } from "./skew.js";
@@ -24,9 +25,7 @@ import { Swim } from "./swim.js";
 /** What a peer said of itself. */
 interface Peer {
   readonly node: NodeId;
-  /** Its actor, and the highest bound of stamps it ever told us. */
-  actor: Actor | undefined;
-  boundUs: number;
+  readonly lives: Lives;
   /** It has answered since the start, and told what it remembers of this store. */
   hasTold: boolean;
   /** Where it votes, as its last pong said. */
@@ -77,8 +76,8 @@ export class Peers {
   ) {
     this.tickMs = limits.pingIntervalMs / TICKS_PER_INTERVAL;
     this.lastTickMs = world.clock.nowMs();
-    const blank = { actor: undefined, boundUs: 0, hasTold: false, bitmaps: [], toldRebuilding: false };
-    this.peers = new Map(others.map((node) => [node, { node, ...blank }]));
+    const blank = { hasTold: false, bitmaps: [], toldRebuilding: false };
+    this.peers = new Map(others.map((node) => [node, { node, lives: new Lives(), ...blank }]));
     const isAlive = (node: NodeId) => this.isAlive(node);
     this.reach = new Reach(world, limits, this.tickMs, others, {
       ping: (node) => this.ping(node, limits.peerSilenceMsMax, () => {}),
@@ -135,7 +134,7 @@ export class Peers {
 
   /** Which life of its store a peer last spoke of. */
   actorOf(node: NodeId): Actor | undefined {
-    return this.peers.get(node)?.actor ?? (this.members.entryOf(node)?.actor || undefined);
+    return this.peers.get(node)?.lives.actor ?? (this.members.entryOf(node)?.actor || undefined);
   }
 
   /** Whether anybody who could know has told since the start that this store is no old copy; nobody could, of a lone node. */
@@ -151,13 +150,21 @@ export class Peers {
     return bitmaps.length === 0 ? undefined : bitmaps;
   }
 
+  /** The same as it told itself since our start, while it is up and nobody has heard otherwise since. */
+  votesToldBy(node: NodeId): readonly Uint8Array[] | undefined {
+    const peer = this.peers.get(node);
+    if (peer?.hasTold !== true || !this.isAlive(node)) return undefined;
+    const isRebuilding = this.members.entryOf(node)?.isRebuilding === true;
+    return isRebuilding === peer.bitmaps.length > 0 ? peer.bitmaps : undefined;
+  }
+
   /** The answer to a ping; it also remembers how far the asker's stamps have gone. */
   onPing(node: NodeId, ping: Ping): Pong {
     const said = this.members.hear(node, ping.gossip).get(node);
     this.reach.onAsking(node);
     const peer = this.peers.get(node);
-    const rememberedBoundUs = peer !== undefined && peer.actor === ping.actor ? peer.boundUs : 0;
-    if (peer !== undefined) remember(peer, ping.actor, ping.boundUs);
+    const rememberedBoundUs = peer?.lives.boundOf(ping.actor) ?? 0;
+    peer?.lives.onTold(ping.actor, ping.boundUs, this.isLate(node, said));
     const wallMs = this.world.clock.wallMs();
     const { actor, votes } = this.host.present();
     const boundUs = this.boundFor(peer);
@@ -206,11 +213,17 @@ export class Peers {
     const peer = this.peers.get(from) as Peer;
     this.skew.onRead(from, pong.wallMs, askedWallMs, nowMs - askedMs, nowMs);
     peer.bitmaps = pong.votes;
-    this.members.hear(from, pong.gossip);
-    remember(peer, pong.actor, pong.boundUs);
+    const said = this.members.hear(from, pong.gossip).get(from);
+    peer.lives.onTold(pong.actor, pong.boundUs, this.isLate(from, said));
     const isFirst = !peer.hasTold;
     peer.hasTold = true;
     if (askedAs === this.host.present().actor) this.host.onRemembered(pong.rememberedBoundUs, isFirst);
+  }
+
+  /** A member says more of itself by now than it said here. Who forgot that in a restart is told with our answer. */
+  private isLate(node: NodeId, said: MemberEntry | undefined): boolean {
+    const held = this.members.entryOf(node);
+    return said !== undefined && held !== undefined && said.incarnation < held.incarnation;
   }
 
   private boundFor(peer: Peer | undefined): number {
@@ -255,11 +268,4 @@ export class Peers {
     peer.toldRebuilding = isRebuilding;
     this.host.onChanged(node, isRebuilding ? "rebuilding" : "rebuilt");
   }
-}
-
-function remember(peer: Peer, actor: Actor, boundUs: number): void {
-  // An actor that is not durable yet may never have been.
-  if (boundUs === 0) return;
-  peer.boundUs = peer.actor === actor ? Math.max(peer.boundUs, boundUs) : boundUs;
-  peer.actor = actor;
 }

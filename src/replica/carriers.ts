@@ -43,11 +43,16 @@ export class Carriers {
 
   /** Whether an entry is too old to be taken; born in the future, its age cannot be known. */
   refuses(bornAtUs: number): boolean {
-    const { limits, meter } = this.host;
-    const ageMs = this.ageMsOf(bornAtUs);
-    if (ageMs <= limits.carrierAgeMaxMs && ageMs >= -skewMsMax(limits)) return false;
-    meter.count("murmur_stale_carriers_total");
+    if (this.isOfNow(bornAtUs)) return false;
+    this.host.meter.count("murmur_stale_carriers_total");
     return true;
+  }
+
+  /** Neither too old, nor born in the future. */
+  isOfNow(bornAtUs: number): boolean {
+    const { limits } = this.host;
+    const ageMs = this.ageMsOf(bornAtUs);
+    return ageMs <= limits.carrierAgeMaxMs && ageMs >= -skewMsMax(limits);
   }
 
   /** Whether nobody takes any more what was born then. */

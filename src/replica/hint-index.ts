@@ -72,12 +72,12 @@ export class HintIndex {
     return this.hints.get(mapKey);
   }
 
-  /** The first `count`, the oldest first. Hints may be taken out meanwhile. */
-  *first(count: number): Iterable<Hint> {
-    let left = count;
+  /** The first `count` after so many, the oldest first. Hints may be taken out meanwhile. */
+  *first(count: number, after: number): Iterable<Hint> {
+    let index = 0;
     for (const hint of this.hints.values()) {
-      if (left-- === 0) return;
-      yield hint;
+      if (index >= after + count) return;
+      if (index++ >= after) yield hint;
     }
   }
 

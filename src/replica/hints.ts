@@ -97,12 +97,12 @@ export class HintBook {
     }
   }
 
-  /** The oldest durable hints for an owner, so many as one message may carry. */
-  oldest(target: NodeId): SentHint[] {
+  /** The oldest durable hints for an owner but so many, as many as one message may carry. */
+  oldest(target: NodeId, passed = 0): SentHint[] {
     const { hintBatchRows, hintBatchBytes } = this.parts.limits;
     const sent: SentHint[] = [];
     let bytes = 0;
-    for (const hint of this.indexOf(target).first(hintBatchRows)) {
+    for (const hint of this.indexOf(target).first(hintBatchRows, passed)) {
       if (sent.length > 0 && bytes + hint.bytes > hintBatchBytes) break;
       const each = this.read(target, hint);
       if (each === undefined) continue;
@@ -128,12 +128,13 @@ export class HintBook {
 
   /** Gives up what is too old, or found beyond a bound: sync does the rest. False when more is left to do. */
   expire(target: NodeId): boolean {
-    const { limits, isAlive, world } = this.parts;
+    const { limits, isAlive, world, carriers } = this.parts;
     const index = this.indexOf(target);
     for (let left = EXPIRED_PER_TURN; left > 0; left--) {
       const { oldest } = index;
       if (oldest === undefined) return true;
-      const isOld = this.ageMs(oldest) > limits.hintAgeMsMax;
+      // Of an age by a clock that is not believed nobody knows whether it is one, and what is given up is gone.
+      const isOld = !carriers.isClockOff && this.ageMs(oldest) > limits.hintAgeMsMax;
       if (!isOld && !index.isOver(limits)) return true;
       if (isOld) index.hasExpired = !isAlive(target);
       this.remove(target, oldest);

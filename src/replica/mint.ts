@@ -53,6 +53,8 @@ export class Mint {
   private aheadActor: Actor;
   /** Told of each new life, and whether the past is vouched for: if not, votes are earned anew. */
   onRenewed: (isVouched: boolean) => void = () => {};
+  /** What holds under the name of the present life alone: it becomes durable with that name. */
+  recordsOfLife: () => readonly Write[] = () => [];
   /** Each with the time at which it was asked for: that is soon within the bound, whatever the disk takes. */
   private readonly waiting: Array<{ aboveUs: number; askedUs: number; onStamp: OnStamp }> = [];
 
@@ -179,7 +181,7 @@ export class Mint {
 
   /** Notes an orderly stop; nothing is minted afterwards. */
   stop(onStopped: () => void): void {
-    this.world.storage.commit([this.record(this.askedBoundUs, true)], onStopped);
+    this.world.storage.commit(this.writes(this.askedBoundUs, true), onStopped);
   }
 
   /** Our clock was wrong and is right again. Another actor may go back in time: it repeats no stamp, and nothing was lost. */
@@ -197,8 +199,8 @@ export class Mint {
     this.foundUs = Number.POSITIVE_INFINITY;
     this.world.log.warn(`the store begins a new life: ${reason}`, { former, actor: this.actorName() });
     this.world.meter.count("murmur_incarnations_total");
-    this.commitBound(this.nextBoundUs(0));
     this.onRenewed(isVouched);
+    this.commitBound(this.nextBoundUs(0));
   }
 
   /**
@@ -233,7 +235,7 @@ export class Mint {
     const actor = this.present;
     assert(Number.isSafeInteger(boundUs), "a stamp's time is a safe integer");
     this.askedBoundUs = boundUs;
-    this.world.storage.commit([this.record(boundUs, false)], (error) => {
+    this.world.storage.commit(this.writes(boundUs, false), (error) => {
       if (actor !== this.present) return;
       if (error === undefined) this.durableBoundUs = Math.max(this.durableBoundUs, boundUs);
       else this.askedBoundUs = this.durableBoundUs;
@@ -246,6 +248,11 @@ export class Mint {
       if (granted) this.mintFrom(Math.min(askedUs, this.wallUs()), aboveUs, onStamp);
       else onStamp(undefined);
     }
+  }
+
+  private writes(boundUs: number, stopped: boolean): readonly Write[] {
+    const isDurable = this.durableBoundUs > 0;
+    return [this.record(boundUs, stopped), ...(isDurable ? [] : this.recordsOfLife())];
   }
 
   private record(boundUs: number, stopped: boolean): Write {

@@ -78,6 +78,7 @@ export class Reaper {
       left++;
       this.forget(each, record, (isForgotten) => {
         agreed[index] = isForgotten;
+        if (isForgotten && each.upToUs === 0) this.parts.forgotten.note(each.row, each.digest);
         onOne();
       });
     }

@@ -14,6 +14,7 @@ import type { Stamp } from "../lattice/stamp.js";
 import { StorageDamage, type StorageError, type World } from "../ports.js";
 import type { Cause, Entry, MergeResult, MergeStatus, RowAnswer } from "../wire/messages.js";
 import type { Carriers } from "./carriers.js";
+import type { Forgotten } from "./forgotten.js";
 import type { Merkle } from "./merkle.js";
 import type { Mint } from "./mint.js";
 import {
@@ -35,8 +36,11 @@ export interface ReplicaParts {
   readonly latticeOf: (bucket: string) => AnyLattice;
   readonly mint: Mint;
   readonly carriers: Carriers;
+  readonly forgotten: Forgotten;
   readonly votes: Votes;
   readonly merkle: Merkle;
+  /** Whether other owners that vote hold all of a row that was ever acknowledged; undefined while that is open. */
+  readonly doOthersCover: (row: Uint8Array) => boolean | undefined;
 }
 
 const NOT_MINE: RowAnswer = { status: "absent", votes: false, state: undefined };
@@ -57,6 +61,8 @@ export class Replica {
 
   /** Told of each damaged row that somebody met; see upkeep/heal.ts. */
   onDamaged: (row: Uint8Array) => void = () => {};
+  /** Told of each row that could be read: what is answered or acknowledged of it may be news to all others. */
+  onSound: (row: Uint8Array) => void = () => {};
 
   constructor(private readonly parts: ReplicaParts) {}
 
@@ -120,12 +126,16 @@ export class Replica {
     state: Uint8Array | undefined,
     onCommitted: (error?: StorageError) => void,
   ): void {
-    if (state === undefined) return this.parts.world.storage.commit([], onCommitted);
+    const onDone = (error?: StorageError) => {
+      if (error === undefined) this.onSound(row);
+      onCommitted(error);
+    };
+    if (state === undefined) return this.parts.world.storage.commit([], onDone);
     const record = encodeRecord(row, state);
     this.pendingBytes += record.length;
     this.parts.merkle.commit(row, before, record, (error) => {
       this.pendingBytes -= record.length;
-      onCommitted(error);
+      onDone(error);
     });
   }
 
@@ -164,8 +174,9 @@ export class Replica {
     const votes = this.votesFor(row);
     try {
       const record = this.parts.world.storage.durable(row);
-      if (record === undefined) return { status: "absent", votes, state: undefined };
-      return { status: "found", votes, state: stateOfRecord(row, record) };
+      const state = record === undefined ? undefined : stateOfRecord(row, record);
+      this.onSound(row);
+      return { status: state === undefined ? "absent" : "found", votes, state };
     } catch (error) {
       this.onDamage(row, error);
       return { status: "damaged", votes, state: undefined };
@@ -173,12 +184,13 @@ export class Replica {
   }
 
   private mergeEntry(cause: Cause, entry: Entry, onResult: OnResult): void {
-    const { world, carriers } = this.parts;
+    const { world, carriers, forgotten } = this.parts;
     if (!this.owns(entry.row)) return onResult("refused");
     if (carriers.refuses(entry.bornAtUs)) return onResult("stale");
     if (!this.hasRoomFor(entry.state.length)) return onResult("overloaded");
     try {
       const before = world.storage.latest(entry.row);
+      if (before === undefined && forgotten.has(entry.row, entry.state)) return onResult("ok");
       this.join(cause, entry, before, onResult);
     } catch (error) {
       if (error instanceof MalformedBytes) return onResult("refused");
@@ -193,7 +205,10 @@ export class Replica {
     const incoming = lattice.decode(entry.state);
     const stored = before === undefined ? lattice.bottom : lattice.decode(stateOfRecord(entry.row, before));
     const isVouched = isVouchedFor(cause, entry, lattice.lastStamp(incoming));
-    const present = isVouched && this.mayBeForgotten(entry.row, lattice, stored) ? lattice.bottom : stored;
+    const isDoubtful = isVouched && this.mayBeForgotten(entry.row, lattice, stored);
+    const givesWay = isDoubtful ? this.parts.doOthersCover(entry.row) : false;
+    if (givesWay === undefined) return onResult("overloaded");
+    const present = givesWay ? lattice.bottom : stored;
     mint.observe(lattice.lastStamp(incoming));
     const merged = lattice.merge(present, incoming);
     const isClients = lattice.blind && cause === "write";
@@ -213,7 +228,9 @@ export class Replica {
   /**
    * Before it votes again, an owner's disk may be an old copy, and hold what all others have forgotten. Joined with
    * something new that would pass for new, and count again. So what is too old to be taken by anybody gives way to what
-   * an owner that votes has answered or minted, as if the disk had been wiped. A register does that by its stamps.
+   * an owner that votes has answered or minted, as if the disk had been wiped: where those that vote hold all that was
+   * acknowledged. Where they do not, this may be the only copy of it, and is joined; until that is known, nothing
+   * is taken. A register does that by its stamps.
    */
   private mayBeForgotten(row: Uint8Array, lattice: AnyLattice, stored: unknown): boolean {
     if (lattice.blind || this.votesFor(row)) return false;

@@ -16,7 +16,7 @@ import { MalformedBytes, NO_BYTES, Reader, Writer } from "../base/bytes.js";
 import { copyOf } from "../base/short-bytes.js";
 import type { Limits } from "../config.js";
 import type { Actor } from "../lattice/stamp.js";
-import type { Cancel, NodeId, World } from "../ports.js";
+import type { Cancel, NodeId, World, Write } from "../ports.js";
 import { ownRecord, partitionOfRow, placementOfRow, readOwnRecord, SPACE } from "./rows.js";
 
 const RECORD_KEY: Uint8Array = new Writer(8).u8(SPACE.self).text("votes").finish();
@@ -112,9 +112,17 @@ export class Votes {
     this.forEachOwned((placement, partition) => this.grant(placement, partition));
   }
 
-  /** A new life that vouches for the past keeps its votes; they are written down under its name. */
+  /** A new life that vouches for the past keeps its votes: they go to the disk with its name (`record`), or a crash between would take them. */
   keep(): void {
+    // What was on its way under the former name counts once it is durable under this one.
     this.schedulePersist(0);
+  }
+
+  /** All votes granted so far, under the name of the present life. */
+  record(): Write {
+    const writer = new Writer().u8(RECORD_FORMAT).u64(this.actor()).u8(this.granted.length);
+    for (const bits of this.granted) writer.long(bits);
+    return ownRecord(RECORD_KEY, writer.finish());
   }
 
   /** A new life that does not earns its votes anew. */
@@ -145,6 +153,22 @@ export class Votes {
     });
   }
 
+  /**
+   * Whether so many others vote there that all that was ever acknowledged is among what they hold. Undefined while that
+   * is open, for not all have told where they vote (`told`: no bitmaps where in all that they own).
+   */
+  doOthersCover(row: Uint8Array, told: (node: NodeId) => readonly Uint8Array[] | undefined): boolean | undefined {
+    const { owners } = this;
+    const [placement, partition] = [placementOfRow(row), partitionOfRow(row, owners.partitions)];
+    const others = owners.ownersOf(placement, partition).filter((owner) => owner !== owners.self);
+    const bitmaps = new Map(others.map((owner) => [owner, told(owner)]));
+    const votesThere = (each: readonly Uint8Array[] | undefined) =>
+      each !== undefined && (each.length === 0 || hasBit(each[placement] ?? NO_BYTES, partition));
+    const voters = new Set(others.filter((owner) => votesThere(bitmaps.get(owner))));
+    if (this.isCovered(placement, partition, { synced: new Set(), voters })) return true;
+    return [...bitmaps.values()].includes(undefined) ? undefined : false;
+  }
+
   private grantLoneOwners(): void {
     this.forEachOwned((placement, partition) => {
       if (this.owners.ownersOf(placement, partition).length === 1) this.grant(placement, partition);
@@ -171,9 +195,7 @@ export class Votes {
     this.cancelPersist = undefined;
     const actor = this.actor();
     const bits = this.granted.map((each) => each.slice());
-    const writer = new Writer().u8(RECORD_FORMAT).u64(actor).u8(bits.length);
-    for (const each of bits) writer.long(each);
-    this.world.storage.commit([ownRecord(RECORD_KEY, writer.finish())], (error) => {
+    this.world.storage.commit([this.record()], (error) => {
       if (actor !== this.actor()) return;
       // Nothing counts before it is durable; a disk that was full may have room later.
       if (error !== undefined) return this.schedulePersist(this.limits.syncRetryMs);

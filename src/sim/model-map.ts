@@ -80,13 +80,14 @@ export class MapModel implements Model {
     const isReading = isNamed || edits.some(({ kind }) => kind === "remove" || kind === "take-out");
     const set = new Set(edits.flatMap(({ kind, field }) => (kind === "set" ? [field] : [])));
     const met = fields.metBy(asked.key, isReading ? asked.firstParts : ONE_OWNER);
-    // Of two with ids, the one replaces the other only if its client has seen that.
-    const isReplaced = (adding: Adding) => !(isNamed && adding.isNamed) || this.isKnown(asked, seen, adding);
+    // What has an id replaces only what its client has seen.
+    const isReplaced = (adding: Adding) => !isNamed || this.isKnown(asked, seen, adding);
     return [...met.keys()].filter((adding) => set.has(adding.place) && isReplaced(adding));
   }
 
   /** Whether a client's context tells it to the owner that he asks, who reads first. */
   private isKnown({ key, firstParts }: Asked, seen: Met, adding: Adding): boolean {
+    if (!adding.isNamed) return seen.has(adding);
     const knowers = seen.get(adding);
     return knowers !== undefined && this.world.owners.mustMeet(key, knowers, firstParts);
   }

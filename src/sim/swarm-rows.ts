@@ -8,16 +8,16 @@ import type { Operation, Step } from "./script.js";
 
 const CHANCE = 0.3;
 const ROWS = 2;
-const CELLS: readonly number[] = [3, 12, 40];
+const CELLS: readonly number[] = [6, 12, 24];
 
 export function withRows(random: Random, operations: readonly Step[]): readonly Step[] {
   if (!happens(random, CHANCE)) return operations;
   const cells = pick(random, CELLS);
-  const rangeShare = pick(random, [0.2, 0.6]);
+  const rangeShare = pick(random, [0.4, 0.7]);
   const share = pick(random, [0.5, 1]);
   const pages = pick(random, [
     [1, 2],
-    [3, 5, 100],
+    [3, 5, 8],
   ]);
   return operations.map((step) => {
     if (!("operation" in step.deed) || !happens(random, share)) return step;

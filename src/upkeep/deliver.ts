@@ -10,6 +10,7 @@
 import { jitter, type Random } from "../base/random.js";
 import type { Limits } from "../config.js";
 import type { Cancel, Clock, Meter, NodeId } from "../ports.js";
+import type { Carriers } from "../replica/carriers.js";
 import type { HintCounts, SentHint } from "../replica/hint-index.js";
 import type { HintBook } from "../replica/hints.js";
 import type { MergeResult } from "../wire/messages.js";
@@ -23,6 +24,7 @@ export interface DeliverParts {
   readonly limits: Limits;
   readonly rpc: Pick<Rpc, "call">;
   readonly hints: HintBook;
+  readonly carriers: Pick<Carriers, "isClockOff" | "isOfNow">;
   readonly isAlive: (node: NodeId) => boolean;
   readonly pace: Pace;
 }
@@ -40,6 +42,8 @@ const SWEEPS = 64;
 export class Deliver {
   /** Owners whose next message is due, or on its way. */
   private readonly underWay = new Map<NodeId, Cancel>();
+  /** So many of its oldest hints an owner did not take in this round: others do not wait behind them. */
+  private readonly passed = new Map<NodeId, number>();
   private cancelSweep: Cancel | undefined;
   private isStopped = false;
   /** When what was sent so far is within what may be sent in that time. */
@@ -50,6 +54,7 @@ export class Deliver {
   /** Its owner is up again. Not all who keep hints for it come in one moment. */
   onUp(target: NodeId): void {
     this.parts.hints.onUp(target);
+    this.passed.delete(target);
     this.schedule(target, this.parts.limits.hintRetryMs / 4);
   }
 
@@ -97,9 +102,10 @@ export class Deliver {
   private send(target: NodeId): void {
     const { hints, rpc, limits, isAlive } = this.parts;
     hints.expire(target);
-    const sent = isAlive(target) ? hints.oldest(target) : [];
+    const sent = isAlive(target) ? hints.oldest(target, this.passed.get(target) ?? 0) : [];
     if (sent.length === 0) {
       this.underWay.delete(target);
+      this.passed.delete(target);
       // Its first hints may be on their way to the disk, or could not be read: others wait behind them.
       if (isAlive(target) && hints.counts().some(({ node, hints }) => node === target && hints > 0))
         this.schedule(target, limits.hintRetryMs);
@@ -123,8 +129,8 @@ export class Deliver {
     let settled = 0;
     for (const [index, { status }] of results.entries()) {
       const hint = sent[index] as SentHint;
-      // An owner that refuses will do so for ever: the state is older than what it may take, or not its own.
-      const isRefused = status === "refused" || status === "stale";
+      // An owner that refuses will do so for ever: the row is not its own, or the state of another time. Of that its clock alone is no proof.
+      const isRefused = status === "refused" || (status === "stale" && this.isOfAnotherTime(hint));
       if (!isRefused && status !== "ok" && status !== "beaten") continue;
       settled++;
       if (isRefused) this.parts.meter.count("murmur_hints_dropped_total", { reason: status });
@@ -133,7 +139,13 @@ export class Deliver {
     }
     const { hintRetryMs } = this.parts.limits;
     if (this.isStopped) return;
+    this.passed.set(target, (this.passed.get(target) ?? 0) + results.length - settled);
     this.next(target, settled > 0 ? 0 : jitter(this.parts.random, hintRetryMs, SPREAD));
+  }
+
+  private isOfAnotherTime({ entry }: SentHint): boolean {
+    const { carriers } = this.parts;
+    return !carriers.isClockOff && !carriers.isOfNow(entry.bornAtUs);
   }
 
   private sweepIn(delayMs: number): Cancel {

@@ -4,8 +4,8 @@
  *
  * Perhaps all have forgotten it, and this disk is an old copy. Perhaps that
  * owner alone has missed it. So the others are asked, as for a damaged row: if
- * as many as cover all that was ever acknowledged here hold nothing, the row is
- * dropped; if anybody holds something it stays. Until then its partition is not synced, and this owner does
+ * as many that vote as cover all that was ever acknowledged here hold nothing, the row
+ * is dropped; if anybody holds something it stays. Until then its partition is not synced, and this owner does
  * not vote in it: as a voter it would spread the row as if it were new.
  */
 import { bytesToMapKey } from "../base/bytes.js";
@@ -39,10 +39,10 @@ export class Doubt {
     if (this.isRunning || first === undefined) return;
     const [mapKey, row] = first;
     this.isRunning = true;
-    askOthers(this.parts, row, ({ answers, isCovered }) => {
+    askOthers(this.parts, row, ({ answers, doVotersCover }) => {
       const isHeld = [...answers.values()].some(({ state }) => state !== undefined);
       if (isHeld) this.keep(mapKey);
-      if (isHeld || !isCovered) return this.done(mapKey);
+      if (isHeld || !doVotersCover) return this.done(mapKey);
       this.parts.reaper.drop(row, () => this.done(mapKey));
     });
   }

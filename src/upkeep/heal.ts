@@ -5,7 +5,8 @@
  * may only be replaced once so many others have answered that everything this
  * owner ever acknowledged is among what they hold: the same N-W+1 that a
  * wiped owner needs (replica/votes.ts). One row at a time; what cannot be healed
- * now is tried again when somebody next meets it.
+ * now is tried again when somebody next meets it. And a row that can be read again is left as it is, for what was
+ * acknowledged of it since may be news to those that were asked.
  *
  * What was minted of the lost row, and not acknowledged, may be on its way somewhere and come back. A new change under
  * the same actor would pass for having seen it. So the node goes on under another one, and keeps its votes.
@@ -38,8 +39,9 @@ interface Damaged {
   readonly actor: Actor;
 }
 
-/** A row that the disk did not take. */
+/** A row that the disk did not take, since the life in which it was first met. */
 interface Refusal {
+  readonly actor: Actor;
   readonly times: number;
   readonly untilMs: number;
 }
@@ -65,11 +67,20 @@ export class Heal {
   /** Somebody met this row and could not read it. */
   onDamaged(row: Uint8Array): void {
     const mapKey = bytesToMapKey(row);
-    const { limits, clock } = this.parts;
+    const { limits, clock, mint } = this.parts;
     if (this.waiting.size >= limits.healRowsPendingMax) return;
-    if (clock.nowMs() < (this.refused.get(mapKey)?.untilMs ?? 0)) return;
-    if (!this.waiting.has(mapKey)) this.waiting.set(mapKey, { row, actor: this.parts.mint.actor });
+    const refusal = this.refused.get(mapKey);
+    if (clock.nowMs() < (refusal?.untilMs ?? 0)) return;
+    if (!this.waiting.has(mapKey)) this.waiting.set(mapKey, { row, actor: refusal?.actor ?? mint.actor });
     this.next();
+  }
+
+  /** Somebody could read this row. Most never wait. */
+  onSound(row: Uint8Array): void {
+    if (this.waiting.size === 0 && this.refused.size === 0) return;
+    const mapKey = bytesToMapKey(row);
+    this.waiting.delete(mapKey);
+    this.refused.delete(mapKey);
   }
 
   private next(): void {
@@ -80,41 +91,48 @@ export class Heal {
     askOthers(this.parts, first[1].row, (all) => this.replace(first[1], all));
   }
 
-  private replace({ row, actor }: Damaged, { answers, birth, isCovered }: OthersAnswers): void {
+  private replace(damaged: Damaged, { answers, birth, isCovered }: OthersAnswers): void {
     const { replica, latticeOf, mint } = this.parts;
+    const { row, actor } = damaged;
     // The only owner has nobody to ask: its row stays an error, for "absent" would be a lie.
-    if (!isCovered) return this.done(row);
+    if (!isCovered || !this.waits(damaged)) return this.done(damaged);
     const lattice = latticeOf(bucketOfRow(row));
     let merged = lattice.bottom;
     for (const { state: bytes, votes: counts } of answers.values()) {
       const state = bytes === undefined ? lattice.bottom : lattice.decode(bytes);
       // It may be forgotten, or the only copy: its owner's vote will tell.
-      if (!birth.admits(state, counts)) return this.done(row);
+      if (!birth.admits(state, counts)) return this.done(damaged);
       merged = lattice.merge(merged, state);
     }
     if (!lattice.blind && actor === mint.actor) mint.renewVouched("a damaged row was fetched anew");
     const entry = merged === lattice.bottom ? undefined : { row, state: lattice.encode(merged), bornAtUs: birth.atUs };
     replica.replaceDamaged(row, entry, (outcome) => {
-      this.onReplaced(bytesToMapKey(row), outcome);
-      this.done(row);
+      this.onReplaced(damaged, outcome);
+      this.done(damaged);
     });
   }
 
-  private onReplaced(mapKey: string, outcome: Replaced): void {
+  /** Nobody has read it since it was noted. */
+  private waits(damaged: Damaged): boolean {
+    return this.waiting.get(bytesToMapKey(damaged.row)) === damaged;
+  }
+
+  private onReplaced(damaged: Damaged, outcome: Replaced): void {
     if (outcome === "lost") return this.parts.onBroken();
-    if (outcome === "failed") return this.onRefused(mapKey);
-    this.refused.delete(mapKey);
+    if (outcome === "failed") return this.onRefused(damaged);
+    this.refused.delete(bytesToMapKey(damaged.row));
     this.healed++;
     this.parts.meter.count("murmur_healed_rows_total");
   }
 
-  private onRefused(mapKey: string): void {
+  private onRefused({ row, actor }: Damaged): void {
     const { clock, limits } = this.parts;
+    const mapKey = bytesToMapKey(row);
     const times = (this.refused.get(mapKey)?.times ?? 0) + 1;
     const waitMs = Math.min(limits.healRetryMsMax, limits.healRetryMs * 2 ** (times - 1));
     this.refused.delete(mapKey);
     if (this.refused.size >= limits.healRowsPendingMax) this.forgetOldest();
-    this.refused.set(mapKey, { times, untilMs: clock.nowMs() + waitMs });
+    this.refused.set(mapKey, { actor, times, untilMs: clock.nowMs() + waitMs });
     if (times === REFUSALS_MAX) this.parts.onBroken();
   }
 
@@ -123,8 +141,8 @@ export class Heal {
     if (oldest !== undefined) this.refused.delete(oldest);
   }
 
-  private done(row: Uint8Array): void {
-    this.waiting.delete(bytesToMapKey(row));
+  private done(damaged: Damaged): void {
+    if (this.waits(damaged)) this.waiting.delete(bytesToMapKey(damaged.row));
     this.isRunning = false;
     this.next();
   }

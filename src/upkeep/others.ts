@@ -14,6 +14,8 @@ export interface OthersAnswers {
   readonly birth: Birth;
   /** So many have answered that everything this owner ever acknowledged is among what they hold: see replica/votes.ts. */
   readonly isCovered: boolean;
+  /** The same, of those alone that vote. */
+  readonly doVotersCover: boolean;
 }
 
 /** `onAnswers` comes once; at once, and covering nothing, when there is nobody else. */
@@ -24,11 +26,12 @@ export function askOthers(parts: OthersParts, row: Uint8Array, onAnswers: (all: 
   const answers = new Map<NodeId, RowAnswer>();
   const birth = new Birth(carriers, latticeOf(bucketOfRow(row)));
   let left = others.length;
-  if (left === 0) return onAnswers({ answers, birth, isCovered: false });
+  if (left === 0) return onAnswers({ answers, birth, isCovered: false, doVotersCover: false });
   const finish = () => {
-    const voters = [...answers].filter(([, answer]) => answer.votes).map(([owner]) => owner);
-    const progress = { synced: new Set(answers.keys()), voters: new Set(voters) };
-    onAnswers({ answers, birth, isCovered: votes.isCovered(placement, partition, progress) });
+    const voters = new Set([...answers].filter(([, answer]) => answer.votes).map(([owner]) => owner));
+    const isCovered = votes.isCovered(placement, partition, { synced: new Set(answers.keys()), voters });
+    const doVotersCover = votes.isCovered(placement, partition, { synced: new Set(), voters });
+    onAnswers({ answers, birth, isCovered, doVotersCover });
   };
   for (const owner of others) {
     rpc.call(owner, { kind: "read", rows: [row] }, limits.syncDeadlineMs, (reply) => {

@@ -12,19 +12,23 @@
  * - a stray, a row under an address that no row can have, for a bit of its key
  *   has turned round. Nobody can ask for it; it is removed, and what it was comes back by sync;
  * - leaves whose sums are not those of the stored rows, as the disk has lost
- *   some: summed up anew, whereupon no peer's are the same;
+ *   some: summed up anew, whereupon no peer's are the same.
+ *   What comes back of lost rows may be less than was in them, and the rest lie with an owner that is down. So before
+ *   they come back this node goes on under another actor, as when a row is healed;
  * - keys out of order, or that are not found where they stand: then no search can be
  *   trusted, and the store is salvaged as a whole (salvage.ts).
  */
-import { compareBytes, equalBytes } from "../base/bytes.js";
+import { bytesToMapKey, compareBytes, equalBytes } from "../base/bytes.js";
 import { tokenOf } from "../base/hash.js";
-import { type Cancel, type Row, StorageDamage } from "../ports.js";
+import { type Cancel, type Row, StorageDamage, type StorageError } from "../ports.js";
 import { hasLeaf, LeafCheck } from "../replica/leaf-check.js";
+import type { Mint } from "../replica/mint.js";
 import { ALL_ROWS, bucketOfRow, isRow, isSoundRecord, keyOfRow, orderedToken, tokenOfRow } from "../replica/rows.js";
 import { readSlice, type Slice } from "../replica/slice.js";
 import type { SyncParts } from "./parts.js";
 
 type ScrubParts = Pick<SyncParts, "clock" | "meter" | "storage" | "limits" | "ring" | "merkle" | "pace"> & {
+  readonly mint: Pick<Mint, "renewVouched">;
   /** A row that can be asked for is damaged. */
   readonly onDamaged: (row: Uint8Array) => void;
   /** The keys of the store are not in order. */
@@ -70,6 +74,10 @@ export class Scrub {
   private position: Uint8Array = ALL_ROWS.from;
   /** The position is where a leaf begins. */
   private isAtLeaf = true;
+  /** Rows were found to be missing in this turn, or in this walk if it is not the slow one. */
+  private hasRenewed = false;
+  /** Strays that the disk did not let go, by map key. */
+  private readonly stuck = new Set<string>();
   private cancel: Cancel | undefined;
 
   constructor(private readonly parts: ScrubParts) {
@@ -114,6 +122,7 @@ export class Scrub {
 
   private begin(pass: Pass, leaf: number): void {
     this.pass = pass;
+    this.hasRenewed = false;
     this.position = this.leaves.startOf(leaf);
     this.isAtLeaf = true;
   }
@@ -130,6 +139,7 @@ export class Scrub {
 
   private turn(): void {
     const { limits, storage, meter } = this.parts;
+    if (this.pass.onEnd === undefined) this.hasRenewed = false;
     const first = this.leaves.numberOf(this.position);
     const size = { rowsMax: limits.scanRowsMax, bytesMax: limits.scrubBytesMax };
     const slice = readSlice(storage, this.position, ALL_ROWS.to, size);
@@ -196,6 +206,7 @@ export class Scrub {
     if (untrue === undefined) return;
     this.note("leaf");
     if (this.pass.isCheck) return;
+    this.onLost();
     this.leaves.recheck(untrue, end);
     this.parts.onMissing();
   }
@@ -230,12 +241,29 @@ export class Scrub {
   }
 
   private onStray(row: Uint8Array): void {
-    const { merkle, storage, ring, onMissing } = this.parts;
+    const { merkle, storage, ring } = this.parts;
     this.note("stray");
     if (this.pass.isCheck) return;
+    if (!this.stuck.has(bytesToMapKey(row))) this.onLost();
+    const onRemoved = (error?: StorageError) => this.onRemoved(row, error);
     // The row that it was is missing, most likely from the same leaf.
-    if (hasLeaf(ring, row)) merkle.replace(row, undefined, onMissing);
-    else storage.commit([{ key: row, value: undefined }], onMissing);
+    if (hasLeaf(ring, row)) merkle.replace(row, undefined, onRemoved);
+    else storage.commit([{ key: row, value: undefined }], onRemoved);
+  }
+
+  private onRemoved(row: Uint8Array, error: StorageError | undefined): void {
+    const { limits, onMissing } = this.parts;
+    const mapKey = bytesToMapKey(row);
+    this.stuck.delete(mapKey);
+    if (error !== undefined && this.stuck.size < limits.healRowsPendingMax) this.stuck.add(mapKey);
+    onMissing();
+  }
+
+  /** One new life for all that is found together, before any of it comes back. */
+  private onLost(): void {
+    if (this.hasRenewed) return;
+    this.hasRenewed = true;
+    this.parts.mint.renewVouched("rows are missing");
   }
 
   private onDisorder(): void {

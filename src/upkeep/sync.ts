@@ -43,6 +43,9 @@ export class Sync {
   private running: Session | undefined;
   private exchange: Exchange | undefined;
   private cancelTick: Cancel | undefined;
+  /** At the last tick, and how long it was until the next. */
+  private rebuilding = 0;
+  private restMs = 0;
   private isStopped = false;
 
   constructor(
@@ -54,7 +57,11 @@ export class Sync {
   tick(): void {
     this.wakeAll();
     const { syncIntervalMs, syncRetryMs } = this.parts.limits;
-    const intervalMs = this.parts.votes.rebuilding > 0 ? syncRetryMs : syncIntervalMs;
+    const { rebuilding } = this.parts.votes;
+    // Who rebuilds looks soon again for what its peers have earned meanwhile, and ever later while that is nothing.
+    this.restMs = rebuilding === this.rebuilding ? Math.min(2 * this.restMs, syncIntervalMs) : syncRetryMs;
+    this.rebuilding = rebuilding;
+    const intervalMs = rebuilding > 0 ? this.restMs : syncIntervalMs;
     this.cancelTick = this.parts.clock.after(jitter(this.parts.random, intervalMs, INTERVAL_SPREAD), () => this.tick());
   }
 

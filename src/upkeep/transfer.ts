@@ -91,8 +91,9 @@ export class Transfer {
     for (const [index, { row, state }] of entries.entries()) {
       if (results[index]?.status !== "ok") this.host.onUnclean(row);
       const merged = held[index]?.state;
-      // What was merged from both sides is news to the peer too.
-      if (merged !== undefined && !equalBytes(merged, state)) this.toPush.push(row);
+      // What was merged from both sides is news to the peer too; what could not be taken now comes again.
+      const isNews = merged !== undefined && !equalBytes(merged, state);
+      if (isNews && results[index]?.status !== "overloaded") this.toPush.push(row);
     }
   }
 

@@ -4,11 +4,17 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { utf8 } from "../../src/base/bytes.js";
 import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
+import { DEFAULT_LIMITS } from "../../src/config.js";
+import type { Asker } from "../../src/coordinator/asker.js";
 import { Breaker } from "../../src/coordinator/breaker.js";
+import { BreakingAsker } from "../../src/coordinator/breaking-asker.js";
 import type { WriteOutcome } from "../../src/coordinator/outcome.js";
 import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
+import { SimClock } from "../../src/sim/clock.js";
 import { SimCluster } from "../../src/sim/cluster.js";
+import { SimMeter } from "../../src/sim/meter.js";
 import { SimRandom } from "../../src/sim/random.js";
+import type { Reply, Request } from "../../src/wire/messages.js";
 
 const LIMITS = { breakerOpenMs: 100, breakerOpenMsMax: 300 };
 
@@ -77,6 +83,44 @@ describe("a breaker", () => {
       return Array.from({ length: 131 }, (_, ms) => ms).find((ms) => !breaker.isOpen("n2", ms));
     });
     assert.ok(new Set(ends).size > 5);
+  });
+});
+
+describe("an asker through a breaker", () => {
+  const REPLIES: Partial<Record<Request["kind"], Reply>> = { read: { kind: "read-reply", answers: [] } };
+  const WRITES: readonly Request[] = [
+    { kind: "merge", cause: "write", entries: [] },
+    { kind: "mint", wishes: [] },
+    { kind: "keep-hint", target: "n3", entries: [] },
+  ];
+
+  test("tells reads that are answered from writes that are not, whatever kind of write", () => {
+    for (const write of WRITES) {
+      const breaker = new Breaker(LIMITS, new SimRandom(1));
+      const asked: string[] = [];
+      const silent: Asker = {
+        call(_to, request, _timeoutMs, onReply) {
+          asked.push(request.kind);
+          onReply(REPLIES[request.kind] as never);
+          return () => {};
+        },
+      };
+      const clock = new SimClock().nodeClock();
+      const host = {
+        self: "n1",
+        clock,
+        meter: new SimMeter(),
+        limits: DEFAULT_LIMITS,
+        later: (step: () => void) => step(),
+      };
+      const asker = new BreakingAsker(host, silent, breaker);
+      for (let round = 0; round < 10; round++) {
+        asker.call("n2", write, DEFAULT_LIMITS.breakerPatienceMs, () => {});
+        asker.call("n2", { kind: "read", rows: [] }, DEFAULT_LIMITS.breakerPatienceMs, () => {});
+      }
+      assert.ok(breaker.isOpen("n2", clock.nowMs()), write.kind);
+      assert.equal(asked.length, 19, "the read after the last of them is not asked");
+    }
   });
 });
 

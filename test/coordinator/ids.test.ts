@@ -7,8 +7,8 @@ import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
 import type { Level } from "../../src/config.js";
 import { changeIdOf } from "../../src/coordinator/change-id.js";
 import type { WriteOutcome, WriteRequest } from "../../src/coordinator/outcome.js";
-import { EMPTY_CONTEXT } from "../../src/lattice/context.js";
-import type { Op } from "../../src/lattice/op.js";
+import { type Context, EMPTY_CONTEXT } from "../../src/lattice/context.js";
+import type { EditSet, Op } from "../../src/lattice/op.js";
 import { ALL_ROWS, stateOfRecord } from "../../src/replica/rows.js";
 import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 
@@ -37,9 +37,17 @@ function named(op: Op, name: string, level: Level = "QUORUM"): WriteRequest {
   return { bucket: "b", key: KEY, op, context: EMPTY_CONTEXT, id, level, deadlineMs: 1500 };
 }
 
+const ASKED = { bucket: "b", key: KEY, deadlineMs: 2000, hedge: DEFAULT_HEDGE, mend: true } as const;
+
+/** What a client is told that reads at QUORUM. */
+function contextAt(cluster: SimCluster, at: string): Context {
+  const outcome = cluster.read(at, { ...ASKED, level: "QUORUM" });
+  assert.ok(outcome.ok);
+  return outcome.view.context;
+}
+
 function textAt(cluster: SimCluster, at: string): string | undefined {
-  const asked = { bucket: "b", key: KEY, level: "ALL", deadlineMs: 2000, hedge: DEFAULT_HEDGE, mend: true } as const;
-  const outcome = cluster.read(at, asked);
+  const outcome = cluster.read(at, { ...ASKED, level: "ALL" });
   assert.ok(outcome.ok, outcome.ok ? "" : outcome.failure.detail);
   const [content] = outcome.view.contents;
   return content === undefined ? undefined : Buffer.from(content.value).toString();
@@ -152,6 +160,49 @@ for (const [type, first, between, left] of [
     for (const id of cluster.ids) assert.ok(cluster.write(id, named(first, "a")).ok);
     assert.equal(textAt(cluster, other), left);
   });
+}
+
+const NO_FIELDS = { kind: "edit-map", set: [], counters: [], sets: [], maps: [], remove: [] } as const;
+const addX: Op = { kind: "edit-set", add: ["x"], remove: [] };
+const removeX: Op = { kind: "edit-set", add: [], remove: ["x"] };
+const setF = (json: string): Op => ({ ...NO_FIELDS, set: [["f", utf8(json)]] });
+const within = (op: Op): Op => ({ ...NO_FIELDS, sets: [["s", op as EditSet]] });
+
+for (const { type, what, first, second, third, left } of [
+  { type: "map", what: "a value", first: setF("1"), second: setF("2"), third: undefined, left: '{"f":2}' },
+  { type: "set", what: "an element", first: addX, second: addX, third: removeX, left: '["x"]' },
+  {
+    ...{ type: "map", what: "an element of a set within" },
+    ...{ first: within(addX), second: within(addX), third: within(removeX), left: '{"s":["x"]}' },
+  },
+] as const) {
+  for (const isSeen of [false, true]) {
+    test(`what is acknowledged after a named change stays, though the minter that was silent makes that late: ${what} of a ${type}${isSeen ? ", with a context" : ""}`, () => {
+      const cluster = clusterOf(type, `stalled ${what}`);
+      const owners = ownersOf(cluster);
+      const [late, other] = owners as [string, string];
+      const stranger = cluster.ids.find((id) => !owners.includes(id)) as string;
+      const begin = cluster.write(other, { ...named(first, ""), id: undefined, level: "ALL" });
+      assert.ok(begin.ok);
+      const context = isSeen ? begin.context : EMPTY_CONTEXT;
+      cluster.network.pause(late);
+      assert.ok(cluster.write(stranger, { ...named(first, "a"), context }).ok, "another owner made it");
+      const shown = contextAt(cluster, stranger);
+      let after: WriteOutcome | undefined;
+      cluster.member(late).write({ ...named(second, ""), id: undefined }, (outcome) => {
+        after = outcome;
+      });
+      cluster.run(20);
+      cluster.network.resume(late);
+      cluster.runUntil(() => after !== undefined);
+      assert.ok(after?.ok);
+      cluster.run(3000);
+      assert.ok(cluster.meter(late).sum("murmur_mints_total", { status: "minted" }) > 1, "both made it");
+      if (third !== undefined)
+        assert.ok(cluster.write(other, { ...named(third, ""), id: undefined, context: shown }).ok);
+      assert.equal(textAt(cluster, other), `{"value":${left}}`);
+    });
+  }
 }
 
 /** On how many disks the row still has ids. */

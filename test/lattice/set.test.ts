@@ -181,6 +181,20 @@ describe("a set", () => {
     assert.equal(refusal(edit(["4"])), "too-large");
     assert.equal(refusal(edit([], ["12345"])), undefined);
   });
+
+  test("is as large as its dots, and as the removals that it remembers", () => {
+    const limits = { ...DEFAULT_LIMITS, stateBytesMax: 40 };
+    const refusalAt = ({ state }: Owner) => set.refusal(state, changeOf(edit(["b"]), at(9)), limits)?.kind;
+    const adders = [1n, 2n, 3n].map((actor) => new Owner(actor));
+    for (const adder of adders) adder.change(edit(["a"]));
+    const [first, ...others] = adders as [Owner, ...Owner[]];
+    assert.equal(refusalAt(first), undefined);
+    for (const other of others) first.learn(other);
+    assert.equal(refusalAt(first), "too-large");
+    const remover = new Owner(4n);
+    remover.change(edit([], ["a", "c", "d"]), first.context);
+    assert.equal(refusalAt(remover), "too-large");
+  });
 });
 
 test("an encoding is frozen for ever under its tag", () => {

@@ -49,7 +49,9 @@ export const REAPER_MUTANTS: readonly Mutant[] = [
     name: "old-carriers-are-taken",
     defect: "an entry is taken however long ago its state was born",
     needs: forgets,
-    edits: [{ file: CARRIERS, find: "if (ageMs <= limits.carrierAgeMaxMs &&", replace: "if (ageMs <= Infinity &&" }],
+    edits: [
+      { file: CARRIERS, find: "return ageMs <= limits.carrierAgeMaxMs &&", replace: "return ageMs <= Infinity &&" },
+    ],
   },
   {
     name: "reaped-without-all-owners",

@@ -85,7 +85,7 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     name: "nothing-new-acks-at-once",
     defect: "a merge that adds nothing does not wait for the pending commit that absorbed it",
     needs: withFault("blackout"),
-    edits: [{ file: REPLICA, find: "this.parts.world.storage.commit([], onCommitted);", replace: "onCommitted();" }],
+    edits: [{ file: REPLICA, find: "this.parts.world.storage.commit([], onDone);", replace: "onDone();" }],
   },
   {
     name: "failed-commit-is-ok",

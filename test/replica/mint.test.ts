@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Durability } from "../../src/cluster-config.js";
 import { DEFAULT_LIMITS } from "../../src/config.js";
 import type { Stamp } from "../../src/lattice/stamp.js";
+import { FORMER_BOUND_US } from "../../src/membership/lives.js";
 import type { World } from "../../src/ports.js";
 import { Mint } from "../../src/replica/mint.js";
 import { type NodeClock, SimClock } from "../../src/sim/clock.js";
@@ -233,6 +234,16 @@ test("what a peer remembers from before this process ends its life, though the b
   assert.notEqual(lives.mint.actor, actor);
 });
 
+test("a peer that knows a later life of this store ends this one, whenever it tells", () => {
+  for (const isFirst of [true, false]) {
+    const lives = new Lives().start().settle();
+    lives.crash().start().settle();
+    const { actor } = lives.mint;
+    lives.run(() => lives.mint.observeRemembered(FORMER_BOUND_US, isFirst));
+    assert.notEqual(lives.mint.actor, actor);
+  }
+});
+
 test("a stamp of our own that we never minted ends this life; a peer's only raises the clock", () => {
   const lives = new Lives().start().settle();
   const { actor, boundUs } = lives.mint;
@@ -258,6 +269,17 @@ test("an insane stamp raises no clock, and its key stays writable above it", () 
   );
   assert.ok((above[0] as number) > insaneUs && (above[1] as number) > (above[0] as number));
   assert.ok((lives.stamp()?.timeUs ?? 0) < insaneUs);
+});
+
+test("a new life has another actor for stamps above an insane one too", () => {
+  const lives = new Lives().start().settle();
+  const insaneUs = lives.mint.latestSaneUs() + 1_000_000;
+  const before = lives.stamp(insaneUs);
+  lives.run(() => lives.mint.renewVouched("for this test"));
+  const after = lives.stamp(insaneUs);
+  assert.ok(before !== undefined && after !== undefined);
+  assert.notEqual(after.actor, before.actor);
+  assert.ok(![before.actor, after.actor].includes(lives.mint.actor));
 });
 
 test("a disk that refuses the bound refuses the stamp, and serves the next one", () => {

@@ -1,52 +1,12 @@
+/** The reaper, on virtual time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bytesToMapKey, utf8 } from "../../src/base/bytes.js";
-import { DEFAULT_HEDGE } from "../../src/cluster-config.js";
-import type { Level } from "../../src/config.js";
-import { contextUpTo, EMPTY_CONTEXT } from "../../src/lattice/context.js";
-import type { Op } from "../../src/lattice/op.js";
+import { utf8 } from "../../src/base/bytes.js";
+import { contextUpTo } from "../../src/lattice/context.js";
 import type { NodeId } from "../../src/ports.js";
-import { ALL_ROWS } from "../../src/replica/rows.js";
-import { SimCluster, type SimClusterOptions } from "../../src/sim/cluster.js";
 import { CALM } from "../../src/sim/transport.js";
 
-/** Forgotten 700 ms after the first vote at the soonest: 500 for carriers, twice 100 for clocks. */
-const LIMITS = { carrierAgeMaxMs: 500, clockSkewMsMax: 100, reapIntervalMs: 50, settleMs: 100 } as const;
-const WAIT_MS = 700;
-
-function clusterOf(options: SimClusterOptions): SimCluster {
-  const cluster = new SimCluster({ ...options, limits: { ...LIMITS, ...options.limits } });
-  cluster.startAll();
-  return cluster;
-}
-
-function write(cluster: SimCluster, at: NodeId, key: string, op: Op, level: Level = "QUORUM") {
-  return cluster.write(at, { bucket: "b", key: utf8(key), op, context: EMPTY_CONTEXT, level, deadlineMs: 5000 });
-}
-
-function putOf(value: string, expiresAtMs?: number): Op {
-  return { kind: "put", contentType: "", value: utf8(value), expiresAtMs };
-}
-
-const DELETE: Op = { kind: "delete" };
-
-function readOf(cluster: SimCluster, at: NodeId, key: string, level: Level = "ALL"): string | undefined {
-  const asked = { bucket: "b", key: utf8(key), level, deadlineMs: 1000, hedge: DEFAULT_HEDGE, mend: true } as const;
-  const outcome = cluster.read(at, asked);
-  assert.ok(outcome.ok, outcome.ok ? "" : outcome.failure.detail);
-  const [content] = outcome.view.contents;
-  return content === undefined ? undefined : Buffer.from(content.value).toString();
-}
-
-function rowsOf(cluster: SimCluster, node: NodeId): number {
-  const rows = cluster.disk(node).scan(ALL_ROWS.from, ALL_ROWS.to, 1_000_000, Number.POSITIVE_INFINITY).length;
-  if (cluster.runs(node)) assert.equal(cluster.member(node).describe().rows, rows, "a tree counts other rows");
-  return rows;
-}
-
-function rowsOfAll(cluster: SimCluster): number[] {
-  return cluster.ids.map((id) => rowsOf(cluster, id));
-}
+import { clusterOf, DELETE, putOf, readOf, rowsOf, rowsOfAll, WAIT_MS, write } from "./forgetful-cluster.js";
 
 test("a tombstone is forgotten by all its owners, and only when no carrier can be left", () => {
   const cluster = clusterOf({ seed: "forgotten" });
@@ -172,97 +132,16 @@ test("an owner that crashed before it forgot is met again, and all forget in the
   assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
 });
 
-test("an old copy of a disk does not bring back what all have forgotten since", () => {
-  const cluster = clusterOf({ seed: "old copy", partitions: 1 });
-  assert.ok(write(cluster, "n1", "gone", putOf("zombie"), "ALL").ok);
-  assert.ok(write(cluster, "n1", "kept", putOf("kept"), "ALL").ok);
-  cluster.run(1000);
-  const everything = [Uint8Array.of(0), Uint8Array.of(255)] as const;
-  const copy = cluster.disk("n3").scan(...everything, 1_000_000, Number.POSITIVE_INFINITY);
-  assert.ok(write(cluster, "n1", "gone", DELETE, "ALL").ok);
-  cluster.run(5000);
-  assert.deepEqual(rowsOfAll(cluster), [1, 1, 1]);
-  cluster.crash("n3");
-  cluster.wipe("n3");
-  cluster.disk("n3").write(new Map(copy.map((row) => [bytesToMapKey(row.key), row])));
-  cluster.start("n3");
-  for (let step = 0; step < 100; step++) {
-    cluster.run(100);
-    assert.equal(readOf(cluster, "n1", "gone", "ONE"), undefined);
-    assert.equal(readOf(cluster, "n3", "gone", "QUORUM"), undefined);
-  }
-  assert.equal(cluster.member("n3").describe().rebuilding, 0);
-  assert.deepEqual(rowsOfAll(cluster), [1, 1, 1]);
-  assert.equal(readOf(cluster, "n3", "kept"), "kept");
-});
-
-for (const [type, put, opOf] of [
-  ["counter", '{"value":7}', (): Op => ({ kind: "add", by: 7 })],
-  ["set", '{"value":["anew"]}', (element: string): Op => ({ kind: "edit-set", add: [element], remove: [] })],
-] as const) {
-  test(`an old copy does not bring back what was forgotten of a key that was made anew, type ${type}`, () => {
-    const cluster = clusterOf({ seed: "anew", partitions: 1, bucket: { type } });
-    assert.ok(write(cluster, "n3", "k", opOf("zombie"), "ALL").ok);
-    cluster.run(1000);
-    cluster.disk("n3").copy();
-    assert.ok(write(cluster, "n1", "k", DELETE, "ALL").ok);
-    cluster.run(5000);
-    assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
-    cluster.crash("n3");
-    cluster.disk("n3").restore("snapshot");
-    cluster.run(1000);
-    cluster.start("n3");
-    cluster.runUntil(
-      () => cluster.member("n3").describe().rebuilding > 0 && cluster.member("n1").opinionOf("n3").alive,
-    );
-    assert.ok(write(cluster, "n1", "k", opOf("anew")).ok);
-    for (let step = 0; step < 50; step++) {
-      assert.equal(readOf(cluster, "n1", "k", "QUORUM"), put);
-      cluster.run(100);
-    }
-    assert.equal(readOf(cluster, "n3", "k"), put);
+test("over datacenters each row is forgotten once, whatever syncs come between its owners' deletions", () => {
+  const cluster = clusterOf({
+    ...{ seed: "afar", nodes: 6, partitions: 4, distanceMs: 50, replication: { dc1: 3, dc2: 3 } },
+    place: (index) => ({ datacenter: index < 3 ? "dc1" : "dc2", rack: `r${index}` }),
+    limits: { syncIntervalMs: 20, carrierAgeMaxMs: 1000 },
   });
-}
-
-for (const [type, whole, opOf] of [
-  ["counter", '{"value":11}', (by: number): Op => ({ kind: "add", by })],
-  ["set", '{"value":["1","10"]}', (by: number): Op => ({ kind: "edit-set", add: [`${by}`], remove: [] })],
-] as const) {
-  test(`owners that all begin a new life join what they hold, however old it is, type ${type}`, () => {
-    for (const behind of ["n1", "n2", "n3"] as const) {
-      const cluster = clusterOf({ seed: `all moved ${behind}`, partitions: 1, bucket: { type } });
-      assert.ok(write(cluster, "n1", "k", opOf(1), "ALL").ok);
-      cluster.crash(behind);
-      const others = cluster.ids.filter((id) => id !== behind);
-      assert.ok(write(cluster, others[0] as NodeId, "k", opOf(10)).ok);
-      for (const id of others) cluster.crash(id);
-      for (const id of cluster.ids) {
-        cluster.disk(id).copy();
-        cluster.disk(id).restore("files");
-      }
-      // Longer than anything may travel.
-      cluster.run(2000);
-      for (const id of cluster.ids) cluster.start(id);
-      cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
-      assert.equal(readOf(cluster, "n1", "k"), whole);
-    }
-  });
-}
-
-test("a hint does not make anew what was forgotten of the old copy that it meets", () => {
-  const cluster = clusterOf({ seed: "hint before sync", partitions: 1, bucket: { type: "counter" } });
-  assert.ok(write(cluster, "n3", "k", { kind: "add", by: 5 }, "ALL").ok);
-  cluster.run(1000);
-  cluster.disk("n3").copy();
-  assert.ok(write(cluster, "n1", "k", DELETE, "ALL").ok);
-  cluster.run(5000);
-  assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
-  cluster.crash("n3");
-  cluster.disk("n3").restore("files");
-  cluster.run(5000);
-  assert.ok(write(cluster, "n1", "k", { kind: "add", by: 7 }).ok);
-  cluster.start("n3");
-  cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
-  cluster.run(1000);
-  assert.equal(readOf(cluster, "n3", "k"), '{"value":7}');
+  for (let key = 0; key < 20; key++) assert.ok(write(cluster, "n1", `k${key}`, DELETE, "ALL").ok);
+  cluster.runUntil(() => rowsOfAll(cluster).every((rows) => rows === 0));
+  cluster.run(2000);
+  assert.deepEqual(rowsOfAll(cluster), [0, 0, 0, 0, 0, 0]);
+  const reaped = cluster.ids.reduce((sum, id) => sum + cluster.meter(id).sum("murmur_reaped_rows_total"), 0);
+  assert.equal(reaped, 20 * 6);
 });

@@ -272,6 +272,35 @@ test("hints that are too old are given up, and until their owner is back none ar
   assert.equal(hintsOf(cluster), "n1>n3:1");
 });
 
+for (const offsetMs of [60_000, -60_000]) {
+  test(`of two nodes whose clocks are ${offsetMs} ms apart nobody knows who is right: hints stay, and arrive once both agree`, () => {
+    const cluster = clusterOf({ limits: { hintAgeMsMax: 15_000, carrierAgeMaxMs: 15_000, clockSkewMsMax: 5000 } });
+    lose(cluster, "n1", "n3");
+    assert.ok(put(cluster, "n2", "ada", "x", "ONE").ok);
+    cluster.runUntil(() => hintsOf(cluster) === "n2>n3:1 n2>n1:1");
+    cluster.start("n1", offsetMs);
+    cluster.run(5000);
+    assert.match(hintsOf(cluster), /n2>n3:1/);
+    cluster.nodeClock("n1").jump(-offsetMs);
+    returnOf(cluster, "n3");
+    for (const node of ["n1", "n3"]) assert.match(heldAt(cluster, node, "ada") ?? "", /x/);
+    assert.equal(cluster.meter("n2").sum("murmur_hints_delivered_total"), 2);
+  });
+}
+
+test("a hint that was born in the future is given up when its owner refuses it, and the sync brings its state", () => {
+  const cluster = clusterOf({ limits: { hintAgeMsMax: 15_000, carrierAgeMaxMs: 15_000, clockSkewMsMax: 5000 } });
+  lose(cluster, "n1", "n3");
+  cluster.nodeClock("n2").jump(3_600_000);
+  assert.ok(put(cluster, "n2", "ada", "x", "ONE").ok);
+  cluster.runUntil(() => hintsOf(cluster) === "n2>n3:1 n2>n1:1");
+  cluster.nodeClock("n2").jump(-3_600_000);
+  for (const node of ["n1", "n3"]) cluster.start(node);
+  cluster.runUntil(() => hintsOf(cluster) === "", 10_000);
+  assert.equal(cluster.meter("n2").sum("murmur_hints_dropped_total", { reason: "stale" }), 2);
+  cluster.runUntil(() => ["n1", "n3"].every((node) => heldAt(cluster, node, "ada") !== undefined), 10_000);
+});
+
 test("a flush waits for what was kept before it, and not for what comes later", () => {
   const cluster = clusterOf({ limits: { hintBatchRows: 4, hintSecondBytes: 1024 } });
   lose(cluster, "n3");
