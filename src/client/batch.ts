@@ -17,15 +17,19 @@ import type {
   BatchWriteResult,
 } from "./batch-options.js";
 import { innerValue } from "./change.js";
+import type { Endpoint } from "./endpoint.js";
 import { type ErrorFacts, errorOf, MurmurError } from "./errors.js";
 import { idKeyOf } from "./idempotency.js";
 import type { BatchFailed, Sibling } from "./options.js";
 import { mayStillBe } from "./problem.js";
 import { askAny } from "./rest-call.js";
 import type { Shared } from "./shared.js";
-import { encodeValue } from "./value.js";
+import { encodeValue, jsonOf } from "./value.js";
 
-export async function runBatch(shared: Shared, options: BatchOptions): Promise<BatchResult> {
+type BatchWrite = BatchPut | BatchDelete | BatchChange;
+
+/** `tried` are not asked if others are there; who is asked is added to them. */
+export async function runBatch(shared: Shared, options: BatchOptions, tried: Endpoint[] = []): Promise<BatchResult> {
   const { reads = [], writes = [], consistency, hedge, mend, merge, partial } = options;
   checkItems([...reads, ...writes]);
   const levels = typeof consistency === "object" ? consistency : { read: consistency, write: consistency };
@@ -39,15 +43,20 @@ export async function runBatch(shared: Shared, options: BatchOptions): Promise<B
   const { json, node, isUnknown } = await askAny(shared, {
     method: "POST",
     path: () => "/v1/batch",
-    json: (timeoutMs) => ({ ...items, timeoutMs }),
+    body: (timeoutMs) => bodyOf({ ...items, timeoutMs }, writes),
     isWrite: writes.length > 0,
-    countsOnce: writes.every(({ idempotencyKey }) => idempotencyKey !== undefined),
+    countsOnce: writes.every(countsOnce),
     ...options,
+    tried,
   });
   const { results } = json as { results?: readonly Item[] };
   if (results?.length !== reads.length + writes.length) {
     const mayHaveApplied = writes.length > 0;
     throw new MurmurError({ code: "bad-answer", detail: "not the answer to a batch", mayHaveApplied, node });
+  }
+  // That is said of the node, and of nothing in the batch.
+  if (results.length > 0 && results.every(({ code }) => code === "clock-skew")) {
+    tried.at(-1)?.rest(shared.world.nowMs(), shared.limits.unavailableRestMs);
   }
   const seen = [...reads, ...writes];
   for (const [index, { context }] of results.entries()) {
@@ -71,7 +80,22 @@ function checkItems(items: readonly BatchRead[]): void {
   }
 }
 
-function writeItem(shared: Shared, write: BatchPut | BatchDelete | BatchChange): object {
+/** A write that is the same one when it is repeated. */
+function countsOnce(write: BatchWrite): boolean {
+  return write.idempotencyKey !== undefined || ("stamp" in write && write.stamp !== undefined);
+}
+
+/** Throws BadRequestError for what JSON cannot say. */
+function bodyOf(batch: object, writes: readonly BatchWrite[]): string {
+  try {
+    return JSON.stringify(batch);
+  } catch {
+    for (const [index, write] of writes.entries()) if ("op" in write) jsonOf(write.op, `writes[${index}].op`);
+    return jsonOf(batch, "the batch");
+  }
+}
+
+function writeItem(shared: Shared, write: BatchWrite): object {
   const { bucket, key, sort } = write;
   const address = { bucket, key, sort };
   const stamp = "op" in write || write.stamp === undefined ? undefined : checkedStamp(write.stamp);

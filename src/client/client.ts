@@ -20,7 +20,7 @@ import { Contexts } from "./contexts.js";
 import { badRequest, ClosedError, OverloadedError } from "./errors.js";
 import { Fleet } from "./fleet.js";
 import { Learner } from "./learner.js";
-import { CLIENT_LIMITS, type ClientLimits } from "./limits.js";
+import { AT_LEAST_ONE, CLIENT_LIMITS, type ClientLimits } from "./limits.js";
 import { NodeLimits } from "./node-limits.js";
 import type { Bucket, BucketOptions, MurmurClientOptions } from "./options.js";
 import { Rest } from "./rest.js";
@@ -97,7 +97,7 @@ export class MurmurClient {
     if (options.hedge !== undefined && options.hedge !== "never") throw badRequest('hedge takes only "never"');
     this.coalesceMs = checkedWindow(options.coalesceMs);
     const fleet = new Fleet(urls, world, limits, options.datacenter);
-    const rest = new Rest(limits.socketsMax, limits.idleSocketMs);
+    const rest = new Rest(limits.socketsMax, limits.idleSocketMs, world);
     this.shared = {
       ...{ fleet, limits, world, rest },
       nodeLimits: new NodeLimits(limits, world),
@@ -171,7 +171,10 @@ function checkedLimits(given: Partial<ClientLimits> = {}): ClientLimits {
       const nearest = nearestName(name, Object.keys(CLIENT_LIMITS));
       throw badRequest(`no limit ${name}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`);
     }
-    if (!Number.isFinite(value) || value < 0) throw badRequest(`limits.${name} is a number from 0, not ${value}`);
+    const least = AT_LEAST_ONE.has(name) ? 1 : 0;
+    if (!Number.isFinite(value) || value < least) {
+      throw badRequest(`limits.${name} is a number from ${least}, not ${value}`);
+    }
     if (/Ms(Max|Min)?$/.test(name)) checkedTimer(`limits.${name}`, value);
   }
   return { ...CLIENT_LIMITS, ...given };

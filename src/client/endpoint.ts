@@ -91,6 +91,18 @@ export class Endpoint {
     return flight;
   }
 
+  /** What the end of a request says of the node: also of one that did not go over these connections (rest.ts). */
+  judge(ending: Ending): void {
+    const nowMs = this.world.nowMs();
+    if (ending.kind === "answer") {
+      if (isLeaving(ending)) this.breaker.open(nowMs);
+      else this.breaker.onAnswered();
+    } else if (ending.kind === "silent") {
+      if (ending.ageMs > this.lateAfterMs(nowMs)) this.breaker.open(nowMs);
+    } else if (ending.wasSent) this.breaker.onBroken(nowMs);
+    else this.breaker.open(nowMs);
+  }
+
   /** Asks in the background whether a node that is out is ready again, when it is time to. */
   probe(nowMs: number): void {
     if (!this.breaker.takeProbe(nowMs)) return;
@@ -122,22 +134,17 @@ export class Endpoint {
     const nowMs = this.world.nowMs();
     const ageMs = nowMs - flight.startedMs;
     this.flights.delete(flight);
-    if (outcome.kind === "broken") {
-      if (outcome.wasSent) this.breaker.onBroken(nowMs);
-      else this.breaker.open(nowMs);
-      this.latency.recordCensored(ageMs, nowMs);
-      return;
-    }
-    this.latency.record(ageMs, nowMs);
-    if (isLeaving(outcome)) this.breaker.open(nowMs);
-    else this.breaker.onAnswered();
+    if (outcome.kind === "broken") this.latency.recordCensored(ageMs, nowMs);
+    else this.latency.record(ageMs, nowMs);
+    this.judge(outcome);
   }
 
   private onEnded(flight: Flight, ending: "expired" | "dropped"): void {
     if (!this.flights.delete(flight)) return;
     const nowMs = this.world.nowMs();
-    this.latency.recordCensored(nowMs - flight.startedMs, nowMs);
-    if (ending === "expired" && nowMs - flight.startedMs > this.lateAfterMs(nowMs)) this.breaker.open(nowMs);
+    const ageMs = nowMs - flight.startedMs;
+    this.latency.recordCensored(ageMs, nowMs);
+    if (ending === "expired") this.judge({ kind: "silent", ageMs });
   }
 
   private oldestAgeMs(nowMs: number): number {
@@ -146,8 +153,19 @@ export class Endpoint {
   }
 }
 
+interface AnswerHead {
+  readonly status: number;
+  readonly headers: { readonly connection?: string | undefined };
+}
+
+/** How a request ended. silent: its time was over after so long. */
+type Ending =
+  | ({ readonly kind: "answer" } & AnswerHead)
+  | { readonly kind: "broken"; readonly wasSent: boolean }
+  | { readonly kind: "silent"; readonly ageMs: number };
+
 /** A node that stops ends its connections: behind an answer, or with the word for it. */
-function isLeaving({ status, headers }: { status: number; headers: { connection?: string | undefined } }): boolean {
+function isLeaving({ status, headers }: AnswerHead): boolean {
   return headers.connection === "close" && (status < 400 || status === 404 || status === 503);
 }
 

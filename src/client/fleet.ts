@@ -17,7 +17,7 @@ const NEIGHBOURS_FACTOR = 3;
 const MEDIAN_LIFE_MS = 50;
 
 export class Fleet {
-  private readonly byUrl = new Map<string, Endpoint>();
+  private byUrl = new Map<string, Endpoint>();
   private readonly given: readonly Endpoint[];
   private all: readonly Endpoint[];
   private ring: RingView<Endpoint> | undefined;
@@ -34,7 +34,7 @@ export class Fleet {
     /** Nobody elsewhere is asked, once it is known who is elsewhere. */
     private readonly datacenter?: string,
   ) {
-    this.given = urls.map((url) => this.endpointAt(url));
+    this.given = urls.map((url) => this.endpointAt(url, this.byUrl));
     this.all = this.given;
   }
 
@@ -49,17 +49,15 @@ export class Fleet {
   /** Takes over what was learned. Throws, and changes nothing, when the two answers do not fit together. */
   learn(cluster: ClusterFacts, ring: RingFacts): void {
     const near = cluster.nodes.filter((node) => this.isNear(node));
-    this.misfit = near.length === 0 ? misfitOf(this.datacenter, cluster.nodes) : undefined;
-    const addresses = new Map(near.map(({ node, host, http }) => [node, urlOf(host, http)]));
-    this.ring = new RingView(cluster, ring, (id) => {
-      const url = addresses.get(id);
-      return url === undefined ? undefined : this.endpointAt(url);
-    });
-    const learned = [...new Set(addresses.values())].map((url) => this.endpointAt(url));
     const far = new Set(cluster.nodes.flatMap((node) => (this.isNear(node) ? [] : urlOf(node.host, node.http))));
+    const byUrl = new Map(this.byUrl);
+    const learned = new Map(near.map(({ node, host, http }) => [node, this.endpointAt(urlOf(host, http), byUrl)]));
+    this.ring = new RingView(cluster, ring, (id) => learned.get(id));
+    this.byUrl = byUrl;
+    this.misfit = near.length === 0 ? misfitOf(this.datacenter, cluster.nodes) : undefined;
     const fit = this.given.filter(({ url }) => !far.has(url));
     // To learn of a change, whoever is there is asked.
-    this.all = learned.length === 0 ? this.given : [...new Set([...learned, ...fit])];
+    this.all = near.length === 0 ? this.given : [...new Set([...learned.values(), ...fit])];
     for (const endpoint of this.byUrl.values()) {
       if (this.all.includes(endpoint) || this.given.includes(endpoint)) continue;
       this.byUrl.delete(endpoint.url);
@@ -115,11 +113,11 @@ export class Fleet {
     return this.datacenter === undefined || datacenter === this.datacenter;
   }
 
-  private endpointAt(url: string): Endpoint {
-    const known = this.byUrl.get(url);
+  private endpointAt(url: string, byUrl: Map<string, Endpoint>): Endpoint {
+    const known = byUrl.get(url);
     if (known !== undefined) return known;
     const endpoint = new Endpoint(url, this.world, this.limits);
-    this.byUrl.set(url, endpoint);
+    byUrl.set(url, endpoint);
     return endpoint;
   }
 }

@@ -9,7 +9,7 @@
 import type { Random } from "../base/random.js";
 import { badRequest } from "./errors.js";
 
-const CHARACTERS_MAX = 255;
+export const ID_CHARACTERS_MAX = 255;
 const WORDS = 4;
 
 /** As in the header; undefined when the change has no name. */
@@ -18,6 +18,6 @@ export function idKeyOf(wish: string | true | undefined, random: Random): string
   if (wish === true) {
     return Array.from({ length: WORDS }, () => random.u32().toString(16).padStart(8, "0")).join("");
   }
-  if (typeof wish === "string" && wish.length <= CHARACTERS_MAX && /^[\x21-\x7e]+$/.test(wish)) return wish;
-  throw badRequest(`idempotencyKey: expected true, or 1 to ${CHARACTERS_MAX} visible ASCII characters`);
+  if (typeof wish === "string" && wish.length <= ID_CHARACTERS_MAX && /^[\x21-\x7e]+$/.test(wish)) return wish;
+  throw badRequest(`idempotencyKey: expected true, or 1 to ${ID_CHARACTERS_MAX} visible ASCII characters`);
 }

@@ -62,10 +62,22 @@ export const CLIENT_LIMITS = {
   refreshTimeoutMs: 5 * SECOND_MS,
   /** Increments of a bucket that wait to be sent together, or are on their way: about 300 bytes each; one more is refused. */
   sumCallsMax: 262_144,
-  /** Requests for their sums at once; further increments wait, and are added up meanwhile. */
+  /** Requests for their sums at once, of a bucket or of one addMany; further increments wait, and are added up meanwhile. */
   sumRequestsMax: 4,
   /** Keys whose last context is remembered; the least recently used is forgotten. */
   contextsMax: 10_000,
 } as const;
 
 export type ClientLimits = { readonly [Name in keyof typeof CLIENT_LIMITS]: number };
+
+/** With none of these a client could do nothing at all. */
+export const AT_LEAST_ONE: ReadonlySet<string> = new Set<keyof ClientLimits>([
+  "requestsPendingMax",
+  "socketsMax",
+  "answerBytesMax",
+  "attemptsMax",
+  "failuresMax",
+  "latencyHalfLifeMs",
+  "sumCallsMax",
+  "sumRequestsMax",
+]);

@@ -6,24 +6,15 @@
  * order given, which is that of the sum it is part of.
  */
 import { checkedTimeout, checkKey } from "./arguments.js";
-import { runBatch } from "./batch.js";
-import type { BatchChange, BatchWriteResult } from "./batch-options.js";
-import { isTooMany, partsOf } from "./batch-parts.js";
+import type { BatchRead } from "./batch-options.js";
 import { checkedBy } from "./change.js";
-import { MurmurError, TimeoutError } from "./errors.js";
-import { idKeyOf } from "./idempotency.js";
-import type { AddManyOptions, AddResult } from "./options.js";
+import { badRequest, MurmurError } from "./errors.js";
+import { ID_CHARACTERS_MAX, idKeyOf } from "./idempotency.js";
+import { Lot } from "./lot.js";
+import type { AddManyOptions, AddResult, ChangeResult } from "./options.js";
 import type { Shared } from "./shared.js";
-
-type CallTerms = Omit<AddManyOptions, "idempotencyKey">;
-
-interface Sum {
-  readonly write: BatchChange;
-  readonly op: { add: number };
-  /** Of the amounts without their signs: while it is exact, so is every sum of some of them. */
-  size: number;
-  result: AddResult | undefined;
-}
+import { Sum } from "./sum.js";
+import { SumRequests } from "./sum-requests.js";
 
 /** Throws BadRequestError before anything is sent; rejects with the signal's reason. */
 export async function addMany(
@@ -32,30 +23,24 @@ export async function addMany(
   increments: Iterable<readonly [key: string, by: number]>,
   options: AddManyOptions,
 ): Promise<AddResult[]> {
+  const { consistency, signal } = options;
   const gathering = new Gathering(bucket, idKeyOf(options.idempotencyKey, shared.world.random));
   for (const [key, by] of increments) gathering.add(key, by);
   const { sums, sumOfEach } = gathering;
-  const { idempotencyKey: _, ...terms } = options;
   const timeoutMs = checkedTimeout(options.timeoutMs ?? shared.timeoutMs);
+  if (signal?.aborted) throw signal.reason;
+  if (sums.length === 0) return [];
   const untilMs = shared.world.nowMs() + timeoutMs;
-  const parts: (readonly Sum[])[] = [sums];
-  const sendAll = async () => {
-    for (;;) {
-      const part = nextOf(parts, shared.nodeLimits.batchItems);
-      if (part === undefined) return;
-      const leftMs = Math.floor(untilMs - shared.world.nowMs());
-      if (leftMs <= 0) fail(part, new TimeoutError({ code: "timeout", detail: unsentWithin(timeoutMs) }));
-      else if (!(await send(shared, part, { ...terms, timeoutMs: leftMs }))) parts.unshift(part);
-    }
-  };
-  await Promise.all(Array.from({ length: shared.limits.sumRequestsMax }, sendAll));
+  await gathering.whenTold(() =>
+    new SumRequests(shared).push(new Lot(shared, { consistency, signal, timeoutMs, untilMs }, [...sums])),
+  );
   return sumOfEach.map(({ result }) => result as AddResult);
 }
 
 class Gathering {
-  readonly sums: Sum[] = [];
-  readonly sumOfEach: Sum[] = [];
-  private readonly byKey = new Map<string, Sum>();
+  readonly sums: GatheredSum[] = [];
+  readonly sumOfEach: GatheredSum[] = [];
+  private readonly byKey = new Map<string, GatheredSum>();
 
   constructor(
     private readonly bucket: string,
@@ -65,58 +50,67 @@ class Gathering {
   add(key: string, by: number): void {
     checkedBy(by);
     const known = this.byKey.get(key);
-    const isExact = known !== undefined && Number.isSafeInteger(known.size + Math.abs(by));
-    const sum = isExact ? known : this.begin(key, known);
-    sum.op.add += by;
-    sum.size += Math.abs(by);
+    const sum = known?.fits(by) ? known : this.begin(key, known);
+    sum.add(by);
     this.sumOfEach.push(sum);
   }
 
+  /** When each sum has a result. Rejects with the first reason that is none. */
+  whenTold(begin: () => void): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let untold = this.sums.length;
+      const onTold = () => {
+        if (--untold === 0) resolve();
+      };
+      for (const sum of this.sums) sum.listener = { onTold, onAborted: reject };
+      begin();
+    });
+  }
+
   /** What would not be added exactly begins another sum. */
-  private begin(key: string, before: Sum | undefined): Sum {
+  private begin(key: string, before: GatheredSum | undefined): GatheredSum {
     checkKey(key);
-    const op = { add: 0 };
     // A name stands for one change of its key: the second sum of a key has another, and the same one when it is repeated.
-    const name = before === undefined ? this.idempotencyKey : `${before.write.idempotencyKey}.`;
-    const named = this.idempotencyKey === undefined ? {} : { idempotencyKey: name as string };
-    const sum = { write: { bucket: this.bucket, key, op, ...named }, op, size: 0, result: undefined };
+    const name = before === undefined ? this.idempotencyKey : before.nextName;
+    if (name !== undefined && name.length > ID_CHARACTERS_MAX) throw badRequest(tooLong(this.idempotencyKey, key));
+    const sum = new GatheredSum({ bucket: this.bucket, key }, name);
     this.byKey.set(key, sum);
     this.sums.push(sum);
     return sum;
   }
 }
 
-/** Takes the next part, as large as a node takes one. */
-function nextOf(parts: (readonly Sum[])[], itemsMax: number): readonly Sum[] | undefined {
-  const [first, ...rest] = partsOf(parts.shift() ?? [], itemsMax);
-  parts.unshift(...rest);
-  return first;
+interface Listener {
+  onTold(): void;
+  onAborted(reason: unknown): void;
 }
 
-/** False when it has to be sent in smaller parts. */
-async function send(shared: Shared, sums: readonly Sum[], terms: CallTerms): Promise<boolean> {
-  try {
-    const { writes } = await runBatch(shared, { ...terms, writes: sums.map(({ write }) => write) });
-    for (const [index, sum] of sums.entries()) sum.result = resultOf(writes[index] as BatchWriteResult);
-  } catch (error) {
-    if (!(error instanceof MurmurError)) throw error;
-    if (isTooMany(error, sums.length, shared.nodeLimits.batchItems)) return false;
-    fail(sums, error);
+class GatheredSum extends Sum {
+  result: AddResult | undefined;
+  listener: Listener | undefined;
+
+  constructor(
+    counter: BatchRead,
+    private readonly name: string | undefined,
+  ) {
+    super(counter, name);
   }
-  return true;
+
+  get nextName(): string | undefined {
+    return this.name === undefined ? undefined : `${this.name}.`;
+  }
+
+  protected onCounted(result: ChangeResult<number>): void {
+    this.result = { ok: true, ...result };
+    this.listener?.onTold();
+  }
+
+  onFailed(reason: unknown): void {
+    if (!(reason instanceof MurmurError)) return this.listener?.onAborted(reason);
+    this.result = { ok: false, error: reason };
+    this.listener?.onTold();
+  }
 }
 
-function fail(sums: readonly Sum[], error: MurmurError): void {
-  for (const sum of sums) sum.result = { ok: false, error };
-}
-
-function resultOf(written: BatchWriteResult): AddResult {
-  if (!written.ok) return written;
-  const { value, context } = written;
-  return typeof value === "number" ? { ok: true, value, context } : { ok: false, error: new MurmurError(UNTOLD) };
-}
-
-const unsentWithin = (timeoutMs: number) =>
-  `this increment was not sent: requests before it took all of the call's ${timeoutMs} ms`;
-
-const UNTOLD = { code: "bad-answer", detail: "a change whose value cannot be read", mayHaveApplied: true };
+const tooLong = (name = "", key: string) =>
+  `idempotencyKey has ${name.length} characters, and ${JSON.stringify(key)} needs more than one sum, each under a name that is a character longer: ${ID_CHARACTERS_MAX - 1} at most leave room for a second one`;

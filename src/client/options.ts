@@ -223,7 +223,7 @@ export interface Bucket {
   /** A string is stored as text, bytes as they are, anything else as JSON. */
   put(key: string, value: unknown, options?: PutOptions): Promise<WriteResult>;
   delete(key: string, options?: DeleteOptions): Promise<WriteResult>;
-  /** Adds to a counter; `by` may be negative. It is sent once: after a TimeoutError it may or may not have counted. */
+  /** Adds to a counter; `by` may be negative. Once it may have counted it is not sent again, unless it has an `idempotencyKey`: after a TimeoutError nobody knows. */
   add(key: string, by: number, options?: ChangeOptions): Promise<ChangeResult<number>>;
   /**
    * Adds to many counters, and to each as often as it is named: `[['a', 1], ['b', 5], ['a', 1]]`, or a Map. One promise

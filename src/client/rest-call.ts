@@ -15,12 +15,15 @@ interface Call {
   readonly method: "GET" | "POST" | "DELETE";
   /** Told how long the node may take. */
   path(timeoutMs: number): string;
-  json?(timeoutMs: number): unknown;
+  /** As JSON. */
+  body?(timeoutMs: number): string;
   readonly isWrite: boolean;
   /** All that it writes has names: what of it is unknown may be asked for again. */
   readonly countsOnce?: boolean;
   readonly timeoutMs?: number;
   readonly signal?: Abort;
+  /** Who was asked for the same before: whoever is asked now is added. */
+  readonly tried?: Endpoint[];
 }
 
 interface Answered {
@@ -51,7 +54,7 @@ export function askAny(shared: Shared, call: Call): Promise<Answered> {
 class RestCall {
   private readonly deadlineMs: number;
   private readonly stop = new AbortController();
-  private readonly tried: Endpoint[] = [];
+  private readonly tried: Endpoint[];
   /** Why it was ended from outside: by its caller or by the end of the client. */
   private ended: { readonly reason: unknown } | undefined;
   private retries = 0;
@@ -65,6 +68,7 @@ class RestCall {
     private readonly timeoutMs: number,
   ) {
     this.deadlineMs = shared.world.nowMs() + timeoutMs;
+    this.tried = call.tried ?? [];
     call.signal?.addEventListener("abort", this.onAbort);
   }
 
@@ -79,7 +83,7 @@ class RestCall {
 
   async run(): Promise<Answered> {
     const { fleet, limits, nodeLimits, retries, learner, world } = this.shared;
-    retries.earn(limits.retryPercent);
+    if (this.tried.length === 0) retries.earn(limits.retryPercent);
     let endpoint = fleet.choose([], this.tried);
     for (;;) {
       this.tried.push(endpoint);
@@ -116,19 +120,24 @@ class RestCall {
 
   private async ask(endpoint: Endpoint): Promise<Answered | Refused> {
     const { limits, nodeLimits, rest, world } = this.shared;
-    const { method, path, json, isWrite } = this.call;
+    const { method, path, isWrite } = this.call;
     const { url: node } = endpoint;
-    const leftMs = Math.max(1, this.deadlineMs - world.nowMs());
+    const askedMs = world.nowMs();
+    const leftMs = Math.max(1, this.deadlineMs - askedMs);
     const nodeMs = nodeLimits.timeoutMs(leftMs);
     this.nodeMs = nodeMs;
-    const body = json === undefined ? {} : { json: json(nodeMs) };
-    const question = { method, path: path(nodeMs), timeoutMs: leftMs, bytesMax: limits.answerBytesMax, ...body };
+    const body = this.call.body?.(nodeMs);
+    const question = { method, path: path(nodeMs), body, timeoutMs: leftMs, bytesMax: limits.answerBytesMax };
     try {
       return this.onAnswer(await rest.ask(node, question, this.stop.signal), endpoint);
     } catch (error) {
       if (!(error instanceof RestFailure)) throw error;
       const { wasSent, isTimeout, reason } = error;
-      if (this.ended === undefined) endpoint.rest(world.nowMs(), limits.unavailableRestMs);
+      if (this.ended === undefined) {
+        const ageMs = world.nowMs() - askedMs;
+        endpoint.judge(isTimeout ? { kind: "silent", ageMs } : { kind: "broken", wasSent });
+        endpoint.rest(world.nowMs(), limits.unavailableRestMs);
+      }
       const failure = failureOf({ kind: "broken", wasSent, reason }, isWrite, node);
       if (!isTimeout) return { failure, wasUnsent: !wasSent };
       const late = { ...failure, code: "timeout", detail: `no answer within ${this.timeoutMs} ms` };
@@ -138,6 +147,7 @@ class RestCall {
 
   private onAnswer({ status, header, body }: RestAnswer, endpoint: Endpoint): Answered | Refused {
     const { url: node } = endpoint;
+    endpoint.judge({ kind: "answer", status, headers: { connection: header("connection") } });
     const json = status === 200 ? parsed(body) : undefined;
     if (json !== undefined) return { json, node, isUnknown: this.isUnknown };
     const { limits, world } = this.shared;

@@ -5,7 +5,7 @@
  * that the first one was not and will not be applied: a second one would be
  * stamped anew, and could bury what somebody wrote in between, having seen the
  * first. So an unknown write is told to the caller, who alone knows whether
- * repeating is harmless. One that has an Idempotency-Key counts once, and is repeated.
+ * repeating is harmless. One that has an Idempotency-Key or a stamp of its caller's is the same one again, and is repeated.
  */
 import { fraction, type Random } from "../base/random.js";
 import type { ClientLimits } from "./limits.js";

@@ -21,12 +21,12 @@ export function encodeValue(value: unknown, contentType?: string): Encoded {
 }
 
 /** Throws BadRequestError for what JSON cannot say. */
-export function jsonOf(value: unknown): string {
+export function jsonOf(value: unknown, what = "the value"): string {
   let json: string | undefined;
   try {
     json = JSON.stringify(value);
   } catch (error) {
-    throw badRequest(`the value is not JSON: ${(error as Error).message}`);
+    throw badRequest(`${what} is not JSON: ${(error as Error).message}`);
   }
   if (json === undefined) throw badRequest(`a ${typeof value} is no value; delete the key, or put null`);
   return json;

@@ -1,7 +1,7 @@
 /**
  * How fast a node refuses what it does not take on.
  *
- * To read a request and to refuse it costs about a tenth of serving it, and whoever is refused at once can ask again at
+ * To read a request and to refuse it costs a fraction of serving it, and whoever is refused at once can ask again at
  * once: at ten times its load a node would do nothing else. So refusals leave no faster than answers do, one for each
  * that was served; those beyond are held back, the longest held first. A connection that waits for its refusal sends
  * nothing and costs nothing. As long as a node serves every other request nobody waits; and nobody waits for longer than

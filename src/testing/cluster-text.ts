@@ -29,6 +29,8 @@ interface HedgeOptions {
 
 export interface TestBucketOptions {
   readonly type?: string;
+  /** Of a row: the type of its cells. */
+  readonly cells?: string;
   readonly replication?: Replication;
   readonly consistency?: LevelOptions;
   readonly hedge?: HedgeOptions;

@@ -3,6 +3,7 @@
  * fail where nobody can tell why. What a cluster file may say too is checked as one, by cluster-text.ts.
  */
 import { inspect } from "node:util";
+import { TIMER_MS_MAX } from "../base/duration.js";
 import { nearestName } from "../base/names.js";
 import type { ClusterSettings, TestNodeOptions } from "./cluster-text.js";
 
@@ -19,9 +20,6 @@ export interface ClusterOptions extends ClusterSettings {
 
 /** What is expected of a value, and whether it is that. */
 type Rule = readonly [expected: string, isMet: (value: unknown) => boolean];
-
-/** A timer that is to take longer goes off at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 const LATENESS: Rule = [`milliseconds from 0 to ${TIMER_MS_MAX}`, (value) => isNumber(value, 0, TIMER_MS_MAX)];
 const PERCENT: Rule = ["0 to 100", (value) => isNumber(value, 0, 100)];

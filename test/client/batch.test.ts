@@ -251,6 +251,10 @@ test("what is no batch and no page is told, before or after it was asked", async
     await assert.rejects(db.bucket("rows").deleteCells("k", half), says);
     await assert.rejects(db.bucket("rows").range("k", half), says);
   }
+  const bigs = [1, 1n].map((by) => ({ bucket: "b", key: `${by}`, op: { add: by as number } }));
+  const says = { name: "BadRequestError", message: /writes\[1\]\.op is not JSON: .*BigInt/ };
+  await assert.rejects(db.batch({ writes: bigs }), says);
+  await assert.rejects(db.batch({ mend: 1n as never }), { name: "BadRequestError", message: /the batch is not JSON/ });
   await assert.rejects(db.bucket("b").keys({ limit: 0 }), { name: "BadRequestError", message: /limit/ });
   assert.equal(cluster.asked.length, 0);
   answerAll((_asked, response) => reply(response, 200, {}));

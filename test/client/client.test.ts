@@ -101,6 +101,17 @@ test("what makes no sense is refused before anything is sent", async () => {
   assert.throws(() => new MurmurClient({ nodes, timeoutMs: -1 }), /timeoutMs is a positive number/);
   const limits = { refreshTimeoutMs: 2 ** 31 };
   assert.throws(() => new MurmurClient({ nodes, limits }), /limits.refreshTimeoutMs is at most 2147483647/);
+  for (const [name, least] of [
+    ["sumRequestsMax", 1],
+    ["socketsMax", 1],
+    ["attemptsMax", 1],
+    ["latencyHalfLifeMs", 1],
+    ["retryTokensMax", 0],
+  ] as const) {
+    const refused = new RegExp(`limits.${name} is a number from ${least}, not ${least - 1}`);
+    assert.throws(() => new MurmurClient({ nodes, limits: { [name]: least - 1 } }), refused);
+    await new MurmurClient({ nodes, limits: { [name]: least } }).close();
+  }
   const longest = new MurmurClient({ nodes, timeoutMs: 2 ** 31 - 1, limits: { probeMsMax: 2 ** 31 - 1 } });
   await longest.close();
   assert.equal(cluster.asked.length, 0);

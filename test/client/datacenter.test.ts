@@ -2,6 +2,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { BadRequestError, MurmurClient } from "../../src/client/client.js";
+import { Fleet } from "../../src/client/fleet.js";
+import { CLIENT_LIMITS } from "../../src/client/limits.js";
+import { REAL_WORLD } from "../../src/client/world.js";
 import { FakeCluster } from "./fake-cluster.js";
 
 let cluster: FakeCluster;
@@ -48,4 +51,28 @@ test("a datacenter that there is not is told, with those that there are", async 
     assert.match(error.detail, /no node is in datacenter dc3; there are dc1, dc2/);
     return true;
   });
+});
+
+test("two answers that do not fit together change nothing, neither whom it asks nor whether it can", () => {
+  const fleet = new Fleet(["http://h:1"], REAL_WORLD, CLIENT_LIMITS, "dc1");
+  const facts = (datacenter: string, http: number) => ({
+    layout: { digest: "d" },
+    nodes: [{ node: "n1", host: "h", http, datacenter }],
+    buckets: [],
+    defaults: { type: "register", replication: 1 },
+  });
+  const ring = (replication: number) => {
+    return { partitions: 1, layout: { digest: "d" }, placements: [{ replication, owners: [["n1"]] }] };
+  };
+  fleet.learn(facts("dc1", 2), ring(1));
+  const before = [fleet.misfit, fleet.urlsToAsk().sort(), fleet.ownersOf("b", "k").map(({ url }) => url)];
+  assert.deepEqual(before, [undefined, ["http://h:1", "http://h:2"], ["http://h:2"]]);
+  for (const [datacenter, http] of [
+    ["dc2", 2],
+    ["dc1", 3],
+  ] as const) {
+    assert.throws(() => fleet.learn(facts(datacenter, http), ring(3)), /a bucket has no placement/);
+    assert.deepEqual([fleet.misfit, fleet.urlsToAsk().sort(), fleet.ownersOf("b", "k").map(({ url }) => url)], before);
+  }
+  fleet.destroy();
 });

@@ -74,7 +74,7 @@ test("nobody is asked about the cluster any more", async () => {
     }
   }
   const fleet = new Fleet(cluster.urls, world, CLIENT_LIMITS);
-  const learner = new Learner(fleet, new SilentRest(1, 1000), CLIENT_LIMITS, world);
+  const learner = new Learner(fleet, new SilentRest(1, 1000, world), CLIENT_LIMITS, world);
   learner.tick(0);
   await until(() => stops.length === 1);
   learner.close();

@@ -152,6 +152,11 @@ test("a mistake refuses the call before anything is sent", async () => {
   );
   await assert.rejects(hits.addMany([["", 1]]), BadRequestError);
   await assert.rejects(hits.addMany([["a", 1]], { idempotencyKey: "with space" }), BadRequestError);
+  const twice = [["a", Number.MAX_SAFE_INTEGER] as const, ["a", 1] as const];
+  await assert.rejects(hits.addMany(twice, { idempotencyKey: "n".repeat(255) }), {
+    name: "BadRequestError",
+    message: /idempotencyKey has 255 characters.* "a" .* 254 at most/,
+  });
   const reason = new Error("changed my mind");
   await assert.rejects(hits.addMany([["a", 1]], { signal: AbortSignal.abort(reason) }), reason);
   assert.equal(batches.length, 0);

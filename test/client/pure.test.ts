@@ -1,11 +1,13 @@
 /** The client's other pure parts: values, contexts, replicas, problems, the ring. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import fc from "fast-check";
 import { decodeValue } from "../../src/base/decoded-value.js";
 import { tokenOf } from "../../src/base/hash.js";
 import { Contexts } from "../../src/client/contexts.js";
 import * as errors from "../../src/client/errors.js";
+import { CLIENT_LIMITS } from "../../src/client/limits.js";
 import { failureOf } from "../../src/client/problem.js";
 import { RingView } from "../../src/client/ring-view.js";
 import { parseServerTiming } from "../../src/client/server-timing.js";
@@ -174,4 +176,14 @@ test("the ring gives a key's owners by its bucket's placement", () => {
   assert.throws(() => new RingView(cluster, other, String), /changed between/);
   const few = { partitions: 2, layout, placements: placements.slice(1) };
   assert.throws(() => new RingView(cluster, few, String), /no placement/);
+});
+
+test("docs/client.md has every limit with its default", () => {
+  const text = readFileSync(new URL("../../../docs/client.md", import.meta.url), "utf8");
+  const [, table = ""] = text.split("\n## Limits\n");
+  const told = [...table.matchAll(/^\| (`[^|]*`) \| ([^|]*) \|/gm)].flatMap(([, names = "", values = ""]) => {
+    const defaults = values.split(", ").map((value) => Number(value.replaceAll(",", "")));
+    return names.split(", ").map((name, index) => [name.replaceAll("`", ""), defaults[index]]);
+  });
+  assert.deepEqual(Object.fromEntries(told), CLIENT_LIMITS);
 });

@@ -8,6 +8,7 @@ import { CONTEXT, FakeCluster, reply } from "./fake-cluster.js";
 
 interface Item {
   readonly key: string;
+  readonly sort?: string;
   readonly op: { readonly add: number };
   readonly idempotencyKey?: string;
 }
@@ -72,6 +73,34 @@ test("one that failed fails for its callers alone; a wrong one is refused before
   const [bad] = settled as PromiseRejectedResult[];
   assert.ok(bad?.reason instanceof TimeoutError && bad.reason.mayHaveApplied);
   assert.equal(totals.get("good"), 1);
+});
+
+test("cells of a key are counted up by themselves, and no request has keys with and without cells", async () => {
+  const hits = db.bucket("hits");
+  const all = [
+    hits.add("a", 1, { sort: "x" }),
+    hits.add("ax", 2),
+    hits.add("a", 4),
+    hits.add("a", 8, { sort: "y" }),
+    hits.add("a", 16, { sort: "x" }),
+  ];
+  await Promise.all(all);
+  assert.equal(batches.length, 2);
+  const rowsOf = (hasCells: boolean) =>
+    batches
+      .filter((batch) => batch.every(({ sort }) => (sort !== undefined) === hasCells))
+      .flatMap((batch) => batch.map(({ key, sort = "", op }) => [key, sort, op.add]));
+  const cells = [
+    ["a", "x", 17],
+    ["a", "y", 8],
+  ];
+  const keys = [
+    ["ax", "", 2],
+    ["a", "", 4],
+  ];
+  assert.deepEqual([rowsOf(true), rowsOf(false)], [cells, keys]);
+  const wrong = hits.add("a", 1, { sort: "" });
+  await assert.rejects(wrong, { name: "BadRequestError", message: /a sort key is a string that is not empty/ });
 });
 
 test("while a request is under way the next sum grows; what is sent alone or with other wishes is not added to it", async () => {

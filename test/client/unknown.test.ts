@@ -57,6 +57,25 @@ test("a retry that is refused does not make the first attempt undone", async () 
   assert.ok(told?.ok === false && told.error.mayHaveApplied);
 });
 
+test("a batch is asked for again when all its writes count once, under names or with stamps of their own", async () => {
+  const stamp = 1_700_000_000_000_000;
+  const stamped = { bucket: "b", key: "s", value: 1, stamp } as const;
+  const deleted = { bucket: "b", key: "d", delete: true, stamp } as const;
+  const plain = { bucket: "b", key: "p", value: 1 } as const;
+  const done: (typeof deeds)[number] = (_asked, response) =>
+    reply(response, 200, { results: Array(3).fill({ status: 204, context: CONTEXT }) });
+  deeds = [breaks, done];
+  const { writes } = await db.batch({ writes: [item, stamped, deleted] });
+  assert.ok(writes.every(({ ok }) => ok));
+  assert.deepEqual(
+    String(written[0]?.body).match(/"writes":.*]/)?.[0],
+    String(written[1]?.body).match(/"writes":.*]/)?.[0],
+  );
+  deeds = [breaks, done];
+  await assert.rejects(db.batch({ writes: [item, plain, deleted] }), { name: "ConnectionError", mayHaveApplied: true });
+  assert.equal(written.length, 3);
+});
+
 test("an item of a batch that is refused at last may have been done at first", async () => {
   const refusal = { status: 503, code: "unavailable", detail: "as told", mayHaveApplied: false };
   const results = [{ status: 404, context: CONTEXT }, refusal, refusal];

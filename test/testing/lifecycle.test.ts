@@ -100,7 +100,11 @@ test("nodes may be given racks and datacenters, and all that a cluster file says
   const lines: string[] = [];
   await using cluster = await startCluster({
     ...{ nodes, replication: { east: 1, west: 1 }, log: (line) => void lines.push(line) },
-    ...{ consistency: { write: "ALL" }, limits: { valueBytesMax: 10 }, buckets: { short: { ttl: "60s" } } },
+    ...{
+      consistency: { write: "ALL" },
+      limits: { valueBytesMax: 10 },
+      buckets: { short: { ttl: "60s" }, scores: { type: "row", cells: "counter" } },
+    },
   });
   const told = (await (await fetch(`${cluster.urls[1]}/v1/cluster`)).json()) as { nodes: Record<string, string>[] };
   assert.deepEqual(
