@@ -32,7 +32,7 @@ export const EDGE_LIMITS = {
     10_000,
     5,
     50_000,
-    "changes that a key remembers by their Idempotency-Key, about 45 bytes each; up to twice as many until owners agree which to forget",
+    "changes that a key remembers by their Idempotency-Key, 30 to 41 bytes each; up to twice as many until owners agree which to forget",
   ),
   mintRepeatAfterMs: limit(
     200,

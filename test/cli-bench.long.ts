@@ -120,7 +120,7 @@ test("what cannot be measured is refused before the bucket is filled", async () 
   assert.match(await refused("--rate", "0"), /--rate: expected a number from 1 to 100000, found "0"/);
   assert.match(await refused("--keys", "1e9"), /--keys: expected a number from 1 to 1000000/);
   assert.match(await refused("--compare", "--hedge", "p95"), /leave out --hedge/);
-  assert.match(await refused("--bucket", "a/b"), /expected a bucket name/);
+  assert.match(await refused("--bucket", "a/b"), /a bucket's name is/);
   assert.equal(node.asked.length, 0);
   const inner = node.instead;
   node.instead = (asked, response) =>

@@ -90,8 +90,9 @@ test("the exit code is of the worst that came of any key", async () => {
 });
 
 test("--json prints an object a line, for each key", async () => {
-  results.set("a", text("x")).set("late", { status: 504, code: "timeout" });
-  const got = await get(["a", "b", "late", "--json"]);
+  const siblings = [{ value: "eA==" }, { value: "eQ==" }];
+  results.set("a", text("x")).set("torn", { status: 300, siblings }).set("late", { status: 504, code: "timeout" });
+  const got = await get(["a", "b", "torn", "late", "--json"]);
   const lines = got.stdout.trim().split("\n");
   const contentType = "text/plain; charset=utf-8";
   assert.deepEqual(
@@ -99,6 +100,7 @@ test("--json prints an object a line, for each key", async () => {
     [
       { bucket: "users", key: "a", status: 200, found: true, value: "eA==", contentType, context: "Y29u" },
       { bucket: "users", key: "b", status: 404, found: false, context: "Y29u", code: "not-found" },
+      { bucket: "users", key: "torn", status: 300, found: true, siblings },
       { bucket: "users", key: "late", status: 504, found: false, code: "timeout" },
     ],
   );
@@ -108,13 +110,16 @@ test("--json prints an object a line, for each key", async () => {
 test("keys come from stdin line by line, a thousand to a request", async () => {
   const keys = Array.from({ length: 2500 }, (_, index) => `key ${index}`);
   for (const key of keys) results.set(key, text(key.toUpperCase()));
-  results.set("first", text("1"));
-  const got = await get(["first", "-"], `${keys.join("\r\n")}\n\n`);
-  assert.equal(got.stdout, `first\t1\n${keys.map((key) => `${key}\t${key.toUpperCase()}\n`).join("")}`);
+  results.set("first", text("1")).set("line\nbreak", text("2")).set('"quoted"', text("3")).set('"half', text("4"));
+  const strange = ['"line\\nbreak"', '"\\"quoted\\""', '"half'];
+  const got = await get(["first", "-"], `${[...keys, ...strange].join("\r\n")}\n\n`);
+  const lines = ["first\t1", ...keys.map((key) => `${key}\t${key.toUpperCase()}`)];
+  const last = ['"line\\nbreak"\t2', '"\\"quoted\\""\t3', '"\\"half"\t4', ""];
+  assert.equal(got.stdout, [...lines, ...last].join("\n"));
   assert.deepEqual([got.code, got.stderr], [0, ""]);
   assert.deepEqual(
     batches.map(({ reads }) => reads.length),
-    [1000, 1000, 501],
+    [1000, 1000, 504],
   );
   batches.length = 0;
   const long = Array.from({ length: 1000 }, (_, index) => String(index).padStart(1024, "x"));

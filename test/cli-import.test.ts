@@ -5,8 +5,10 @@
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, utimesSync, writeFileSync } from "node:fs";
 import type { ServerResponse } from "node:http";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import { Sender } from "../src/cli/import-sender.js";
 import { type Asked, clusterFile, FakeNode, murmur, problem, start, temporaryFolder } from "./cli-harness.js";
 
 const folder = temporaryFolder();
@@ -80,6 +82,22 @@ test("what a node refuses for its own sake is tried again; what it refuses for t
   assert.equal(stderr, `${file}:7: too-large: 2 of 3 needed\n`);
   assert.equal(node.keys.size, 29);
   assert.equal(seen.get("/v1/buckets/users/keys/k7"), 1);
+});
+
+test("an answer that ends before its body does is none: the record is sent again", async () => {
+  let connections = 0;
+  const torn = createServer((socket) => {
+    connections++;
+    const ending = connections === 1 ? "Content-Length: 10\r\n\r\nabc" : "Content-Length: 0\r\n\r\n";
+    socket.once("data", () => socket.end(`HTTP/1.1 200 OK\r\n${ending}`));
+  });
+  await new Promise<void>((resolve) => torn.listen(0, "127.0.0.1", resolve));
+  const { port } = torn.address() as AddressInfo;
+  const sender = new Sender([`http://127.0.0.1:${port}`], 1, new AbortController().signal);
+  assert.equal(await sender.put("/v1/buckets/users/keys/ada", Buffer.from("{}")), undefined);
+  assert.equal(connections, 2);
+  sender.close();
+  torn.close();
 });
 
 test("a node that dies on the way is left out, and the others take its share", async () => {

@@ -1,6 +1,7 @@
-/** `murmur keys`: page after page, to the end or to the limit, and how to go on. */
+/** `murmur keys` and `murmur range`: page after page, to the end or to the limit, and how to go on. */
 import assert from "node:assert/strict";
 import { after, before, beforeEach, test } from "node:test";
+import { keyOfLine } from "../src/cli/terminal.js";
 import { FakeNode, murmur, problem, reply } from "./cli-harness.js";
 import { ProcessCluster } from "./process-cluster.js";
 
@@ -65,18 +66,43 @@ test("an empty bucket has no keys; what fails in the middle says how to go on", 
   for (const limit of ["0", "-1", "many"]) assert.equal((await list(`--limit=${limit}`)).code, 2);
 });
 
+test("a range says how to go on from any sort key, also where a later page fails", async () => {
+  const cells = (sorts: readonly string[]) => sorts.map((sort) => ({ sort, value: "eA==", contentType: "text/plain" }));
+  let next = "a\tb\0";
+  node.instead = ({ query }, response) =>
+    query.get("from") === next
+      ? problem(response, 503, "unavailable")
+      : reply(response, 200, { cells: cells(["a", '"q"', "a\tb"]), next });
+  const range = (...words: string[]) => murmur(["range", "rows", "k", ...words, "--node", node.url]);
+  const stdout = 'a\tx\n"\\"q\\""\tx\n"a\\tb"\tx\n';
+  const torn = await range();
+  assert.deepEqual([torn.code, torn.stdout], [4, stdout]);
+  assert.match(torn.stderr, /^go on with --after \$'a\\tb'\nmurmur: unavailable: /);
+  const short = await range("--limit", "3");
+  assert.deepEqual(short, { code: 0, stdout, stderr: "there may be more: go on with --after $'a\\tb'\n" });
+  await range("--after", "a\tb");
+  assert.equal(node.last.query.get("from"), next);
+  next = "b;c";
+  assert.match((await range("--limit", "3")).stderr, /go on with --from 'b;c'\n$/);
+  next = "b\0c\0";
+  assert.match((await range("--limit", "3")).stderr, /go on with --from b, which repeats some: /);
+  assert.equal((await range("--limit", "0")).code, 2);
+});
+
 test("a real cluster lists its keys, and gives them all to get", async () => {
   const cluster = await ProcessCluster.create({ nodes: 3 });
   try {
     await cluster.startAll();
-    const names = Array.from({ length: 30 }, (_, index) => `key/${index}`);
-    await Promise.all(names.map((name) => cluster.put("n1", "b", name, `value of ${name}`)));
+    const plain = Array.from({ length: 30 }, (_, index) => `key/${index}`);
+    const names = [...plain, "line\nbreak", "a\u2028b", '"quoted"', '"', "x;y", "\0"];
+    await Promise.all(names.map((name) => cluster.put("n1", "b", name, "value")));
     const listed = await cluster.command(["keys", "b"]);
-    assert.deepEqual(listed.out.trim().split("\n").sort(), [...names].sort());
-    const got = await cluster.command(["get", "b", "absent", "-", "--hedge", "p95"], listed.out);
     const lines = listed.out.trim().split("\n");
-    assert.equal(got.out, lines.map((name) => `${name}\tvalue of ${name}\n`).join(""));
-    assert.deepEqual([got.code, got.err], [3, "b/absent: not found\n"]);
+    assert.deepEqual(lines.map(keyOfLine).sort(), [...names].sort());
+    const got = await cluster.command(["get", "b", "absent", "-", "--hedge", "p95"], listed.out);
+    assert.equal(got.out, lines.map((line) => `${line}\tvalue\n`).join(""));
+    assert.equal(got.code, 3);
+    assert.match(got.err, /^b\/absent: not found\n/);
   } finally {
     await cluster.close();
   }

@@ -41,9 +41,10 @@ beforeEach(() => {
 });
 
 const carts = (words: readonly string[]) => murmur([...words, "--node", node.url]);
-const decide =
+const decide = () =>
   "carts/ada: 3 siblings need a decision; keep one of them, or put another value:\n" +
-  "  murmur resolve carts ada --pick N --context Y29u\n  murmur put carts ada VALUE --context Y29u\n";
+  `  murmur resolve carts ada --pick N --context Y29u --node ${node.url}\n` +
+  `  murmur put carts ada VALUE --context Y29u --node ${node.url}\n`;
 const rows =
   "#  type              bytes  value\n" +
   "1  text/plain            4  book\n" +
@@ -51,9 +52,33 @@ const rows =
   "3  image/png             2  base64:/wA=\n";
 
 test("siblings are shown side by side, with what to do, and are exit code 6", async () => {
-  assert.deepEqual(await carts(["get", "carts", "ada"]), { code: 6, stdout: rows, stderr: decide });
+  assert.deepEqual(await carts(["get", "carts", "ada"]), { code: 6, stdout: rows, stderr: decide() });
   const json = await carts(["get", "carts", "ada", "--json"]);
   assert.deepEqual([json.code, (JSON.parse(json.stdout) as { siblings: unknown }).siblings], [6, siblings]);
+});
+
+test("what a key's name could do to a shell is quoted, and the cell is named", async () => {
+  const got = await carts(["get", "carts", "x;reboot", "--sort", "a\tb"]);
+  const rest = `--context Y29u --sort $'a\\tb' --node ${node.url}\n`;
+  assert.equal(
+    got.stderr,
+    'carts/x;reboot "a\\tb": 3 siblings need a decision; keep one of them, or put another value:\n' +
+      `  murmur resolve carts 'x;reboot' --pick N ${rest}  murmur put carts 'x;reboot' VALUE ${rest}`,
+  );
+});
+
+test("resolve --json prints what it has read when it writes nothing", async () => {
+  for (const words of [[], ["--pick", "1", "--context", "b2xk"]]) {
+    const { code, stdout } = await carts(["resolve", "carts", "ada", ...words, "--json"]);
+    const { found, siblings: shown } = JSON.parse(stdout) as { found: boolean; siblings: unknown };
+    assert.deepEqual([code, found, shown], [6, true, siblings]);
+  }
+  siblings.length = 1;
+  const one = await carts(["resolve", "carts", "ada", "--json"]);
+  assert.deepEqual([one.code, (JSON.parse(one.stdout) as { value: string }).value], [0, base64("book")]);
+  siblings.length = 0;
+  const none = await carts(["resolve", "carts", "ada", "--json"]);
+  assert.deepEqual([none.code, (JSON.parse(none.stdout) as { found: boolean }).found], [3, false]);
 });
 
 test("a value is cut between two characters as a reader sees them", () => {
@@ -82,7 +107,7 @@ test("resolve puts the one that was picked in the place of all, with its type an
 
 test("resolve puts another value, and says nothing but shows when nothing is chosen", async () => {
   const shown = await carts(["resolve", "carts", "ada"]);
-  assert.deepEqual(shown, { code: 6, stdout: rows, stderr: decide });
+  assert.deepEqual(shown, { code: 6, stdout: rows, stderr: decide() });
   const put = await carts(["resolve", "carts", "ada", "--value", '["book","pen"]', "--json", "--trace"]);
   assert.deepEqual(JSON.parse(put.stdout), { ok: true, context: "bmV3", node: node.url });
   assert.match(put.stderr, /resolve carts\/ada through .*\n {2}n1 .* first, same\n$/);
@@ -174,7 +199,7 @@ test("what makes no sense is refused before a node is asked", async () => {
     [() => setFields("profiles", "ada", ["a=1", "a=2"], options), /^the field "a" is given twice/],
     [() => addToFields("profiles", "ada", ["n=x"], options), /^n=x: expected an integer/],
     [() => editFields("profiles", "ada", "5", options), /^expected a JSON object/],
-    [() => add("vis its", "home", "1", options), /^expected a bucket name/],
+    [() => add("vis its", "home", "1", options), /^a bucket's name is/],
   ];
   for (const [change, message] of table) await assert.rejects(change, { exitCode: 2, message });
   const none = await carts(["set", "add", "tags", "ada"]);

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { after, afterEach, before, test } from "node:test";
 import { runtimeTrouble } from "../src/cli/runtime-guard.js";
 import { type Running, start } from "./cli-harness.js";
 import { ProcessCluster, until } from "./process-cluster.js";
@@ -17,6 +17,11 @@ before(async () => {
   cluster = await ProcessCluster.create({ nodes: 3 });
 });
 after(() => cluster.close());
+
+const begun: Running[] = [];
+afterEach(() => {
+  for (const { process } of begun.splice(0)) process.kill("SIGKILL");
+});
 
 interface Ready {
   readonly type: string;
@@ -33,10 +38,10 @@ async function up(...words: string[]): Promise<{ running: Running; ready: Ready[
     told += text;
   });
   const lines = () => told.split("\n").slice(0, -1);
-  await until(
-    async () => lines().length + Number(running.process.exitCode !== null),
-    (count) => count >= 3,
-  );
+  // A test that failed must not leave its nodes to the next one: those would find their ports taken.
+  begun.push(running);
+  await until(async () => lines().length >= 3 || running.process.exitCode !== null, Boolean);
+  if (running.process.exitCode !== null) assert.fail((await running.ended).stderr);
   return { running, ready: lines().map((line) => JSON.parse(line)) };
 }
 

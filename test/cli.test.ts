@@ -8,6 +8,7 @@ import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { openCluster } from "../src/cli/cluster.js";
+import { configCheck } from "../src/cli/config-check.js";
 import { clusterFile, FakeNode, MAIN, murmur, problem, reply, start, temporaryFolder } from "./cli-harness.js";
 
 const folder = temporaryFolder();
@@ -178,8 +179,8 @@ describe("failures", () => {
       [["gte", "users", "ada"], /Did you mean get\?/],
       [["get", "users"], /missing required argument 'keys'/],
       [["get", "users", "ada"], /no cluster\.yaml in this folder; name one with --config FILE or MURMUR_CONFIG/],
-      [["get", "users", "", "--node", node.url], /the key is empty/],
-      [["get", "..", "ada", "--node", node.url], /expected a bucket name .* not dots alone, found "\.\."/],
+      [["get", "users", "", "--node", node.url], /a key is a string that is not empty/],
+      [["get", "..", "ada", "--node", node.url], /a bucket's name is .* not dots alone, not "\.\."/],
       [["get", "users", "ada", "--timeout", "5", "--node", node.url], /--timeout: expected a duration/],
       [["status", "--node", "ftp://x"], /--node: expected a URL such as/],
       [["put", "users", "ada", "x", "--file", "y", "--node", node.url], /give VALUE or --file, not both/],
@@ -328,6 +329,14 @@ describe("help and config", () => {
     assert.match(stderr.toString(), /^murmur: stdout: ENOSPC/);
   });
 
+  test("nobody listening to the talk does not end a command", { skip: !existsSync("/dev/full") }, () => {
+    const full = openSync("/dev/full", "w");
+    const words = [MAIN, "status", "--json", "--node", "127.0.0.1:1"];
+    const { status, stdout } = spawnSync(process.execPath, words, { stdio: ["ignore", "pipe", full] });
+    closeSync(full);
+    assert.deepEqual([status, JSON.parse(String(stdout))], [5, { code: "unreachable", mayHaveApplied: false }]);
+  });
+
   test("config check prints what the file says, or every mistake", async () => {
     const good = await murmur(["config", "check", clusterFile(folder, [8101, 8102])]);
     assert.deepEqual([good.code, good.stderr], [0, ""]);
@@ -354,6 +363,7 @@ describe("help and config", () => {
       wrong.stdout,
       `${merging}:3:44: buckets.carts.merge: ${found}${merging}:4:36: defaults.merge: ${found}`,
     );
+    await assert.rejects(configCheck("a.yaml", { config: "b.yaml" }), { exitCode: 2, message: /not both/ });
     const unknown = await murmur(["node", "m1", "--config", clusterFile(folder, [8101])]);
     assert.match(unknown.stderr, /has no node "m1"; did you mean n1\?/);
     assert.equal(unknown.code, 2);

@@ -6,7 +6,6 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
 import { after, before, test } from "node:test";
-import type { HintsReport } from "../src/http/store.js";
 import { freePorts } from "../src/testing/free-ports.js";
 import { eachOf, MAIN_FILE, ProcessCluster, until } from "./process-cluster.js";
 
@@ -164,37 +163,6 @@ test("murmur up starts all nodes, says what to try, and stops them all on Ctrl-C
     // One that is left running keeps this file's process from ending.
     up.kill("SIGKILL");
     await other.close();
-  }
-});
-
-test("a node that was killed gets the hints that were kept for it, over a restart of whoever kept them", async () => {
-  const nodesOfN1 = async (): Promise<{ node: string; state: string }[]> =>
-    JSON.parse(String((await cluster.call("GET", "n1", "/v1/cluster")).body)).nodes;
-  const hintsOfN1 = async (): Promise<HintsReport> =>
-    JSON.parse(String((await cluster.call("GET", "n1", "/v1/hints")).body));
-  await cluster.kill("n3");
-  await until(nodesOfN1, (nodes) => nodes.some(({ node, state }) => node === "n3" && state === "down"));
-  const keys = Array.from({ length: 50 }, (_, index) => `hinted ${index}`);
-  for (const [index, key] of keys.entries()) {
-    const level = index % 2 === 0 ? "QUORUM" : "ANY";
-    assert.equal((await cluster.put("n1", "b", key, "missed", `?w=${level}`)).status, 204);
-  }
-  await cluster.kill("n1", "SIGTERM");
-  await cluster.start("n1");
-  const [kept] = (await hintsOfN1()).targets;
-  assert.ok(kept?.node === "n3" && kept.state === "waiting" && kept.hints >= keys.length, JSON.stringify(kept));
-  const flushed = cluster.call("POST", "n1", "/v1/hints/flush");
-  await cluster.start("n3");
-  assert.deepEqual(JSON.parse(String((await flushed).body)), {
-    node: "n1",
-    hints: kept.hints,
-    left: 0,
-    complete: true,
-  });
-  const { code, out } = await cluster.command(["hints", "--wait"]);
-  assert.deepEqual([code, out.match(/nothing to deliver/g)?.length], [0, 3]);
-  for (const key of keys) {
-    assert.equal(String((await cluster.get("n3", "b", key, "?r=ONE&mend=never")).body), "missed", key);
   }
 });
 

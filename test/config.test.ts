@@ -51,8 +51,8 @@ const BEHIND: readonly (readonly [lines: string, ...mistakes: string[]])[] = [
     '6:37: replication.dc3: expected a datacenter of the nodes (dc1, dc2), found "dc3"; did you mean dc1?',
   ],
   ["partitions: 1000", "6:13: partitions: expected a power of two, found 1000; the nearest is 1024"],
-  ["partitions: 2097152", "6:13: partitions: expected a power of two from 1 to 1048576, found 2097152"],
-  ["partitions: many", '6:13: partitions: expected a power of two from 1 to 1048576, found "many"'],
+  ["partitions: 131072", "6:13: partitions: expected a power of two from 1 to 65536, found 131072"],
+  ["partitions: many", '6:13: partitions: expected a power of two from 1 to 65536, found "many"'],
   ["data: ''", '6:7: data: expected the path of a folder, found ""'],
   ["durability: groop", '6:13: durability: expected group or os, found "groop"; did you mean group?'],
   [
@@ -218,6 +218,25 @@ nodes:
 for (const [name, text, ...mistakes] of WHOLE) {
   test(`refused: ${name}`, () => assert.deepEqual(mistakesOf(text), mistakes));
 }
+
+test("refused: more different replications than rows' addresses can tell apart", () => {
+  const nodes = ["a", "b"].flatMap((datacenter, index) =>
+    Array.from({ length: 16 }, (_, number) => {
+      const port = 10_000 + 1000 * index + 2 * number;
+      return `  - { id: ${datacenter}${number}, host: ::1, http: ${port}, peer: ${port + 1}, datacenter: ${datacenter} }`;
+    }),
+  );
+  const buckets = Array.from(
+    { length: 256 },
+    (_, index) => `  b${index}: { replication: { a: ${1 + (index >> 4)}, b: ${1 + (index & 15)} } }`,
+  );
+  const text = ["cluster: c", "replication: { a: 1, b: 1 }", "nodes:", ...nodes, "buckets:", ...buckets, ""];
+  const last = "{ replication: { a: 16, b: 16 } }";
+  assert.deepEqual(mistakesOf(text.join("\n")), [
+    "292:24: buckets.b255.replication: expected at most 255 different replications in all, found one more; give the bucket one of the others",
+  ]);
+  configOf(text.join("\n").replace(last, last.replace("16, b: 16", "1, b: 1")));
+});
 
 test("refused: files that cannot be read as text", () => {
   const binary = join(folder, "binary.yaml");

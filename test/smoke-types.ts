@@ -1,5 +1,12 @@
 /** What a TypeScript project says of each way into the package; .ci/smoke has it checked against the packed one. */
-import { type ClusterConfig, DEFAULT_LIMITS, loadClusterFile, type RunningNode, startNode } from "murmurdb";
+import {
+  type ClusterConfig,
+  type ConfigMistake,
+  DEFAULT_LIMITS,
+  loadClusterFile,
+  type RunningNode,
+  startNode,
+} from "murmurdb";
 import {
   type ChangeResult,
   type GetResult,
@@ -25,7 +32,11 @@ export function start(config: ClusterConfig, onRunning: (running: RunningNode) =
 export function load(path: string): ClusterConfig {
   const config = loadClusterFile(path);
   if (!Array.isArray(config)) return config;
-  throw new Error(config.map(({ line, column, key, sentence }) => `${line}:${column}: ${key}: ${sentence}`).join("\n"));
+  throw new Error(config.map(mistakeText).join("\n"));
+}
+
+function mistakeText({ line, column, key, sentence }: ConfigMistake): string {
+  return `${line}:${column}: ${key}: ${sentence}`;
 }
 
 const options: ClusterOptions = {

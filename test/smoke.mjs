@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { loadClusterFile, startNode } from "murmurdb";
 
@@ -35,6 +35,14 @@ function command() {
   assert.match(execFileSync("npx", ["murmur", "config", "check"], { encoding: "utf8" }), /cluster\.yaml/);
 }
 
+/** What the packed README points to is packed too. */
+function links() {
+  const readme = readFileSync("node_modules/murmurdb/README.md", "utf8");
+  const pages = [...readme.matchAll(/\]\((docs\/[^)#]+)/g)].map(([, page]) => page);
+  assert.ok(pages.length > 0);
+  for (const page of pages) assert.ok(existsSync(`node_modules/murmurdb/${page}`), page);
+}
+
 /** Beside the cluster that `npm start` would run. */
 async function runSamples(samples) {
   const words = ["up", "--config", "node_modules/murmurdb/cluster.yaml", "--data", "./data/up"];
@@ -64,5 +72,6 @@ function runSample(sample) {
 const samples = process.argv.slice(2).filter((name) => name !== "smoke.mjs");
 await embed();
 command();
+links();
 await runSamples(samples);
 console.log(`Node ${process.versions.node}: the packed package starts, stores and answers; it ran ${samples.join(", ")}`);

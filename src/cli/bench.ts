@@ -13,6 +13,7 @@ import { between, type HedgeCounts, scrape } from "../load/scrape.js";
 import { checkBucket } from "./addresses.js";
 import { type BenchSide, printBench } from "./bench-report.js";
 import { askJson, type Cluster, type ClusterOptions, openCluster, problemFailure, urlOf } from "./cluster.js";
+import { countOf } from "./count.js";
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { ProgressLine } from "./progress.js";
 import { onStopSignals } from "./signals.js";
@@ -144,14 +145,14 @@ function planOf(options: BenchOptions): LoadPlan {
   const readShare = MIXES[options.mix];
   if (readShare === undefined)
     throw usage(`--mix: expected one of ${Object.keys(MIXES).join(", ")}, found ${options.mix}`);
-  const perSecond = numberOf("--rate", options.rate, RATE_MAX);
-  const seconds = numberOf("--seconds", options.seconds, SECONDS_MAX);
+  const perSecond = countOf("--rate", options.rate, RATE_MAX);
+  const seconds = countOf("--seconds", options.seconds, SECONDS_MAX);
   return {
     urls: [],
     bucket,
-    keys: numberOf("--keys", options.keys, KEYS_MAX),
+    keys: countOf("--keys", options.keys, KEYS_MAX),
     distribution,
-    valueBytes: numberOf("--value-bytes", options.valueBytes, VALUE_BYTES_MAX),
+    valueBytes: countOf("--value-bytes", options.valueBytes, VALUE_BYTES_MAX),
     readShare,
     readQuery: `r=${encodeURIComponent(consistency)}`,
     writeQuery: `w=${encodeURIComponent(consistency)}`,
@@ -161,12 +162,6 @@ function planOf(options: BenchOptions): LoadPlan {
     underWayMax: UNDER_WAY_MAX,
     seed: randomInt(2 ** 32),
   };
-}
-
-function numberOf(option: string, text: string, most: number): number {
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0;
-  if (number >= 1 && number <= most) return number;
-  throw usage(`${option}: expected a number from 1 to ${most}, found ${JSON.stringify(text)}`);
 }
 
 /** All nodes that are up, as the first that answers sees it; with --node that one alone. */

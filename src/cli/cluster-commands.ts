@@ -79,7 +79,10 @@ function addUpkeepCommands(program: Command, onExit: OnExit): void {
     "murmur hints --json",
   ])
     .option("--wait", "end when all that is kept now has been delivered")
-    .option("--timeout <duration>", "wait so long at most (else 30s)")
+    .option(
+      "--timeout <duration>",
+      "wait so long at most (else 30s); beyond requestDeadlineMsMax it waits for what is kept meanwhile too",
+    )
     .addOption(CONFIG())
     .addOption(NODE())
     .addOption(JSON_OUT())

@@ -42,7 +42,7 @@ export interface Answer {
 
 /** The node waits for its replicas first; beyond that it is as good as gone. */
 const PATIENCE_BEYOND_DEADLINE_MS = 1000;
-const PATIENCE_MS = 5000;
+export const PATIENCE_MS = 5000;
 
 export class Cluster {
   private readonly agent = new Agent({ keepAlive: true });
@@ -167,60 +167,13 @@ export async function askJson<Status>(cluster: Cluster, question: string | Quest
   return jsonOf(answer) as Status;
 }
 
-/** What one node said for itself, or why it did not. */
-export interface Said<Status> {
-  readonly target: Target;
-  readonly status?: Status;
-  readonly failure?: CommandFailure;
-}
-
-/** The same question to every node, at once. A failure only when none answers. */
-export function askEach<Status>(
-  options: ClusterOptions,
-  question: string | Question,
-): Promise<readonly Said<Status>[]> {
-  return eachNode(options, 0, (node) => askJson<Status>(node, question));
-}
-
-/** What every node says to `ask`, at once. A failure only when none answers. `waitMs`: how long a node may take for an answer. */
-export async function eachNode<Status>(
-  options: ClusterOptions,
-  waitMs: number,
-  ask: (node: Cluster) => Promise<Status>,
-): Promise<readonly Said<Status>[]> {
-  const patienceMs = waitMs + PATIENCE_MS;
-  const asked = (await targetsOf(options)).map(async (target): Promise<Said<Status>> => {
-    try {
-      return { target, status: await ask(new Cluster([target.url], patienceMs)) };
-    } catch (error) {
-      if (!(error instanceof CommandFailure)) throw error;
-      return { target, failure: error };
-    }
-  });
-  const said = await Promise.all(asked);
-  const failures = said.flatMap(({ failure }) => failure ?? []);
-  const [first] = failures;
-  if (first === undefined || failures.length < said.length) return said.map(shortened);
-  const silent = failures.flatMap((failure) => (failure instanceof Unanswered ? failure : []));
-  if (silent.length === failures.length) throw new Unanswered(silent.flatMap(({ tried }) => tried));
-  throw new CommandFailure(first.exitCode, failures.map(({ message }) => message).join("\n"), first.data);
-}
-
 /** Nobody who was tried has answered; nothing was done. */
-class Unanswered extends CommandFailure {
+export class Unanswered extends CommandFailure {
   /** `tried`: each address, and why not. */
   constructor(readonly tried: readonly string[]) {
     const sentence = `no node answers: ${tried.join(", ")}; is the cluster up?`;
     super(EXIT.unreachable, sentence, { code: "unreachable", mayHaveApplied: false });
   }
-}
-
-/** Where others answered, the cluster is up, and this one is not. */
-function shortened<Status>(said: Said<Status>): Said<Status> {
-  const { target, failure } = said;
-  if (!(failure instanceof Unanswered)) return said;
-  const sentence = `does not answer: ${failure.tried.join(", ")}`;
-  return { target, failure: new CommandFailure(failure.exitCode, sentence, failure.data) };
 }
 
 interface Problem {

@@ -64,7 +64,10 @@ function addProcessCommands(program: Command, onExit: OnExit): void {
     .argument("<id>", "which of the file's nodes")
     .addOption(CONFIG())
     .option("--data <dir>", "the folder for all nodes' data (else the file's)")
-    .option("--new-cluster", "vouch that the cluster has never run: do not wait for the other owners")
+    .option(
+      "--new-cluster",
+      "only for a cluster that has never stored anything: an owner whose disk was lost would vote while it is empty",
+    )
     .addOption(JSON_OUT())
     .action(async (id, options) => (await import("./node.js")).node(id, options));
 }

@@ -7,13 +7,14 @@ import { loadClusterFile, mergeMistakes } from "../real/cluster-file.js";
 import { type ConfigMistake, mistakeLine } from "../real/cluster-yaml.js";
 import { type MergeRefusal, Mergers } from "../real/mergers.js";
 import { configPath } from "./config.js";
-import { EXIT, type ExitCode } from "./exit.js";
+import { EXIT, type ExitCode, usage } from "./exit.js";
 import { grouped, print, printJson } from "./terminal.js";
 
 export async function configCheck(
   file: string | undefined,
   options: { config?: string; json?: boolean },
 ): Promise<ExitCode> {
+  if (file !== undefined && options.config !== undefined) throw usage("give FILE or --config, not both");
   const path = configPath(file ?? options.config);
   const result = await checked(path);
   if (Array.isArray(result)) {

@@ -6,8 +6,10 @@
  */
 import type { ConflictsReport, StampReport } from "../http/store.js";
 import { checkBucket } from "./addresses.js";
-import { askEach, type ClusterOptions } from "./cluster.js";
-import { EXIT, type ExitCode, usage } from "./exit.js";
+import type { ClusterOptions } from "./cluster.js";
+import { countOf } from "./count.js";
+import { askEach, sayFailures, silentOf } from "./each-node.js";
+import { EXIT, type ExitCode } from "./exit.js";
 import { paint, print, printJson, say, shown, table } from "./terminal.js";
 
 export interface ConflictsOptions extends ClusterOptions {
@@ -18,10 +20,11 @@ export interface ConflictsOptions extends ClusterOptions {
 type Conflict = ConflictsReport["conflicts"][number] & { readonly through: string };
 
 const SHOWN = 20;
+const SHOWN_MAX = 999_999;
 const COLOURS = { stale: "yellow", blind: "dim", beaten: "red" } as const;
 
 export async function conflicts(options: ConflictsOptions): Promise<ExitCode> {
-  const limit = limitOf(options.limit);
+  const limit = options.limit === undefined ? SHOWN : countOf("--limit", options.limit, SHOWN_MAX);
   if (options.bucket !== undefined) checkBucket(options.bucket);
   const query = { bucket: options.bucket, limit: String(limit) };
   const said = await askEach<ConflictsReport>(options, { method: "GET", path: "/v1/conflicts", query });
@@ -29,15 +32,14 @@ export async function conflicts(options: ConflictsOptions): Promise<ExitCode> {
     .flatMap(({ status }) => status?.conflicts.map((each): Conflict => ({ ...each, through: status.node })) ?? [])
     .sort((a, b) => Date.parse(b.at) - Date.parse(a.at))
     .slice(0, limit);
-  const silent = said.flatMap(({ target, failure }) => (failure === undefined ? [] : target.node));
   if (options.json) {
-    printJson({ silent, conflicts: all });
+    printJson({ silent: silentOf(said), conflicts: all });
     return EXIT.ok;
   }
   if (all.length > 0) print(table([HEADS.map((head) => paint("bold", head)), ...all.map(rowOf)]));
   else say("no conflicts: no node remembers a value that was lost unseen");
   if (all.length > 0) say(paint("dim", LEGEND, process.stderr));
-  for (const { target, failure } of said) if (failure !== undefined) say(`${target.node}: ${failure.message}`);
+  sayFailures(said);
   return EXIT.ok;
 }
 
@@ -54,10 +56,4 @@ function rowOf({ bucket, key, sort, kind, lost, kept, through }: Conflict): stri
 function writerOf({ node, actor }: StampReport): string {
   if (/^0+$/.test(actor)) return "a client's stamp";
   return node ?? `a former life (${actor})`;
-}
-
-function limitOf(given: string | undefined): number {
-  if (given === undefined) return SHOWN;
-  if (/^[1-9]\d{0,5}$/.test(given)) return Number(given);
-  throw usage(`--limit: expected a number of conflicts from 1 on, found ${JSON.stringify(given)}`);
 }

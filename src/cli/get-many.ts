@@ -12,7 +12,7 @@ import { type Answer, type Cluster, exitCodeOf, jsonOf, problemFailure } from ".
 import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
 import { ENVELOPE_TYPE, isTextType, openForKeys, type ReadOptions } from "./keys.js";
 import { limitTold } from "./node-limits.js";
-import { inOneLine, print, printJson, say, shown } from "./terminal.js";
+import { inOneLine, keyLine, keyOfLine, print, printJson, say, shown } from "./terminal.js";
 
 /** What a node says of one key of a batch. */
 interface Result {
@@ -39,7 +39,7 @@ const CLOCK_SKEW = "clock-skew";
 /** The worst first: what came of one key may hide what came of another. */
 const WORST_FIRST: readonly ExitCode[] = [EXIT.failure, EXIT.usage, EXIT.levelNotMet, EXIT.siblings, EXIT.notFound];
 
-/** `words` are keys; `-` among them stands for the lines of stdin. */
+/** `words` are keys; `-` among them stands for the lines of stdin, as `murmur keys` prints them. */
 export async function getMany(bucket: string, words: readonly string[], options: ReadOptions): Promise<ExitCode> {
   checkBucket(bucket);
   if (options.trace) throw usage("--trace draws one request: give one key");
@@ -72,7 +72,7 @@ async function* linesOfStdin(): AsyncGenerator<string> {
   let number = 0;
   for await (const line of createInterface({ input: process.stdin, crlfDelay: Number.POSITIVE_INFINITY })) {
     number++;
-    if (line !== "") yield checked(line, `line ${number} of stdin: `);
+    if (line !== "") yield checked(keyOfLine(line), `line ${number} of stdin: `);
   }
 }
 
@@ -163,7 +163,8 @@ function exitOf({ status, code }: Result): ExitCode {
 function tell(bucket: string, key: string, result: Result, json: boolean): void {
   const { status, value, contentType, siblings, context, code, detail } = result;
   const name = `${bucket}/${shown(key)}`;
-  if (json) printJson({ bucket, key, status, found: status === 200, value, contentType, siblings, context, code });
+  const found = status === 200 || status === 300;
+  if (json) printJson({ bucket, key, status, found, value, contentType, siblings, context, code });
   if (status === 404) say(`${name}: not found`);
   else if (status === 300) say(`${name}: siblings need a decision; get this key by itself`);
   else if (status !== 200) say(`${name}: ${code ?? `status ${status}`}${detail === undefined ? "" : `: ${detail}`}`);
@@ -176,7 +177,7 @@ function tellValue(name: string, key: string, value: Buffer, contentType: string
   const isOneLine = inOneLine(text) === text;
   // A text without a type is a text still; of bytes, chance may make UTF-8 but hardly plain characters.
   const isText = isUtf8(value) && (isOneLine || isTextType(contentType));
-  print(`${inOneLine(key)}\t${isText ? inOneLine(text) : value.toString("base64")}`);
+  print(`${keyLine(key)}\t${isText ? inOneLine(text) : value.toString("base64")}`);
   if (!isText) say(`${name}: ${contentType}, shown in base64`);
   else if (!isOneLine) say(`${name}: more than one line, shown as a JSON string`);
 }

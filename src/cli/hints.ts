@@ -1,10 +1,12 @@
 /**
  * `murmur hints`: what each node keeps for owners that were down, and the sync
- * point: `--wait` ends when all that is kept at that moment has been delivered.
+ * point: `--wait` ends when all that is kept at that moment has been delivered. A node flushes for as long as it lets
+ * any request take; beyond that it begins another flush, which waits for what was kept meanwhile too.
  */
 import { parseDurationMs } from "../base/duration.js";
 import type { HintsReport } from "../http/store.js";
-import { askEach, type Cluster, type ClusterOptions, eachNode, jsonOf, problemFailure, type Said } from "./cluster.js";
+import { type Cluster, type ClusterOptions, jsonOf, problemFailure } from "./cluster.js";
+import { askEach, eachNode, reportOf, sayFailures } from "./each-node.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
 import { limitTold } from "./node-limits.js";
 import { counted, grouped, paint, print, printJson, say, span, table } from "./terminal.js";
@@ -59,7 +61,7 @@ async function flush(options: HintsOptions): Promise<ExitCode> {
   return said.every(({ status }) => status?.complete) ? EXIT.ok : EXIT.failure;
 }
 
-/** A node waits for as long as it lets any request take: it is asked again while there is time and something is left. */
+/** What is left is told as the last flush has it: of those that were there first it cannot be said which are among them. */
 async function flushNode(node: Cluster, timeoutMs: number): Promise<Flushed> {
   const untilMs = performance.now() + timeoutMs;
   let longestMs = timeoutMs;
@@ -77,7 +79,8 @@ async function flushNode(node: Cluster, timeoutMs: number): Promise<Flushed> {
     if (answer.status !== 200) throw problemFailure(answer);
     const flushed = jsonOf(answer) as Flushed;
     first ??= flushed;
-    if (flushed.complete || waitMs === leftMs) return { ...flushed, hints: first.hints };
+    if (flushed.complete) return { ...flushed, hints: first.hints };
+    if (waitMs === leftMs) return flushed;
   }
 }
 
@@ -85,12 +88,4 @@ function sentenceOf({ node, hints, left, complete }: Flushed): string {
   if (hints === 0) return `${node}: nothing to deliver`;
   if (complete) return `${node}: ${counted(hints, "hint")} delivered`;
   return `${node}: ${grouped(left)} of ${counted(hints, "hint")} still kept; murmur hints says for whom`;
-}
-
-function reportOf<Status>({ target, status, failure }: Said<Status>): unknown {
-  return status ?? { node: target.node, failure: failure?.message };
-}
-
-function sayFailures(said: readonly Said<unknown>[]): void {
-  for (const { target, failure } of said) if (failure !== undefined) say(`${target.node}: ${failure.message}`);
 }

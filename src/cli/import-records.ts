@@ -88,7 +88,7 @@ function keyOf(value: object, keyField: string): { readonly key: string } | { re
   }
   if (typeof found !== "string" && typeof found !== "number") return { trouble: `no text or number at ${keyField}` };
   const key = String(found);
-  const trouble = /\p{Surrogate}/u.test(key) ? `${keyField} holds half a character` : keyTrouble(key);
+  const trouble = keyTrouble(key);
   return trouble === undefined ? { key } : { trouble };
 }
 

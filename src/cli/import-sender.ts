@@ -126,17 +126,28 @@ export class Sender {
       const always = { "Content-Type": "application/json", "Content-Length": body.length, "User-Agent": "murmur" };
       const headers = { ...always, ...more };
       const sent = request({ ...target.options, method, path, headers, agent: this.agent, timeout: SILENCE_MS_MAX });
-      sent.on("timeout", () => sent.destroy(new Error("silent")));
-      sent.on("error", (error) => {
+      let [hasBegun, isOver] = [false, false];
+      const fail = (error: NodeJS.ErrnoException) => {
+        if (isOver) return;
+        isOver = true;
         // A pooled connection that the node had just closed says nothing about the node.
-        const wasIdle = sent.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET";
+        const wasIdle = sent.reusedSocket && !hasBegun && error.code === "ECONNRESET";
         if (!wasIdle) target.leftOutUntilMs = performance.now() + leftOutMs(++target.failures);
+        sent.destroy();
         reject(error);
-      });
+      };
+      sent.on("timeout", () => fail(new Error("silent")));
+      sent.on("error", fail);
       sent.on("response", (response) => {
+        hasBegun = true;
         target.failures = 0;
         target.leftOutUntilMs = 0;
-        readReply(response, resolve, (error) => sent.destroy(error));
+        // Where the connection ends inside of the body, the request itself hears nothing more.
+        const onReply = (reply: Reply) => {
+          isOver = true;
+          resolve(reply);
+        };
+        readReply(response, onReply, fail);
       });
       sent.end(body);
     });

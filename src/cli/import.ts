@@ -12,6 +12,7 @@ import { LEVEL_NAMES } from "../config.js";
 import type { ClusterStatus } from "../http/store.js";
 import { checkBucket } from "./addresses.js";
 import { askJson, type Cluster, type ClusterOptions, openCluster } from "./cluster.js";
+import { countOf } from "./count.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
 import {
   type Checkpoint,
@@ -129,9 +130,7 @@ function checkOptions(file: string, options: ImportOptions): number {
   if (!(LEVEL_NAMES as readonly string[]).includes(level) && !/^[1-9]\d{0,3}$/.test(level)) {
     throw usage(`--consistency: expected one of ${LEVEL_NAMES.join(", ")} or a number, found ${options.consistency}`);
   }
-  const concurrency = /^\d{1,4}$/.test(options.concurrency) ? Number(options.concurrency) : 0;
-  if (concurrency >= 1 && concurrency <= CONCURRENCY_MAX) return concurrency;
-  throw usage(`--concurrency: expected a number from 1 to ${CONCURRENCY_MAX}, found ${options.concurrency}`);
+  return countOf("--concurrency", options.concurrency, CONCURRENCY_MAX);
 }
 
 function identityOf(file: string, options: ImportOptions): ImportIdentity {

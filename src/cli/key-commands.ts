@@ -24,7 +24,10 @@ export function addKeyCommands(program: Command, onExit: OnExit): void {
     "cut -f1 names.tsv | murmur get users - --json",
   ])
     .argument("<bucket>")
-    .argument("<keys...>", "one: its value alone; several: a line KEY, tab, VALUE for each; -: the lines of stdin")
+    .argument(
+      "<keys...>",
+      "one: its value alone; several: a line KEY, tab, VALUE for each; -: the lines of stdin, those that are JSON strings decoded, as keys prints them",
+    )
     .addOption(LEVEL())
     .addOption(TIMEOUT())
     .option("--hedge <policy>", "when to ask one more replica, such as p95, 10ms or never (else the bucket's)")
@@ -39,11 +42,12 @@ export function addKeyCommands(program: Command, onExit: OnExit): void {
       if (keys.length === 1 && key !== "-") onExit(await (await import("./keys.js")).get(bucket, key, options));
       else onExit(await (await import("./get-many.js")).getMany(bucket, keys, options));
     });
-  declare(program, "keys", "list the keys of a bucket, in the order of their tokens", [
-    "murmur keys users",
-    "murmur keys users --limit 10 --json",
-    "murmur keys users | murmur get users -",
-  ])
+  declare(
+    program,
+    "keys",
+    "list the keys of a bucket, a line each, in the order of their tokens; as JSON strings where they would break it",
+    ["murmur keys users", "murmur keys users --limit 10 --json", "murmur keys users | murmur get users -"],
+  )
     .argument("<bucket>")
     .option("--limit <count>", "end after so many keys (else after all)")
     .option("--after <token>", "go on where a listing ended")

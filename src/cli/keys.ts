@@ -9,6 +9,7 @@ import { keyPath } from "../base/key-path.js";
 import { checkBucket, checkKey } from "./addresses.js";
 import { type Answer, type Cluster, type ClusterOptions, jsonOf, openCluster, problemFailure } from "./cluster.js";
 import { EXIT, type ExitCode, usage } from "./exit.js";
+import { commandLine, shellWord } from "./shell.js";
 import { printSiblings, type Sibling } from "./siblings.js";
 import { printJson, say, shown } from "./terminal.js";
 import { drawTrace, serverTimingLines, type TraceLine } from "./trace.js";
@@ -70,14 +71,15 @@ export async function get(bucket: string, key: string, options: ReadOptions): Pr
   if (options.json) printJson(envelope);
   if (envelope.siblings.length > 0) {
     if (!options.json) printSiblings(envelope.siblings);
-    sayDecide(bucket, key, envelope);
+    sayDecide(bucket, key, envelope, options);
     return EXIT.siblings;
   }
   if (!envelope.found) {
     say(`${name}: not found`);
     return EXIT.notFound;
   }
-  if (envelope.merged) say(`${name}: merged from siblings; a put with --context ${envelope.context} settles them`);
+  if (envelope.merged)
+    say(`${name}: merged from siblings; a put with --context ${shellWord(envelope.context ?? "")} settles them`);
   if (!options.json) writeValue(Buffer.from(envelope.value ?? "", "base64"), envelope.contentType ?? "");
   return EXIT.ok;
 }
@@ -115,10 +117,13 @@ export async function readEnvelope(
 }
 
 /** What to do about several values. */
-export function sayDecide(bucket: string, key: string, { siblings = [], context }: Envelope): void {
-  say(`${bucket}/${shown(key)}: ${siblings.length} siblings need a decision; keep one of them, or put another value:`);
-  say(`  murmur resolve ${bucket} ${shown(key)} --pick N --context ${context}`);
-  say(`  murmur put ${bucket} ${shown(key)} VALUE --context ${context}`);
+export function sayDecide(bucket: string, key: string, { siblings = [], context }: Envelope, where: CellOptions): void {
+  const { sort, node, config } = where;
+  const rest = { context, sort, node, config };
+  const name = nameOf(bucket, key, sort);
+  say(`${name}: ${siblings.length} siblings need a decision; keep one of them, or put another value:`);
+  say(`  ${commandLine("resolve", [bucket, key], { pick: "N", ...rest })}`);
+  say(`  ${commandLine("put", [bucket, key, "VALUE"], rest)}`);
 }
 
 /** A 404 about the key is an answer; one about the path, from something that is not a node, is none. */
@@ -165,9 +170,12 @@ export async function remove(bucket: string, key: string, options: WriteOptions)
 export async function target(bucket: string, key: string, options: CellOptions) {
   checkBucket(bucket);
   checkKey(key);
-  const { sort } = options;
-  const cell = sort === undefined ? "" : ` ${shown(sort)}`;
-  return { cluster: await openForKeys(options), name: `${bucket}/${shown(key)}${cell}` };
+  return { cluster: await openForKeys(options), name: nameOf(bucket, key, options.sort) };
+}
+
+/** A key, or a cell of one, for eyes. */
+function nameOf(bucket: string, key: string, sort: string | undefined): string {
+  return `${bucket}/${shown(key)}${sort === undefined ? "" : ` ${shown(sort)}`}`;
 }
 
 /** The cluster, with patience for as long as the request may take there. */

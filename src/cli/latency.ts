@@ -4,7 +4,8 @@
  * slow coordinator, or a bad line, a row.
  */
 import type { LatencyReport } from "../http/store.js";
-import { askEach, type ClusterOptions, type Said } from "./cluster.js";
+import type { ClusterOptions } from "./cluster.js";
+import { askEach, reportOf, type Said, sayFailures } from "./each-node.js";
 import { EXIT, type ExitCode } from "./exit.js";
 import { figure, grouped, paint, print, printJson, say, table } from "./terminal.js";
 
@@ -13,7 +14,7 @@ type Peer = LatencyReport["peers"][number];
 export async function latency(options: ClusterOptions): Promise<ExitCode> {
   const said = await askEach<LatencyReport>(options, "/v1/latency");
   if (options.json) {
-    printJson(said.map(({ target, status, failure }) => status ?? { node: target.node, failure: failure?.message }));
+    printJson(said.map(reportOf));
     return EXIT.ok;
   }
   const nodes = columnsOf(said);
@@ -28,7 +29,7 @@ export async function latency(options: ClusterOptions): Promise<ExitCode> {
       process.stderr,
     ),
   );
-  for (const { target, failure } of said) if (failure !== undefined) say(`${target.node}: ${failure.message}`);
+  sayFailures(said);
   return EXIT.ok;
 }
 

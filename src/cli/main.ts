@@ -15,6 +15,9 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.failure);
 });
 
+/** Nobody listens to the talk: no reason to stop. */
+process.stderr.on("error", () => {});
+
 const outcome: Outcome = { exitCode: EXIT.ok, json: false };
 try {
   await buildProgram(outcome).parseAsync();

@@ -4,10 +4,11 @@
  * nodes': it goes on when nobody follows any more.
  */
 import type { RepairReport } from "../http/store.js";
-import { askEach, type ClusterOptions, type Said } from "./cluster.js";
+import type { ClusterOptions } from "./cluster.js";
+import { askEach, reportOf, type Said, sayFailures } from "./each-node.js";
 import { EXIT, type ExitCode } from "./exit.js";
 import { ProgressLine } from "./progress.js";
-import { onStopSignals } from "./signals.js";
+import { Waits } from "./signals.js";
 import { counted, grouped, paint, print, printJson, say, table } from "./terminal.js";
 
 export interface RepairOptions extends ClusterOptions {
@@ -30,8 +31,7 @@ export async function repair(options: RepairOptions): Promise<ExitCode> {
     say("the repair goes on; murmur repair follows it again, GET /v1/repair tells how far each node is");
     return EXIT.failure;
   }
-  if (options.json)
-    printJson(said.map(({ target, status, failure }) => status ?? { node: target.node, failure: failure?.message }));
+  if (options.json) printJson(said.map(reportOf));
   else show(said);
   return said.every(({ status }) => status !== undefined && isWhole(status)) ? EXIT.ok : EXIT.failure;
 }
@@ -42,21 +42,17 @@ async function follow(
   begun: readonly Said<RepairReport>[],
 ): Promise<readonly Said<RepairReport>[] | undefined> {
   let said = begun;
-  let end = () => {};
-  const ended = new Promise<"ended">((resolve) => {
-    end = () => resolve("ended");
-  });
-  const offSignals = onStopSignals(end, () => process.exit(EXIT.failure));
+  const waits = new Waits(() => process.exit(EXIT.failure));
   const progress = new ProgressLine(() => progressOf(said.flatMap(({ status }) => status ?? [])));
   const silentTimes = new Map<string, number>();
   try {
     while (said.some((each) => isAwaited(each, silentTimes))) {
-      if ((await Promise.race([ended, elapsed(EVERY_MS)])) === "ended") return undefined;
+      if (!(await waits.wait(EVERY_MS))) return undefined;
       said = merged(said, await askEach<RepairReport>(options, "/v1/repair"), silentTimes);
     }
   } finally {
     progress.end();
-    offSignals();
+    waits.end();
   }
   return said;
 }
@@ -100,8 +96,8 @@ function show(said: readonly Said<RepairReport>[]): void {
   const heads = ["node", "partitions", "differing", "pulled", "pushed", "rows checked", "damaged", "healed", ""];
   const rows = said.flatMap(({ target, status }) => (status === undefined ? [] : [rowOf(target.node, status)]));
   print(table([heads.map((head) => paint("bold", head)), ...rows], [1, 2, 3, 4, 5, 6, 7]));
-  for (const { target, status, failure } of said) {
-    if (failure !== undefined) say(`${target.node}: ${failure.message}`);
+  sayFailures(said);
+  for (const { status } of said) {
     const broken = status?.peers.filter(({ state }) => state === "broken") ?? [];
     if (broken.length > 0)
       say(`${status?.node}: not compared to the end: ${broken.map(({ node }) => node).join(", ")}`);
@@ -129,8 +125,4 @@ function total({ peers }: RepairReport, name: "partitions" | "differing" | "pull
 
 function damagedOf({ found }: RepairReport): number {
   return Object.values(found).reduce((sum, count) => sum + count, 0);
-}
-
-function elapsed(forMs: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, forMs));
 }

@@ -21,7 +21,7 @@ import {
   written,
 } from "./keys.js";
 import { printSiblings, type Sibling } from "./siblings.js";
-import { say } from "./terminal.js";
+import { printJson, say } from "./terminal.js";
 
 interface ResolveOptions extends WriteOptions {
   readonly pick?: string;
@@ -36,18 +36,14 @@ export async function resolve(bucket: string, key: string, options: ResolveOptio
   const { consistency: _level, ...reading } = options;
   const envelope = await readEnvelope(cluster, bucket, key, { ...reading, merge: "never" });
   const { siblings } = envelope;
-  if (siblings.length === 0) return nothingToResolve(name, envelope);
+  if (siblings.length === 0) return nothingToResolve(name, envelope, options);
   if (!options.json) printSiblings(siblings);
   if (options.pick !== undefined && options.context !== undefined && options.context !== envelope.context) {
     say(`${name}: these are other values than those of that context; nothing was written`);
-    sayDecide(bucket, key, envelope);
-    return EXIT.siblings;
+    return undecided(bucket, key, envelope, options);
   }
   const kept = keptOf(siblings, options);
-  if (kept === undefined) {
-    sayDecide(bucket, key, envelope);
-    return EXIT.siblings;
-  }
+  if (kept === undefined) return undecided(bucket, key, envelope, options);
   const answer = await cluster.ask({
     method: "PUT",
     path: keyPath(bucket, key),
@@ -70,7 +66,16 @@ function checkOptions({ pick, value, contentType }: ResolveOptions): void {
   throw usage(`--pick: expected the number of a sibling, from 1 on, found ${JSON.stringify(pick)}`);
 }
 
-function nothingToResolve(name: string, { found }: Envelope): ExitCode {
+/** Nothing was written: the data is what was read. */
+function undecided(bucket: string, key: string, envelope: Envelope, options: ResolveOptions): ExitCode {
+  if (options.json) printJson(envelope);
+  sayDecide(bucket, key, envelope, options);
+  return EXIT.siblings;
+}
+
+function nothingToResolve(name: string, envelope: Envelope, { json }: ResolveOptions): ExitCode {
+  const { found } = envelope;
+  if (json) printJson(envelope);
   say(found ? `${name}: has one value, there is nothing to resolve` : `${name}: not found`);
   return found ? EXIT.ok : EXIT.notFound;
 }

@@ -37,7 +37,30 @@ export function shown(name: string): string {
 
 /** Data as it is, or as a JSON string when it would break its line or column. */
 export function inOneLine(text: string): string {
-  return /[\p{Cc}\u2028\u2029]/u.test(text) ? JSON.stringify(text) : text;
+  return LINE_BREAKING.test(text) ? quoted(text) : text;
+}
+
+/** A key in a line or column of its own, as `keyOfLine` reads it back: one that begins with a quote is quoted too. */
+export function keyLine(key: string): string {
+  return key.startsWith('"') ? quoted(key) : inOneLine(key);
+}
+
+/** What is no JSON string is a key as it stands: the line may come from anywhere. */
+export function keyOfLine(line: string): string {
+  if (!line.startsWith('"')) return line;
+  try {
+    return JSON.parse(line) as string;
+  } catch {
+    return line;
+  }
+}
+
+const LINE_BREAKING = /[\p{Cc}\u2028\u2029]/u;
+
+/** JSON by itself leaves some of these as they are, and a terminal, or who splits lines, takes them at their word. */
+function quoted(text: string): string {
+  const byNumber = (character: string) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(text).replace(new RegExp(LINE_BREAKING, "gu"), byNumber);
 }
 
 /** Rows of cells in columns as wide as their widest cell; `right` names the columns of numbers. */

@@ -9,6 +9,7 @@ import { configPath, loadConfig } from "./config.js";
 import { CommandFailure, EXIT, type ExitCode } from "./exit.js";
 import { NodeLogs } from "./node-logs.js";
 import type { ReadyReport } from "./node-report.js";
+import { commandLine, type WordedOptions } from "./shell.js";
 import { Stopping } from "./stopping.js";
 import { paint, print, printJson, say, table } from "./terminal.js";
 
@@ -19,8 +20,6 @@ export interface UpOptions {
 }
 
 const MAIN_FILE = fileURLToPath(new URL("./main.js", import.meta.url));
-/** Whoever came by `npm start` or npx has no `murmur` on the path. */
-const COMMAND = process.env.npm_lifecycle_event === undefined ? "murmur" : "npx murmur";
 /** Beyond what each node allows itself for draining. */
 const STOP_GRACE_MS = 3000;
 /** Longer than that is worth a word. */
@@ -29,9 +28,10 @@ const START_EXPECTED_MS = 5000;
 export async function up(options: UpOptions): Promise<ExitCode> {
   const path = configPath(options.config);
   const config = loadConfig(path);
+  const { data, json } = options;
   const argv = ["--config", path];
-  if (options.data !== undefined) argv.push("--data", options.data);
-  if (options.json) argv.push("--json");
+  if (data !== undefined) argv.push("--data", data);
+  if (json) argv.push("--json");
   const logs = new NodeLogs();
   const take = options.json ? say : (line: string) => logs.take(line);
   const children = config.nodes.map(({ id }) => new NodeProcess(id, MAIN_FILE, argv, take));
@@ -48,7 +48,7 @@ export async function up(options: UpOptions): Promise<ExitCode> {
   if (options.json) for (const ready of start.ready) printJson(ready);
   else welcome(config, start.ready, options);
   logs.showWarnings();
-  for (const child of children) void watch(child, stopping, argv);
+  for (const child of children) void watch(child, stopping, { config: path, data, json });
   await Promise.race([stopping.asked, Promise.all(children.map(({ ended }) => ended))]);
   if (!stopping.isAsked) throw new CommandFailure(EXIT.failure, "all nodes have stopped by themselves");
   return stopping.finished();
@@ -76,10 +76,10 @@ async function startAll(children: readonly NodeProcess[]): Promise<Start> {
 }
 
 /** A node that ends by itself is said so; the others go on, which is what they are for. */
-async function watch(child: NodeProcess, stopping: Stopping, argv: readonly string[]): Promise<void> {
+async function watch(child: NodeProcess, stopping: Stopping, options: WordedOptions): Promise<void> {
   const ending = await child.ended;
   if (stopping.isAsked) return;
-  const command = [COMMAND, "node", child.id, ...argv].join(" ");
+  const command = commandLine("node", [child.id], options);
   say(`${child.id} has stopped by itself (${ending}); the others go on. To start it again: ${command}`);
 }
 
@@ -89,11 +89,11 @@ function welcome(config: ClusterConfig, ready: readonly ReadyReport[], options: 
     return [`  ${paint("bold", id)}`, http, `peer ${peer}`, `${datacenter}/${rack}`, `pid ${pid}`];
   });
   print(`${config.cluster} is up: ${ready.length} nodes\n\n${table(rows)}\n`);
-  const which = options.config === undefined ? "" : ` --config ${options.config}`;
+  const { config: file } = options;
   const first = ready[0] as ReadyReport;
   print(`It answers at ${paint("bold", first.http)} and at every other node alike. Try:\n`);
-  print(`  ${COMMAND} put users ada '{"name":"Ada"}'${which}`);
-  print(`  ${COMMAND} get users ada --trace${which}`);
-  print(`  ${COMMAND} status${which}`);
+  print(`  ${commandLine("put", ["users", "ada", '{"name":"Ada"}'], { config: file })}`);
+  print(`  ${commandLine("get", ["users", "ada"], { trace: true, config: file })}`);
+  print(`  ${commandLine("status", [], { config: file })}`);
   print("\nThe lines below are the nodes' logs. Ctrl-C stops all.");
 }

@@ -8,7 +8,8 @@
 import type { MemberEvent } from "../http/events.js";
 import type { StatsEvent } from "../http/stats.js";
 import { type ClusterOptions, type Target, targetsOf } from "./cluster.js";
-import { CommandFailure, EXIT, type ExitCode, usage } from "./exit.js";
+import { countOf } from "./count.js";
+import { CommandFailure, EXIT, type ExitCode } from "./exit.js";
 import { Follower, type Loss } from "./follower.js";
 import { onStopSignals } from "./signals.js";
 import { paint, print, printJson, say } from "./terminal.js";
@@ -25,7 +26,7 @@ const HEAD_EVERY_LINES = 20;
 
 /** Ends at Ctrl-C or after `--count` lines. */
 export async function watch(options: WatchOptions): Promise<ExitCode> {
-  const linesMax = countOf(options.count);
+  const linesMax = options.count === undefined ? Number.POSITIVE_INFINITY : countOf("--count", options.count);
   const watching = new Watching(await targetsOf(options), options.json === true, linesMax);
   const offSignals = onStopSignals(
     () => watching.end(),
@@ -38,12 +39,6 @@ export async function watch(options: WatchOptions): Promise<ExitCode> {
     offSignals();
   }
   return EXIT.ok;
-}
-
-function countOf(given: string | undefined): number {
-  if (given === undefined) return Number.POSITIVE_INFINITY;
-  if (/^[1-9]\d{0,8}$/.test(given)) return Number(given);
-  throw usage(`--count: expected a number of lines from 1 on, found ${JSON.stringify(given)}`);
 }
 
 interface Node extends Watched {

@@ -9,6 +9,8 @@ import { parseDurationMs } from "../base/duration.js";
 import type { Replication } from "../cluster-config.js";
 import { LIMITS } from "../config.js";
 import { latticeNamed, ROW } from "../lattice/registry.js";
+import { PLACEMENTS_MAX } from "../membership/layout.js";
+import { replicationText } from "../membership/ring.js";
 import {
   type BucketShape,
   type ClusterShape,
@@ -73,6 +75,7 @@ export function checkRules(cluster: ClusterDraft, refusals: Refusals): void {
     checkTtl(bucket, cluster.limits ?? {}, path, refuse);
     checkCoalesce(bucket, cluster.limits ?? {}, path, refuse);
   }
+  checkPlacements(cluster, buckets, refuse);
   checkLimits(cluster.limits ?? {}, refuse);
 }
 
@@ -147,6 +150,28 @@ function checkReplication(
         `expected at most ${size}, the nodes of ${datacenter}, found ${replicas}; lower it or add nodes`,
       );
     }
+  }
+}
+
+/** Each different replication is a placement of its own: told at the first bucket that is one too many. */
+function checkPlacements(
+  cluster: ClusterDraft,
+  buckets: readonly (readonly [Path, BucketDraft | null | undefined])[],
+  refuse: Refuse,
+): void {
+  const replications = [cluster.defaults, ...buckets.map(([, bucket]) => bucket)].map(
+    (bucket) => bucket?.replication ?? cluster.replication ?? defaultReplication(cluster.nodes?.length ?? 0),
+  );
+  const texts = new Set<string>();
+  for (const [index, replication] of replications.entries()) {
+    texts.add(replicationText(replication as Replication));
+    if (texts.size <= PLACEMENTS_MAX) continue;
+    const [path] = buckets[index - 1] as (typeof buckets)[number];
+    refuse(
+      [...path, "replication"],
+      `expected at most ${PLACEMENTS_MAX} different replications in all, found one more; give the bucket one of the others`,
+    );
+    return;
   }
 }
 
@@ -227,7 +252,7 @@ function replicasFor(level: LevelWritten): number {
 }
 
 /** Limits of which one must leave room for the other: [smaller, larger, how many times, why]. */
-const PAIRS: readonly (readonly [keyof typeof LIMITS, keyof typeof LIMITS, number, string])[] = [
+export const LIMIT_PAIRS: readonly (readonly [keyof typeof LIMITS, keyof typeof LIMITS, number, string])[] = [
   ["requestDeadlineMs", "requestDeadlineMsMax", 1, "no request may take longer"],
   ["dialRetryMsMin", "dialRetryMsMax", 1, "waits only grow"],
   ["pingIntervalMs", "peerSilenceMsMax", 2, "one lost ping is no silence"],
@@ -238,7 +263,7 @@ const PAIRS: readonly (readonly [keyof typeof LIMITS, keyof typeof LIMITS, numbe
 ];
 
 function checkLimits(limits: LimitsDraft, refuse: Refuse): void {
-  for (const [smaller, larger, times, why] of PAIRS) {
+  for (const [smaller, larger, times, why] of LIMIT_PAIRS) {
     const least = (limits[smaller] ?? LIMITS[smaller].value) * times;
     const value = limits[larger] ?? LIMITS[larger].value;
     if (value >= least) continue;

@@ -10,6 +10,7 @@ import type { Durability, Replication } from "../cluster-config.js";
 import { LEVEL_NAMES, LIMITS, READ_LEVEL_NAMES } from "../config.js";
 import { HEDGE_EXPECTED, parseHedgePolicy } from "../coordinator/hedge-policy.js";
 import { BUILT_TYPES, CELL_TYPES } from "../lattice/registry.js";
+import { PARTITIONS_MAX } from "../membership/layout.js";
 
 /**
  * What nodes, racks, datacenters and buckets may be called. Not dots alone: a node's id names its folder, and a bucket
@@ -17,7 +18,6 @@ import { BUILT_TYPES, CELL_TYPES } from "../lattice/registry.js";
  */
 export const NAME = /^(?!\.+$)[A-Za-z0-9_.-]{1,64}$/;
 export const NAME_EXPECTED = "1 to 64 characters out of A-Z a-z 0-9 _ . -, not dots alone";
-const PARTITIONS_MAX = 2 ** 20;
 
 /** What an unknown key may have meant; carried by the mistake about it. */
 export interface KnownKeys {

@@ -13,23 +13,7 @@
 import type { Metric, Registry } from "prom-client";
 import { assert } from "../base/assert.js";
 import type { Labels, Meter } from "../ports.js";
-
-type Kind = "counter" | "gauge" | "histogram";
-
-/** The names that users' dashboards and alerts rely on (API), and what they count. */
-const FIXED: readonly (readonly [name: string, kind: Kind, help: string])[] = [
-  ["murmur_reads_total", "counter", "Reads that this node coordinated, by level and result."],
-  ["murmur_writes_total", "counter", "Writes that this node coordinated, by level and result."],
-  ["murmur_hedges_total", "counter", "Spare questions of hedged reads, by outcome."],
-  ["murmur_mends_total", "counter", "Replicas found behind by a read and sent the merged state."],
-  ["murmur_reaped_rows_total", "counter", "Tombstones and expired values that were forgotten."],
-  ["murmur_reap_waiting", "gauge", "Dead rows met in the last pass that wait to be forgotten, led by this node."],
-  ["murmur_stale_carriers_total", "counter", "States refused because they were under way for too long."],
-  ["murmur_hints_pending", "gauge", "Writes kept for owners that were down."],
-  ["murmur_request_seconds", "histogram", "From a request having arrived in full to its answer, by operation."],
-  ["murmur_peer_seconds", "histogram", "From a question to another node to its answer."],
-  ["murmur_register_overwrites_total", "counter", "Register writes that replaced a value their client had not seen."],
-];
+import { type Kind, METRICS } from "./metrics.js";
 
 /** Upper bounds in milliseconds: a local read takes a fraction of one, and a request lives at most half a minute. */
 const BUCKETS_MS = [0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000];
@@ -42,7 +26,7 @@ export class PromMeter implements Meter {
   private readonly families = new Map<string, Family>();
 
   constructor() {
-    for (const [name, kind, help] of FIXED) this.add(name, kind, help);
+    for (const [name, { kind, help }] of Object.entries(METRICS)) this.add(name, kind, help);
   }
 
   count(name: string, labels: Labels = NO_LABELS, by = 1): void {
