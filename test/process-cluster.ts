@@ -93,12 +93,12 @@ export class ProcessCluster {
     await Promise.all([...this.running.keys()].map((id) => this.seesAll(id)));
   }
 
-  /** Waits until a node sees every node that runs, and knows them to vote. */
-  async seesAll(id: string): Promise<void> {
+  /** Waits until a node sees every node that runs, or those named, and knows them to vote. */
+  async seesAll(id: string, running: readonly string[] = [...this.running.keys()]): Promise<void> {
     const nodesSeen = async (): Promise<{ node: string; state: string; rebuilding?: number }[]> =>
       JSON.parse(String((await this.call("GET", id, "/v1/cluster")).body)).nodes;
     const isThere = (node: { state: string; rebuilding?: number }) => node.state === "up" && node.rebuilding === 0;
-    await until(nodesSeen, (nodes) => nodes.every((node) => !this.running.has(node.node) || isThere(node)));
+    await until(nodesSeen, (nodes) => nodes.every((node) => !running.includes(node.node) || isThere(node)));
   }
 
   /** Starts a node and waits until it is ready. Rejects with its last words if it never is. */

@@ -19,7 +19,7 @@ export type Work = "write" | "read" | "many";
 /** How often `beat` is to come. */
 export const BEAT_MS = 20;
 const BEATS_OF_WINDOW = 5;
-/** Requests at hand with which a node takes on more in any case. */
+/** Requests at hand with which a node takes on more writes in any case, and of the other work its share of so many. */
 export const PENDING_LEAST = 64;
 /** Of what a node may have at hand, so much may be there when work of this kind is still taken on. */
 const SHARE: Readonly<Record<Work, number>> = { write: 1, read: 0.8, many: 0.5 };
