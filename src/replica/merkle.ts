@@ -139,7 +139,7 @@ export class Merkle {
    */
   commit(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array | undefined, onDone: OnCommitted): void {
     this.write(row, after, (error) => {
-      if (error === undefined && !this.summing.isAhead(row)) this.leaves.change(row, before, after);
+      if (error === undefined) this.summing.change(row, before, after);
       onDone(error);
     });
   }

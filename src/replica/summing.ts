@@ -97,11 +97,12 @@ export class Summing {
     this.cancel ??= this.world.clock.after(0, () => this.turn());
   }
 
-  /** Whether the row will be counted when the cursor comes by. */
-  isAhead(row: Uint8Array): boolean {
-    const { present } = this;
-    if (present === undefined) return false;
-    return compareBytes(row, present.cursor) >= 0 && compareBytes(row, present.to) < 0;
+  /** A durable row's record came in the place of another one. */
+  change(row: Uint8Array, before: Uint8Array | undefined, after: Uint8Array | undefined): void {
+    if (this.isAhead(row)) return;
+    // `before` may be what could not be read: damaged, and passed over, while `after` was on its way to the disk.
+    if (this.hasUnreadable(row)) this.again(row);
+    else this.leaves.change(row, before, after);
   }
 
   /** Whether every leaf of a partition is known. */
@@ -116,6 +117,22 @@ export class Summing {
   /** How many leaves have rows that cannot be read. */
   get unreadableLeaves(): number {
     return this.isIdle ? this.poisons.size : 0;
+  }
+
+  /** Whether the row will be counted when the cursor comes by. */
+  private isAhead(row: Uint8Array): boolean {
+    const { present } = this;
+    if (present === undefined) return false;
+    return compareBytes(row, present.cursor) >= 0 && compareBytes(row, present.to) < 0;
+  }
+
+  /** Whether the row's leaf was summed up without rows that could not be read, or waits to be summed up again. */
+  private hasUnreadable(row: Uint8Array): boolean {
+    const { present, poisons } = this;
+    if (poisons.size === 0) return false;
+    const [placement, leaf] = [placementOfRow(row), this.leafOf(row)];
+    const isPresent = present?.placement === placement && leaf >= present.first && leaf < present.end;
+    return isPresent ? present.unreadable.has(leaf) : poisons.has(nameOf(placement, leaf));
   }
 
   private turn(): void {
