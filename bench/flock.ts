@@ -42,6 +42,8 @@ export class Flock {
   readonly network: SimNetwork;
   readonly ids: readonly NodeId[];
   readonly limits: Limits;
+  /** Who says that it does not vote. */
+  readonly rebuilding = new Set<NodeId>();
   private readonly random: SeededRandom;
   private readonly birds = new Map<NodeId, Bird>();
 
@@ -70,7 +72,7 @@ export class Flock {
       const others = this.ids.filter((other) => other !== id);
       const made: Peers = new Peers(turn.world, this.limits, id, others, {
         rpc,
-        present: () => ({ actor: this.lifeOf(id).actor, boundUs: 1, foundBoundUs: 1, votes: [] }),
+        present: () => ({ actor: this.lifeOf(id).actor, boundUs: 1, foundBoundUs: 1, votes: this.votesOf(id) }),
         onUp: () => {},
         onChanged: () => {},
         onRemembered: () => {},
@@ -97,7 +99,11 @@ export class Flock {
   }
 
   private lifeOf(id: NodeId): { actor: bigint; isRebuilding: boolean } {
-    return { actor: BigInt(this.ids.indexOf(id) + 1), isRebuilding: false };
+    return { actor: BigInt(this.ids.indexOf(id) + 1), isRebuilding: this.rebuilding.has(id) };
+  }
+
+  private votesOf(id: NodeId): readonly Uint8Array[] {
+    return this.rebuilding.has(id) ? [Uint8Array.of(0)] : [];
   }
 
   crash(id: NodeId): void {

@@ -100,6 +100,20 @@ test("with a tenth of all packets lost, nobody is taken for dead", () => {
   assert.equal(flock.sum("murmur_peers_lost_total"), 0);
 });
 
+test("where a peer votes is as it told itself, until others have heard that this is over", () => {
+  const flock = flockOf({ nodes: 3 });
+  const { peers } = flock.of("n1");
+  assert.deepEqual(peers.votesToldBy("n2"), []);
+  flock.network.partition([["n1"], ["n2"]]);
+  flock.rebuilding.add("n2");
+  assert.ok(flock.runUntil(() => peers.votesOf("n2") === undefined, 2000) !== undefined);
+  assert.ok(peers.isAlive("n2"), "n1 believes the silent n2 no more in any case");
+  assert.equal(peers.votesToldBy("n2"), undefined);
+  flock.network.heal();
+  flock.run(2000);
+  assert.deepEqual(peers.votesToldBy("n2"), [Buffer.of(0)]);
+});
+
 test("what a node sends does not grow with the cluster", () => {
   const bytesPerSecond = [10, 40].map((nodes) => {
     const flock = flockOf({ nodes });

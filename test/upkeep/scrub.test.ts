@@ -115,6 +115,16 @@ test("of counters that rot together its node begins one new life, not one for ea
   assert.equal(cluster.meter("n1").sum("murmur_incarnations_total"), 1);
 });
 
+test("keys that rotted all over a store begin one new life in the walk that finds them, not one a turn", () => {
+  const cluster = filled("all over", { scanRowsMax: 16 });
+  restartWith(cluster, "n2", (rows) => {
+    for (const index of [10, 150, 290, 430]) cluster.disk("n2").flipKey(rows[index] as Uint8Array, 8 * 14 + 2);
+  });
+  cluster.runUntil(() => isWhole(cluster), 10_000);
+  assert.equal(foundAt(cluster, "n2", "stray"), 4);
+  assert.equal(cluster.meter("n2").sum("murmur_incarnations_total"), 1);
+});
+
 test("the slow walk reads every row once in its interval, and no fewer, however often the node is started anew", () => {
   const cluster = filled("steady", { scrubIntervalMs: 40_000 });
   const scrubbed = () => cluster.meter("n1").sum("murmur_scrubbed_rows_total");

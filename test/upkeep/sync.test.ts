@@ -88,6 +88,25 @@ test("a wiped node pulls everything and votes again", () => {
   assert.ok(areEqual(cluster));
 });
 
+test("a node that rebuilds in vain, for too few are there, comes ever more seldom, and at once when there are enough", () => {
+  const cluster = filled(100, "in vain");
+  cluster.crash("n2");
+  cluster.wipe("n2");
+  cluster.crash("n3");
+  cluster.start("n2");
+  const syncs = () => cluster.meter("n2").sum("murmur_syncs_total");
+  const { syncIntervalMs, syncRetryMs } = DEFAULT_LIMITS;
+  cluster.run(2 * syncIntervalMs);
+  const soon = syncs();
+  assert.ok(soon >= 3, `${soon} within ${2 * syncIntervalMs} ms`);
+  cluster.run(20 * syncIntervalMs);
+  const then = syncs() - soon;
+  assert.ok(then <= 30, `${then} in 20 intervals`);
+  assert.ok(20 * syncIntervalMs > 100 * syncRetryMs);
+  cluster.start("n3");
+  cluster.runUntil(() => cluster.member("n2").describe().rebuilding === 0, syncIntervalMs);
+});
+
 test("a restarted node knows its trees again from what is stored", () => {
   const cluster = filled(3000, "trees");
   cluster.run(10_000);
