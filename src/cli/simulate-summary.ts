@@ -29,7 +29,7 @@ export class SimulationSummary {
     return (this.simulatedMs / HOUR_MS).toFixed(1);
   }
 
-  /** Virtual time against real, each seed counted once though it runs twice. */
+  /** Virtual time against real, that of both runs of each seed. */
   speed(elapsedMs: number, threads: number): string {
     const times = (2 * this.simulatedMs) / elapsedMs / threads;
     return `${grouped(times)} times real time per thread (${threads}), each seed run twice, in ${(elapsedMs / 1000).toFixed(0)} s`;
@@ -38,7 +38,7 @@ export class SimulationSummary {
   text(): string {
     // Hanley and Lippman-Hand 1983: nothing in n says at most 3/n, with 95 % confidence.
     const bound =
-      this.failures === 0
+      this.failures === 0 && this.runs > 3
         ? `; with 95 % confidence fewer than ${(300 / this.runs).toPrecision(2)} % of all seeds fail`
         : "";
     const missed = PROBES.filter((probe) => !this.probes.has(probe));
