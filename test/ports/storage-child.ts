@@ -28,8 +28,9 @@ if (mode === "sync-fails") {
 const { openStorage } = await import("../../src/real/storage.js");
 const storage = openStorage({ dir, durability: "group", limits: TIGHT_LIMITS });
 
+/** Waits while nobody reads, where `fs.writeSync` throws EAGAIN: a quick disk acknowledges more than the pipe holds. */
 function say(line: string): void {
-  fs.writeSync(1, `${line}\n`);
+  process.stdout.write(`${line}\n`);
 }
 
 function write(name: string, value: Uint8Array, onDone: (failure: string | undefined) => void): void {
