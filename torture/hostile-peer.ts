@@ -25,6 +25,11 @@ export async function knock(port: number): Promise<Socket> {
   return socket;
 }
 
+/** Waits for its end, be it a reset: `once` would reject with the error that comes before. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => (socket.closed ? resolve() : socket.once("close", () => resolve())));
+}
+
 /** Dials `to` and shakes hands. Rejects when it is not accepted. `said` gets a copy of what was sent. */
 export async function introduce(
   party: Party,
