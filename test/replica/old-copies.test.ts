@@ -4,8 +4,24 @@ import { test } from "node:test";
 import { bytesToMapKey } from "../../src/base/bytes.js";
 import type { Op } from "../../src/lattice/op.js";
 import { ALL_ROWS } from "../../src/replica/rows.js";
-
+import type { SimCluster } from "../../src/sim/cluster.js";
 import { clusterOf, DELETE, putOf, readOf, rowsOfAll, write } from "./forgetful-cluster.js";
+
+function untilAllVote(cluster: SimCluster): void {
+  cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+}
+
+/** All have forgotten the counter k within that time; n3 is down, and its disk is that of before. */
+function setBackToForgotten(cluster: SimCluster, forgottenMs: number): void {
+  assert.ok(write(cluster, "n3", "k", { kind: "add", by: 5 }, "ALL").ok);
+  cluster.run(1000);
+  cluster.disk("n3").copy();
+  assert.ok(write(cluster, "n1", "k", DELETE, "ALL").ok);
+  cluster.run(forgottenMs);
+  assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
+  cluster.crash("n3");
+  cluster.disk("n3").restore("files");
+}
 
 test("an old copy of a disk does not bring back what all have forgotten since", () => {
   const cluster = clusterOf({ seed: "old copy", partitions: 1 });
@@ -84,7 +100,7 @@ for (const [type, whole, opOf] of [
       // Longer than anything may travel.
       cluster.run(2000);
       for (const id of cluster.ids) cluster.start(id);
-      cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+      untilAllVote(cluster);
       assert.equal(readOf(cluster, "n1", "k"), whole, `round ${round}`);
     }
   });
@@ -109,7 +125,7 @@ for (const type of ["counter", "set"] as const) {
       for (const id of cluster.ids) cluster.start(id);
       cluster.run(1000);
       cluster.network.heal();
-      cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+      untilAllVote(cluster);
       const whole = type === "counter" ? '{"value":11}' : '{"value":["1","10"]}';
       assert.equal(readOf(cluster, "n1", "k"), whole, `round ${round}`);
     }
@@ -130,27 +146,20 @@ test("a row that its owner alone holds, and no other that votes can tell of, is 
   // It answers what it is asked of the row before it has got that by its own sync.
   cluster.network.slow("n2", 200);
   for (const id of ["n1", "n2"]) cluster.start(id);
-  cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+  untilAllVote(cluster);
   cluster.run(1000);
   assert.equal(readOf(cluster, "n3", "k"), '{"value":5}');
 });
 
 test("an old copy takes nothing in the place of what it holds, nor beside it, until it knows who votes", () => {
   const cluster = clusterOf({ seed: "half heard", partitions: 1, bucket: { type: "counter" } });
-  assert.ok(write(cluster, "n3", "k", { kind: "add", by: 5 }, "ALL").ok);
-  cluster.run(1000);
-  cluster.disk("n3").copy();
-  assert.ok(write(cluster, "n1", "k", DELETE, "ALL").ok);
-  cluster.run(5000);
-  assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
-  cluster.crash("n3");
-  cluster.disk("n3").restore("files");
+  setBackToForgotten(cluster, 5000);
   assert.ok(write(cluster, "n1", "k", { kind: "add", by: 7 }).ok);
   cluster.network.partition([["n2"], ["n1", "n3"]]);
   cluster.start("n3");
   cluster.run(5000);
   cluster.network.heal();
-  cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+  untilAllVote(cluster);
   cluster.run(1000);
   assert.equal(readOf(cluster, "n3", "k"), '{"value":7}');
 });
@@ -158,19 +167,12 @@ test("an old copy takes nothing in the place of what it holds, nor beside it, un
 test("a hint that comes before the sync does not make anew what was forgotten of the old copy that it meets", () => {
   const limits = { carrierAgeMaxMs: 3000, syncBatchRowsMax: 1, hintRetryMs: 40 };
   const cluster = clusterOf({ seed: "hint before sync", partitions: 1, bucket: { type: "counter" }, limits });
-  assert.ok(write(cluster, "n3", "k", { kind: "add", by: 5 }, "ALL").ok);
-  cluster.run(1000);
-  cluster.disk("n3").copy();
-  assert.ok(write(cluster, "n1", "k", DELETE, "ALL").ok);
-  cluster.run(10_000);
-  assert.deepEqual(rowsOfAll(cluster), [0, 0, 0]);
-  cluster.crash("n3");
-  cluster.disk("n3").restore("files");
+  setBackToForgotten(cluster, 10_000);
   // The sync has these to do besides.
   for (let each = 0; each < 200; each++) assert.ok(write(cluster, "n1", `key ${each}`, { kind: "add", by: 1 }).ok);
   assert.ok(write(cluster, "n1", "k", { kind: "add", by: 7 }).ok);
   cluster.start("n3");
-  cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+  untilAllVote(cluster);
   assert.equal(readOf(cluster, "n3", "k"), '{"value":7}');
 });
 
@@ -191,7 +193,7 @@ test("while a copy does not know who votes, hints of other rows pass by its old 
   cluster.run(5000);
   assert.equal(cluster.meter("n3").sum("murmur_sync_rows_total", { direction: "pushed" }), 0);
   cluster.start("n2");
-  cluster.runUntil(() => cluster.ids.every((id) => cluster.member(id).describe().rebuilding === 0));
+  untilAllVote(cluster);
   cluster.run(1000);
   for (const key of olds) assert.equal(readOf(cluster, "n3", key), '{"value":2}');
 });
