@@ -38,6 +38,7 @@ export class Acceptor {
   constructor(
     private readonly ground: Ground,
     private readonly onFrames: (from: NodeId, frames: readonly Uint8Array[]) => void,
+    private readonly onDialled: (by: NodeId) => void,
   ) {
     this.server = createServer({ noDelay: true }, (socket) => this.onConnection(socket));
   }
@@ -96,6 +97,7 @@ export class Acceptor {
         this.inbound.get(peer)?.connection.destroy();
         this.inbound.set(peer, { connection, instance });
         standing.onAccepted(peer);
+        this.onDialled(peer);
       },
       onRefused: (end) => standing.onRefused(end),
       onFrames: (frames, chunkBytes) => {

@@ -7,6 +7,8 @@
  * Frames for a peer that is not connected are dropped, not kept for later: whoever
  * sent them has set a deadline and will have given up or asked another by the
  * time the peer is back, and a returning peer should not be met with stale work.
+ * But a peer that has just dialled us is there and may have asked: it is dialled back at
+ * once, and what is said to it until that dial ends waits for it.
  *
  * What the socket has not taken yet can no longer be overtaken: so it is given a
  * little at a time, and the rest waits in lanes (wire/lane-queue.ts).
@@ -56,6 +58,8 @@ export class Link {
   framesDropped = 0;
   private connection: Connection | undefined;
   private isConnected = false;
+  /** It dialled us and is being dialled: what is sent waits. */
+  private isExpected = false;
   private failures = 0;
   private cancelRedial: Cancel | undefined;
   private isClosed = false;
@@ -75,9 +79,18 @@ export class Link {
     return this.isConnected;
   }
 
+  /** The peer has dialled us: no use to wait longer before the next dial. */
+  onDialled(): void {
+    if (this.isConnected || this.isClosed) return;
+    this.isExpected = true;
+    if (this.connection !== undefined) return;
+    this.cancelRedial?.();
+    this.dial();
+  }
+
   send(bytes: Uint8Array, lane: Lane): void {
     const { limits, meter } = this.ground;
-    if (!this.isConnected || bytes.length > limits.frameBytesMax) {
+    if (!(this.isConnected || this.isExpected) || bytes.length > limits.frameBytesMax) {
       this.framesDropped++;
     } else if (!this.queue.push(bytes, lane)) {
       this.framesDropped++;
@@ -93,7 +106,7 @@ export class Link {
   /** Writes what was released, as far as the socket has room; the rest when it has again. */
   flush(): void {
     const { connection } = this;
-    if (connection === undefined || !this.queue.mayLeave) return;
+    if (connection === undefined || !this.isConnected || !this.queue.mayLeave) return;
     const roomBytes = WRITE_BYTES - connection.waitingBytes;
     if (roomBytes <= 0) return;
     const frames = this.queue.take(roomBytes);
@@ -123,7 +136,9 @@ export class Link {
         this.isConnected = true;
         this.failures = 0;
         standing.onAccepted(id);
+        this.isExpected = false;
         log.info("connected to a peer", { peer: id });
+        this.flush();
       },
       onRefused: (end) => standing.onRefused(end),
       // Only pulses come back on a connection we dialled.
@@ -141,6 +156,7 @@ export class Link {
       standing.warn(`${peer}\nmalformed`, `${peer} at ${host}:${port} does not speak as a node`, { peer, malformed });
     }
     this.isConnected = false;
+    this.isExpected = false;
     this.connection = undefined;
     this.framesDropped += this.queue.clear();
     if (this.isClosed) return;

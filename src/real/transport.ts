@@ -81,7 +81,11 @@ export class TcpTransport implements Transport {
         this.acceptor.objectionTo(peer, instance, new Set(this.links.keys())),
     };
     this.ground = { party, clock, random, limits, log, meter, standing };
-    this.acceptor = new Acceptor(this.ground, (from, frames) => this.receiver?.(from, frames));
+    this.acceptor = new Acceptor(
+      this.ground,
+      (from, frames) => this.receiver?.(from, frames),
+      (by) => this.links.get(by)?.onDialled(),
+    );
   }
 
   /** Listens, and dials the peers once it does. After an error it is closed. */

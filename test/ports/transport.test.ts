@@ -161,6 +161,19 @@ describe("the transport over TCP", () => {
     assert.equal(successor.transport.statistics().framesReceived, 1);
   });
 
+  test("a peer that is back and asks is answered at once, however long the next dial would wait", async () => {
+    const limits = { ...TEST_LIMITS, dialRetryMsMin: 60_000, dialRetryMsMax: 60_000 };
+    const [one, two] = (await cluster(["n1", "n2"], { limits })) as [Member, Member];
+    await close(two);
+    await until(() => !isConnected(one, "n2"));
+    const back = await listen("n2", { port: two.port, limits });
+    back.transport.setPeers([{ id: "n1", host: HOST, port: one.port }]);
+    await until(() => isConnected(back, "n1"));
+    await exchange(back, one);
+    await exchange(one, back);
+    assert.equal(one.transport.statistics().framesDropped, 0);
+  });
+
   test("a port in use is an error that names it and the remedy", async () => {
     const holder = await listen("n1");
     await assert.rejects(listen("n2", { port: holder.port }), (error: Error) => {
