@@ -20,6 +20,8 @@ export type Standing = (typeof STANDING)[keyof typeof STANDING];
 export interface Flight {
   readonly endpoint: Endpoint;
   readonly startedMs: number;
+  /** Whoever sent it waits for it no longer alone: until it ends its node is overdue. */
+  callLate(): void;
   /** Gives it up because its time is over and nothing came. Returns whether any of it can have reached the node. */
   expire(): boolean;
   /** The same, because nobody wants it any more. */
@@ -37,6 +39,8 @@ export class Endpoint {
   private readonly latency: Quantiles;
   /** In the order of departure: the first is the oldest. */
   private readonly flights = new Set<Flight>();
+  /** Of those, the ones called late. */
+  private readonly late = new Set<Flight>();
   private usualMs: number | undefined;
   private usualUntilMs = 0;
   private restUntilMs = 0;
@@ -54,7 +58,8 @@ export class Endpoint {
   standing(nowMs: number): Standing {
     if (this.breaker.state !== "closed") return STANDING.out;
     if (nowMs < this.restUntilMs) return STANDING.resting;
-    return this.oldestAgeMs(nowMs) > this.lateAfterMs(nowMs) ? STANDING.overdue : STANDING.ready;
+    const isOverdue = this.late.size > 0 || this.oldestAgeMs(nowMs) > this.lateAfterMs(nowMs);
+    return isOverdue ? STANDING.overdue : STANDING.ready;
   }
 
   /** How long it wants to be left alone. */
@@ -82,7 +87,8 @@ export class Endpoint {
   }
 
   send(question: HttpQuestion, done: (outcome: HttpOutcome) => void): Flight {
-    const flight = new PendingFlight(this, this.world.nowMs(), (ending) => this.onEnded(flight, ending));
+    const onLate = () => this.flights.has(flight) && this.late.add(flight);
+    const flight = new PendingFlight(this, this.world.nowMs(), onLate, (ending) => this.onEnded(flight, ending));
     this.flights.add(flight);
     flight.sent = this.pool.send(question, (outcome) => {
       this.onOutcome(flight, outcome);
@@ -133,18 +139,24 @@ export class Endpoint {
   private onOutcome(flight: Flight, outcome: HttpOutcome): void {
     const nowMs = this.world.nowMs();
     const ageMs = nowMs - flight.startedMs;
-    this.flights.delete(flight);
+    this.forget(flight);
     if (outcome.kind === "broken") this.latency.recordCensored(ageMs, nowMs);
     else this.latency.record(ageMs, nowMs);
     this.judge(outcome);
   }
 
   private onEnded(flight: Flight, ending: "expired" | "dropped"): void {
-    if (!this.flights.delete(flight)) return;
+    if (!this.forget(flight)) return;
     const nowMs = this.world.nowMs();
     const ageMs = nowMs - flight.startedMs;
     this.latency.recordCensored(ageMs, nowMs);
     if (ending === "expired") this.judge({ kind: "silent", ageMs });
+  }
+
+  /** Returns whether it was still under way. */
+  private forget(flight: Flight): boolean {
+    this.late.delete(flight);
+    return this.flights.delete(flight);
   }
 
   private oldestAgeMs(nowMs: number): number {
@@ -182,6 +194,7 @@ class PendingFlight implements Flight {
   constructor(
     readonly endpoint: Endpoint,
     readonly startedMs: number,
+    readonly callLate: () => void,
     private readonly onEnded: (ending: "expired" | "dropped") => void,
   ) {}
 

@@ -132,6 +132,7 @@ export class Operation {
 
   private hedge(): void {
     if (this.isOver || this.underWay.size !== 1) return;
+    for (const flight of this.underWay) flight.callLate();
     const { fleet, hedges } = this.parts;
     const spare = fleet.spare(this.request.owners, this.tried);
     if (spare !== undefined && hedges.spend()) this.send(spare);
