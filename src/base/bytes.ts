@@ -184,8 +184,8 @@ export class Writer {
 
 /** Reads what a Writer wrote. Byte strings are views of the input, not copies. */
 export class Reader {
-  private readonly buffer: NativeBuffer;
-  private offset = 0;
+  protected readonly buffer: NativeBuffer;
+  protected offset = 0;
 
   constructor(bytes: Uint8Array) {
     this.buffer = asBuffer(bytes);
@@ -262,11 +262,14 @@ export class Reader {
 
   /** Undefined when it is not UTF-8. */
   shortText(): string | undefined {
-    const length = this.u8();
-    const start = this.take(length);
-    const { buffer } = this;
-    if (isAscii(buffer, start, start + length)) return asciiText(buffer, start, start + length);
-    return textOf(buffer.subarray(start, start + length));
+    return this.utf8(this.u8());
+  }
+
+  /** The same, of so many bytes. */
+  utf8(length: number): string | undefined {
+    const [start, { buffer, offset: end }] = [this.take(length), this];
+    if (!isAscii(buffer, start, end)) return textOf(buffer.subarray(start, end));
+    return length > SHORT_TEXT_BYTES ? buffer.latin1Slice(start, end) : asciiText(buffer, start, end);
   }
 
   long(): Uint8Array {
@@ -274,7 +277,7 @@ export class Reader {
   }
 
   text(): string {
-    const text = textOf(this.raw(this.u16()));
+    const text = this.utf8(this.u16());
     if (text === undefined) throw new MalformedBytes("a text that is not UTF-8");
     return text;
   }
@@ -288,7 +291,7 @@ export class Reader {
     if (this.remaining !== 0) throw new MalformedBytes(`${this.remaining} bytes too many`);
   }
 
-  private take(length: number): number {
+  protected take(length: number): number {
     if (length > this.remaining) throw new MalformedBytes(`${length} bytes expected, ${this.remaining} left`);
     const start = this.offset;
     this.offset += length;

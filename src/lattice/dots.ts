@@ -26,7 +26,7 @@ export interface Sight {
 }
 
 /** Some things or entries; none is the empty list, and an entry of none is no entry. */
-type Store = readonly unknown[];
+export type Store = readonly unknown[];
 
 /** A store under a name: a text as one character for each byte of its UTF-8, so that names are ordered as these bytes are. */
 export interface Entry<Inner extends Store> {

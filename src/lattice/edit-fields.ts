@@ -3,14 +3,14 @@
  *
  * All that one edit changes has one dot, so it takes effect at once.
  */
-import { utf8 } from "../base/bytes.js";
+import { textOf, utf8 } from "../base/bytes.js";
 import { type Apart, NONE_APART, sumApart, withAddition } from "./apart.js";
 import { EMPTY_CONTEXT, joinContexts } from "./context.js";
 import { entryAt, replaced } from "./dots.js";
 import { bytesOfElements, type EditingElements, type Elements, editOfElements, refusalOfEdit } from "./elements.js";
+import type { Assigned } from "./field-kinds.js";
 import {
   APART,
-  type Assigned,
   COUNTER,
   type Field,
   type FieldStore,
@@ -43,7 +43,7 @@ export function editOfFields(edit: EditMap, fields: Fields, editing: Editing): F
     brought.push({ name: kind + nameOf(text), store, removed });
   for (const [text, json] of edit.set) {
     const kept = storeAt<readonly Assigned[]>(fields, REGISTER, text);
-    bring(REGISTER, text, [{ ...dot, json }], replaced(kept, held, editing));
+    bring(REGISTER, text, [{ ...dot, json: textOf(json) as string }], replaced(kept, held, editing));
   }
   for (const [text, { by }] of edit.counters) {
     if (hasId) bring(APART, text, withAddition(NONE_APART, dot, by));
@@ -64,6 +64,13 @@ export function editOfFields(edit: EditMap, fields: Fields, editing: Editing): F
     }
   }
   return brought.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** The names of the fields that an edit looks at: those of all kinds, as only one kind is shown. Ascending, none twice. */
+export function namesOfEdit(edit: EditMap): string[] {
+  const texts = [...kindsWished(edit).map(([text]) => text), ...edit.remove];
+  const kinds = [COUNTER, ...KINDS_OF_DOTS];
+  return [...new Set(texts.flatMap((text) => kinds.map((kind) => kind + nameOf(text))))].sort();
 }
 
 /** Whether something of what was seen is to go. */

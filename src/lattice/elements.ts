@@ -23,8 +23,9 @@ import type { Renaming } from "./ids.js";
 import type { GrowthLimits } from "./lattice.js";
 import { nameOf, textOfName } from "./name.js";
 import type { Change, EditSet, OpRefusal } from "./op.js";
-import { noteEntries, type Place, readEntries, readKept, writeEntries, writeKept } from "./packed-entries.js";
+import { noteEntries, type Place, readEntries, readKept, writeEachEntry, writeKept } from "./packed-entries.js";
 import type { StampPacker, StampUnpacker } from "./packed-stamps.js";
+import type { Skimmer } from "./skimmer.js";
 import type { Stamp } from "./stamp.js";
 
 type Dots = readonly Stamp[];
@@ -105,9 +106,26 @@ export function noteElements(stamps: StampPacker, elements: Elements): void {
 }
 
 export function writeElements(writer: Writer, stamps: StampPacker, elements: Elements): void {
-  writeEntries(writer, stamps, elements, ({ store }) => writeKept(writer, stamps, store));
+  writer.varint(elements.length);
+  writeEachElement(writer, stamps, elements);
 }
 
-export function readElements(reader: Reader, stamps: StampUnpacker, place: Place): Elements {
-  return readEntries(reader, stamps, place, (_name, within) => readKept(reader, stamps, within, (dot) => dot));
+/** Without their number. */
+export function writeEachElement(writer: Writer, stamps: StampPacker, elements: Elements): void {
+  writeEachEntry(writer, stamps, elements, ({ store }) => writeKept(writer, stamps, store));
+}
+
+/** `count` is given if it is not to be read. */
+export function readElements(reader: Reader, stamps: StampUnpacker, place: Place, count?: number): Elements {
+  return readEntries(reader, stamps, place, (_name, within) => readKept(reader, stamps, within, (dot) => dot), count);
+}
+
+/** Over the dots of one element. */
+export function skimElement(skimmer: Skimmer): number {
+  return DOT_BYTES * Math.max(1, skimmer.stamps());
+}
+
+/** The names of the elements that an edit looks at, ascending, none twice. */
+export function namesOfEdit({ add, remove }: EditSet): string[] {
+  return [...new Set([...add, ...remove].map(nameOf))].sort();
 }

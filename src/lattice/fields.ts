@@ -11,10 +11,10 @@
  * stay, and the one changed last is shown. Likewise a register shows the last
  * of the values that were set concurrently.
  */
-import { compareBytes, MalformedBytes, Reader, textOf, Writer } from "../base/bytes.js";
-import { type Apart, apartUpTo, foldApart, joinApart, sumApart } from "./apart.js";
+import { MalformedBytes, type Writer } from "../base/bytes.js";
+import { type Apart, apartUpTo, foldApart } from "./apart.js";
 import { type Context, EMPTY_CONTEXT, isEmptyContext, joinContexts } from "./context.js";
-import { type Entry, joinEntries, joinKept, removedFrom, renameEntries, renameKept, type Sight } from "./dots.js";
+import { type Entry, joinEntries, removedFrom, renameEntries } from "./dots.js";
 import {
   areNone,
   bytesOfElements,
@@ -26,28 +26,20 @@ import {
   renameElements,
   writeElements,
 } from "./elements.js";
-import type { Renaming } from "./ids.js";
-import { textOfName } from "./name.js";
-import { noteEntries, type Place, readEntries, readKept, writeEntries, writeKept } from "./packed-entries.js";
-import type { StampPacker, StampUnpacker } from "./packed-stamps.js";
 import {
-  areReset,
-  contextOfShards,
-  isReset,
-  mergeShards,
-  readShards,
-  resetShards,
-  SHARD_BYTES,
-  type Shards,
-  valueOfShards,
-  writeShards,
-} from "./shards.js";
+  type Assigned,
+  additions,
+  counters,
+  FIELD_OVERHEAD_BYTES,
+  type Kind,
+  lastOf,
+  registers,
+} from "./field-kinds.js";
+import { textOfName } from "./name.js";
+import { noteEntries, type Place, readEntries, writeEachEntry } from "./packed-entries.js";
+import type { StampPacker } from "./packed-stamps.js";
+import type { Shards } from "./shards.js";
 import { compareStamps, type Stamp } from "./stamp.js";
-
-/** What somebody set a register to: a JSON text under the dot of the change. */
-export interface Assigned extends Stamp {
-  readonly json: Uint8Array;
-}
 
 export type FieldStore = readonly Assigned[] | Shards | Apart | Elements | Fields;
 export interface Field extends Entry<FieldStore> {}
@@ -66,87 +58,6 @@ export const KINDS_OF_DOTS = [APART, MAP, REGISTER, SET];
 
 /** Maps within maps: clients' and nodes' parsers need not go deeper. */
 export const MAP_DEPTH_MAX = 32;
-/** What a field takes besides its name and what is in it, about. */
-const FIELD_OVERHEAD_BYTES = 10;
-
-/** What there is to do with one kind of store. */
-interface Kind<Store> {
-  join(a: Store, b: Store, sight: Sight): Store;
-  /** See `rename` of a lattice; `store` ITSELF when that changes nothing. */
-  rename(store: Store, seen: Context, renaming: Renaming): Store;
-  /** Whether nothing is there to be shown. */
-  isNone(store: Store): boolean;
-  /** What a removal by whoever sees `store`, and has seen `held`, brings, besides what it takes away of dots. */
-  emptied(store: Store, held: Context): Store;
-  /** When what is shown was changed last. */
-  lastStamp(store: Store): Stamp | undefined;
-  json(store: Store): string;
-  bytes(store: Store): number;
-  note(stamps: StampPacker, store: Store): void;
-  write(writer: Writer, stamps: StampPacker, store: Store): void;
-  read(reader: Reader, stamps: StampUnpacker, place: Place, depth: number): Store;
-}
-
-const registers: Kind<readonly Assigned[]> = {
-  join: (a, b, sight) =>
-    joinKept(a, b, sight, (ours, theirs) => (compareBytes(ours.json, theirs.json) >= 0 ? ours : theirs)),
-  rename: renameKept,
-  isNone: (store) => store.length === 0,
-  emptied: () => [],
-  lastStamp: (store) => store.at(-1),
-  json: (store) => textOf((store.at(-1) as Assigned).json) as string,
-  bytes: (store) => store.reduce((bytes, { json }) => bytes + json.length + FIELD_OVERHEAD_BYTES, 0),
-  note(stamps, store) {
-    for (const assigned of store) stamps.note(assigned);
-  },
-  write(writer, stamps, store) {
-    writeKept(writer, stamps, store, ({ json }) => writer.varint(json.length).raw(json));
-  },
-  read: (reader, stamps, place) =>
-    readKept(reader, stamps, place, (dot) => {
-      const json = reader.raw(reader.varint());
-      if (textOf(json) === undefined) throw new MalformedBytes("a JSON text that is not UTF-8");
-      return { ...dot, json };
-    }),
-};
-
-const counters: Kind<Shards> = {
-  join: mergeShards,
-  // What counts in a sum was asked for without an id.
-  rename: (store) => store,
-  isNone: areReset,
-  emptied: resetShards,
-  lastStamp: (store) => lastOf(contextOfShards(store.filter((shard) => !isReset(shard))).vector),
-  json: (store) => String(valueOfShards(store)),
-  bytes: (store) => SHARD_BYTES * store.length,
-  note: () => {},
-  write(writer, _stamps, store) {
-    const shards = new Writer(SHARD_BYTES * store.length);
-    writeShards(shards, store);
-    const bytes = shards.finish();
-    writer.varint(bytes.length).raw(bytes);
-  },
-  read: (reader) => readShards(new Reader(reader.raw(reader.varint()))),
-};
-
-const additions: Kind<Apart> = {
-  join: joinApart,
-  rename: renameKept,
-  isNone: (store) => store.length === 0,
-  emptied: () => [],
-  lastStamp: (store) => store.at(-1),
-  json: (store) => String(sumApart(store)),
-  bytes: (store) => FIELD_OVERHEAD_BYTES * store.length,
-  note(stamps, store) {
-    for (const addition of store) stamps.note(addition);
-  },
-  write(writer, stamps, store) {
-    writeKept(writer, stamps, store, ({ by }) => writer.u64(BigInt.asUintN(64, by)));
-  },
-  read: (reader, stamps, place) =>
-    readKept(reader, stamps, place, (dot) => ({ ...dot, by: BigInt.asIntN(64, reader.u64()) })),
-};
-
 const sets: Kind<Elements> = {
   join: joinElements,
   rename: renameElements,
@@ -157,7 +68,7 @@ const sets: Kind<Elements> = {
   bytes: bytesOfElements,
   note: noteElements,
   write: writeElements,
-  read: readElements,
+  read: (reader, stamps, place) => readElements(reader, stamps, place),
 };
 
 export const maps: Kind<Fields> = {
@@ -186,17 +97,24 @@ export const maps: Kind<Fields> = {
     noteEntries<FieldStore>(stamps, store, (field) => kindOf(field.name).note(stamps, field.store));
   },
   write(writer, stamps, store) {
-    writeEntries<FieldStore>(writer, stamps, store, (field) => kindOf(field.name).write(writer, stamps, field.store));
+    writer.varint(store.length);
+    writeEachField(writer, stamps, store);
   },
-  read(reader, stamps, place, depth) {
+  read(reader, stamps, place, depth, count) {
     if (depth > MAP_DEPTH_MAX) throw new MalformedBytes("maps within maps, too deep");
-    return readEntries<FieldStore>(reader, stamps, place, (name, within) => {
+    const readOne = (name: string, within: Place) => {
       const kind = KINDS[name.charAt(0)];
       if (kind === undefined) throw new MalformedBytes("a field of no kind");
       return kind.read(reader, stamps, within, depth + 1);
-    });
+    };
+    return readEntries<FieldStore>(reader, stamps, place, readOne, count);
   },
 };
+
+/** Without their number. */
+export function writeEachField(writer: Writer, stamps: StampPacker, fields: Fields): void {
+  writeEachEntry<FieldStore>(writer, stamps, fields, ({ name, store }) => kindOf(name).write(writer, stamps, store));
+}
 
 const KINDS: Readonly<Record<string, Kind<FieldStore>>> = {
   [REGISTER]: registers,
@@ -224,25 +142,19 @@ export interface ShownField {
 /** The field of each name that is shown: of several kinds the one changed last. In the order of their names' bytes. */
 export function shownFields(fields: Fields): readonly ShownField[] {
   const shown = new Map<string, ShownField>();
-  for (const field of presentFields(fields)) {
-    const other = shown.get(field.name);
-    if (other === undefined || compareStamps(field.last, other.last) > 0) shown.set(field.name, field);
-  }
-  return [...shown.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
-}
-
-/** Of every kind. */
-function presentFields(fields: Fields): Iterable<ShownField> {
-  const present = new Map<string, ShownField>();
   for (const field of fields) {
     if (kindOf(field.name).isNone(field.store)) continue;
-    const letter = field.name.charAt(0);
-    const [kind, name] = [letter === APART ? COUNTER : letter, field.name.slice(1)];
-    const other = present.get(kind + name);
-    const last = lastOf([...(other === undefined ? [] : [other.last]), lastStampOf(field)]) as Stamp;
-    present.set(kind + name, { name, kind, last, parts: [...(other?.parts ?? []), field] });
+    const [letter, name] = [field.name.charAt(0), field.name.slice(1)];
+    const [other, last] = [shown.get(name), lastStampOf(field)];
+    const isLater = other === undefined || compareStamps(last, other.last) > 0;
+    // A counter comes right before what is kept apart of it: no other kind can have taken its place.
+    if (letter === APART && other !== undefined) {
+      shown.set(name, { ...other, last: isLater ? last : other.last, parts: [...other.parts, field] });
+    } else if (isLater) {
+      shown.set(name, { name, kind: letter === APART ? COUNTER : letter, last, parts: [field] });
+    }
   }
-  return present.values();
+  return [...shown.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function jsonOf({ kind, parts }: ShownField): string {
@@ -288,11 +200,4 @@ function kindOf(name: string): Kind<FieldStore> {
 
 function lastStampOf({ name, store }: Field): Stamp {
   return kindOf(name).lastStamp(store) as Stamp;
-}
-
-function lastOf(stamps: readonly Stamp[]): Stamp | undefined {
-  return stamps.reduce<Stamp | undefined>(
-    (last, stamp) => (last && compareStamps(last, stamp) > 0 ? last : stamp),
-    undefined,
-  );
 }

@@ -77,4 +77,29 @@ export interface Lattice<State> {
   apartUpTo?(state: State, upToUs: number): Uint8Array;
   /** The same state, with that put together under the last of these stamps. */
   fold?(state: State, upToUs: number): State;
+  /** Absent where reading a whole state costs little, whatever there is in it. */
+  readonly packed?: PackedLattice;
+}
+
+/** What is done to encoded states without reading all of them. Each gives what the lattice would, or undefined where it has to be asked. */
+export interface PackedLattice {
+  /** What has been seen by whoever saw the state. */
+  context(state: Uint8Array): Context;
+  lastStamp(state: Uint8Array): Stamp | undefined;
+  merge(a: Uint8Array, b: Uint8Array): MergedBytes | undefined;
+  change(state: Uint8Array, change: Change, limits: GrowthLimits): OpRefusal | ChangedBytes | undefined;
+}
+
+/** What two encoded states came to. */
+export interface MergedBytes {
+  /** The first ITSELF when the second adds nothing. */
+  readonly state: Uint8Array;
+  readonly theirLast: Stamp | undefined;
+}
+
+/** What an encoded state was changed to: ITSELF, if the change had been made. */
+export interface ChangedBytes {
+  readonly state: Uint8Array;
+  /** As `seenBy`. */
+  readonly seen: Context;
 }

@@ -9,17 +9,36 @@
 import { MalformedBytes, NO_BYTES, Reader, utf8, Writer } from "../base/bytes.js";
 import { type Causal, changeCausal, mergeCausal, renameCausal, type Stores, seenUnshown } from "./causal.js";
 import { EMPTY_CONTEXT, isEmptyContext, joinContexts, lastStampOf } from "./context.js";
-import { editOfFields, refusalOfFields, takesAway } from "./edit-fields.js";
-import { apartFields, type Fields, foldFields, maps, removedFromFields } from "./fields.js";
+import { editOfFields, namesOfEdit, refusalOfFields, takesAway } from "./edit-fields.js";
+import {
+  apartFields,
+  type FieldStore,
+  type Fields,
+  foldFields,
+  maps,
+  removedFromFields,
+  writeEachField,
+} from "./fields.js";
 import type { GrowthLimits, Lattice, View } from "./lattice.js";
 import type { Change, OpRefusal } from "./op.js";
+import { changePacked, contextPacked, lastStampPacked, mergePacked } from "./packed-causal.js";
 import { StampPacker, StampUnpacker } from "./packed-stamps.js";
+import type { Packing } from "./packed-state.js";
+import { skimField } from "./skim-fields.js";
 
 export type FieldMap = Causal<Fields>;
 
 const TAG = 5;
 const BOTTOM: FieldMap = { context: EMPTY_CONTEXT, store: [] };
 const FIELDS: Stores<Fields> = { empty: BOTTOM.store, join: maps.join, rename: maps.rename, isNone: maps.isNone };
+
+const PACKING: Packing<FieldStore> = {
+  ...{ tag: TAG, stores: FIELDS, skim: skimField },
+  read: (reader, stamps, place, count) => maps.read(reader, stamps, place, 1, count),
+  note: maps.note,
+  write: writeEachField,
+  namesIn: (op) => (op.kind === "edit-map" ? namesOfEdit(op) : undefined),
+};
 
 function mutate(state: FieldMap, change: Change): FieldMap {
   const { op, stamp, context, id } = change;
@@ -36,13 +55,14 @@ function mutate(state: FieldMap, change: Change): FieldMap {
   return changeCausal(FIELDS, state, stamp, EMPTY_CONTEXT, edit);
 }
 
-function refusal(state: FieldMap, change: Change, limits: GrowthLimits): OpRefusal | undefined {
+/** Beside other fields of so many bytes. */
+function refusal(state: FieldMap, change: Change, limits: GrowthLimits, elsewhereBytes = 0): OpRefusal | undefined {
   const { op, stamp } = change;
   if (op.kind !== "edit-map") return undefined;
   const refused = refusalOfFields(op, state.store, stamp, limits);
   if (refused !== undefined) return refused;
-  const bytes = maps.bytes(mutate(state, change).store);
-  if (bytes <= limits.stateBytesMax || bytes <= maps.bytes(state.store)) return undefined;
+  const bytes = elsewhereBytes + maps.bytes(mutate(state, change).store);
+  if (bytes <= limits.stateBytesMax || bytes <= elsewhereBytes + maps.bytes(state.store)) return undefined;
   return { kind: "too-large", detail: `the key comes to ${bytes} bytes; at most ${limits.stateBytesMax} are stored` };
 }
 
@@ -111,4 +131,14 @@ export const map: Lattice<FieldMap> = {
   rename: (state, renaming) => renameCausal(FIELDS, state, renaming),
   apartUpTo,
   fold,
+  packed: {
+    context: (state) => contextPacked(PACKING, state),
+    lastStamp: (state) => lastStampPacked(PACKING, state),
+    merge: (a, b) => mergePacked(PACKING, a, b),
+    change: (state, change, limits) =>
+      changePacked(PACKING, state, change, {
+        refusal: (part, elsewhereBytes) => refusal(part, change, limits, elsewhereBytes),
+        mutate: (part) => mutate(part, change),
+      }),
+  },
 };

@@ -15,7 +15,8 @@ export interface Place {
   readonly removed: Context;
 }
 
-const HAS_REMOVED = 1;
+/** Added to twice the length of an entry's name. */
+export const HAS_REMOVED = 1;
 
 export function noteEntries<Inner extends readonly unknown[]>(
   stamps: StampPacker,
@@ -28,13 +29,13 @@ export function noteEntries<Inner extends readonly unknown[]>(
   }
 }
 
-export function writeEntries<Inner extends readonly unknown[]>(
+/** Without their number. */
+export function writeEachEntry<Inner extends readonly unknown[]>(
   writer: Writer,
   stamps: StampPacker,
   entries: Entries<Inner>,
   write: (entry: Entry<Inner>) => void,
 ): void {
-  writer.varint(entries.length);
   for (const entry of entries) {
     const isPlain = isEmptyContext(entry.removed);
     writer.varint(2 * entry.name.length + (isPlain ? 0 : HAS_REMOVED)).raw(bytesOfName(entry.name));
@@ -43,16 +44,17 @@ export function writeEntries<Inner extends readonly unknown[]>(
   }
 }
 
-/** `read` is told the name, and where the entry's own store stands. */
+/** `read` is told the name, and where the entry's own store stands. `count` is there if it is not read. */
 export function readEntries<Inner extends readonly unknown[]>(
   reader: Reader,
   stamps: StampUnpacker,
   place: Place,
   read: (name: string, within: Place) => Inner,
+  count = reader.varint(),
 ): Entries<Inner> {
   const entries: Entry<Inner>[] = [];
   let last = "";
-  for (let left = reader.varint(); left > 0; left--) {
+  for (let left = count; left > 0; left--) {
     const head = reader.varint();
     const name = reader.mapKey(Math.floor(head / 2));
     if (entries.length > 0 && last >= name) throw new MalformedBytes("names out of order");

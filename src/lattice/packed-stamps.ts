@@ -14,18 +14,30 @@ const ACTOR_BYTES = 8;
 /** Is told of all stamps, writes the table, then the stamps. */
 export class StampPacker {
   private readonly numbers = new Map<Actor, number>();
-  private earliestUs = Number.MAX_SAFE_INTEGER;
+  private earliestUs: number = Number.MAX_SAFE_INTEGER;
   private lastActor: Actor | undefined;
 
   note({ timeUs, actor }: Stamp): void {
     if (actor !== this.lastActor) this.numbers.set(actor, 0);
     this.lastActor = actor;
-    if (timeUs < this.earliestUs) this.earliestUs = timeUs;
+    this.noteTime(timeUs);
   }
 
   noteContext({ vector, dots }: Context): void {
     for (const stamp of vector) this.note(stamp);
     for (const dot of dots) this.note(dot);
+  }
+
+  noteTime(timeUs: number): void {
+    if (timeUs < this.earliestUs) this.earliestUs = timeUs;
+  }
+
+  /** Whether its table is the one that `other` read. */
+  hasTableOf({ actors, earliestUs }: StampUnpacker): boolean {
+    const { numbers } = this;
+    return (
+      earliestUs === this.earliestUs && actors.length === numbers.size && actors.every((each) => numbers.has(each))
+    );
   }
 
   writeTable(writer: Writer): void {
@@ -52,9 +64,9 @@ export class StampPacker {
 
 /** Reads what a StampPacker wrote, in the same order. */
 export class StampUnpacker {
-  private readonly actors: Actor[] = [];
+  readonly actors: Actor[] = [];
+  readonly earliestUs: number;
   private readonly isUsed: boolean[];
-  private readonly earliestUs: number;
   private isEarliestUsed = false;
 
   constructor(private readonly reader: Reader) {

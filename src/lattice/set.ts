@@ -16,21 +16,35 @@ import {
   editOfElements,
   joinElements,
   jsonOfElements,
+  namesOfEdit,
   noteElements,
   readElements,
   refusalOfEdit,
   renameElements,
+  skimElement,
+  writeEachElement,
   writeElements,
 } from "./elements.js";
 import type { GrowthLimits, Lattice, View } from "./lattice.js";
 import type { Change, OpRefusal } from "./op.js";
+import { changePacked, contextPacked, lastStampPacked, mergePacked } from "./packed-causal.js";
 import { StampPacker, StampUnpacker } from "./packed-stamps.js";
+import type { Packing } from "./packed-state.js";
+import type { Stamp } from "./stamp.js";
 
 export type TextSet = Causal<Elements>;
 
 const TAG = 4;
 const BOTTOM: TextSet = { context: EMPTY_CONTEXT, store: [] };
 const ELEMENTS: Stores<Elements> = { empty: BOTTOM.store, join: joinElements, rename: renameElements, isNone: areNone };
+
+const PACKING: Packing<readonly Stamp[]> = {
+  ...{ tag: TAG, stores: ELEMENTS, skim: skimElement },
+  read: readElements,
+  note: noteElements,
+  write: (writer, stamps, elements) => writeEachElement(writer, stamps, elements),
+  namesIn: (op) => (op.kind === "edit-set" ? namesOfEdit(op) : undefined),
+};
 
 function mutate(state: TextSet, change: Change): TextSet {
   const { op, stamp, context } = change;
@@ -42,8 +56,9 @@ function mutate(state: TextSet, change: Change): TextSet {
   return changeCausal(ELEMENTS, state, stamp, EMPTY_CONTEXT, edit);
 }
 
-function refusal({ store }: TextSet, { op }: Change, limits: GrowthLimits): OpRefusal | undefined {
-  return op.kind === "edit-set" ? refusalOfEdit(op, bytesOfElements(store), limits) : undefined;
+/** Beside other elements of so many bytes. */
+function refusal({ store }: TextSet, { op }: Change, limits: GrowthLimits, elsewhereBytes = 0): OpRefusal | undefined {
+  return op.kind === "edit-set" ? refusalOfEdit(op, elsewhereBytes + bytesOfElements(store), limits) : undefined;
 }
 
 function view({ context, store }: TextSet): View {
@@ -96,6 +111,16 @@ export const set: Lattice<TextSet> = {
   encode,
   decode,
   rename: (state, renaming) => renameCausal(ELEMENTS, state, renaming),
+  packed: {
+    context: (state) => contextPacked(PACKING, state),
+    lastStamp: (state) => lastStampPacked(PACKING, state),
+    merge: (a, b) => mergePacked(PACKING, a, b),
+    change: (state, change, limits) =>
+      changePacked(PACKING, state, change, {
+        refusal: (part, elsewhereBytes) => refusal(part, change, limits, elsewhereBytes),
+        mutate: (part) => mutate(part, change),
+      }),
+  },
 };
 
 /** What is to be removed must have been seen: by the client, or else by a quorum. */

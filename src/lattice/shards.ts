@@ -43,7 +43,7 @@ const VALUE_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 /** The most that one takes. */
 export const SHARD_BYTES = 41;
 /** What stands before a shard's base: there is none, it is all of the total, or it follows. */
-const BASE = { none: 0, all: 1, part: 2 } as const;
+export const BASE = { none: 0, all: 1, part: 2 } as const;
 
 /** Who has counted, or reset, both. Returns `a` ITSELF when `b` adds nothing. */
 export function mergeShards(a: Shards, b: Shards): Shards {

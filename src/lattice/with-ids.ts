@@ -17,6 +17,7 @@
  * Without ids and floor, a state is the inner state itself, and so are its bytes.
  */
 import { MalformedBytes, NO_BYTES, Reader, Writer } from "../base/bytes.js";
+import { type Context, covers } from "./context.js";
 import {
   findId,
   type Ids,
@@ -30,7 +31,7 @@ import {
   withId,
   writeIds,
 } from "./ids.js";
-import type { GrowthLimits, Lattice } from "./lattice.js";
+import type { ChangedBytes, GrowthLimits, Lattice, MergedBytes, PackedLattice } from "./lattice.js";
 import type { Change, OpRefusal } from "./op.js";
 
 const TAG = 7;
@@ -90,6 +91,7 @@ export function withIds<State>(inner: Lattice<State>): LatticeWithIds<WithIds<St
     forgettableUs: (state, beforeUs, idsKept) => forgettableUs(idsOf(state), beforeUs, idsKept),
     forgettable: (state, upToUs) => forgettable(inner, state, upToUs),
     forget: (state, upToUs) => raised(inner, state, upToUs),
+    ...(inner.packed === undefined ? {} : { packed: packedWithIds(inner.packed) }),
   };
 }
 
@@ -125,24 +127,33 @@ function refusal<State>(
   change: Change,
   limits: GrowthLimits,
 ): OpRefusal | undefined {
-  const ids = idsOf(state);
-  const known = change.id === undefined ? undefined : findId(ids, change.id);
+  const refused = refusalOfId(idsOf(state), change, limits);
+  if (refused !== undefined) return refused;
+  // What was made once is not refused for what came of it.
+  if (isMade(idsOf(state), change)) return undefined;
+  return inner.refusal(innerOf(state), asMade(state, change), limits);
+}
+
+function refusalOfId(ids: Ids, { id }: Change, limits: GrowthLimits): OpRefusal | undefined {
+  const known = id === undefined ? undefined : findId(ids, id);
   if (known === "other-body") {
     return { kind: "id-reused", detail: "another operation was made of this key under the same Idempotency-Key" };
   }
-  // What was made once is not refused for what came of it.
-  if (known !== undefined) return undefined;
-  if (change.id !== undefined && ids.length >= 2 * limits.keptIdsMax) {
+  if (id !== undefined && known === undefined && ids.length >= 2 * limits.keptIdsMax) {
     const detail = `the key remembers ${ids.length} changes by their Idempotency-Key, twice as many as it keeps (keptIdsMax); wait until some are forgotten`;
     return { kind: "too-many-ids", detail };
   }
-  return inner.refusal(innerOf(state), asMade(state, change), limits);
+  return undefined;
+}
+
+function isMade(ids: Ids, { id }: Change): boolean {
+  return id !== undefined && findId(ids, id) !== undefined;
 }
 
 function mutate<State>(inner: Lattice<State>, state: WithIds<State>, change: Change): WithIds<State> {
   const { id, stamp } = change;
   const ids = idsOf(state);
-  if (id !== undefined && findId(ids, id) !== undefined) return state;
+  if (isMade(ids, change)) return state;
   const after = inner.mutate(innerOf(state), asMade(state, change));
   if (id === undefined && !(state instanceof Identified)) return after;
   return new Identified(floorOf(state), id === undefined ? ids : withId(ids, id, stamp), after);
@@ -167,22 +178,77 @@ function asFirstMade<State>(after: WithIds<State>, change: Change): Change {
 }
 
 function encode<State>(inner: Lattice<State>, state: WithIds<State>): Uint8Array {
-  if (!(state instanceof Identified)) return inner.encode(state);
-  const bytes = inner.encode(state.inner);
-  const writer = new Writer(16 + 40 * state.ids.length + bytes.length).u8(TAG).u53(state.floorUs);
-  writeIds(writer, state.ids);
-  return writer.raw(bytes).finish();
+  return state instanceof Identified ? bytesOf({ ...state, inner: inner.encode(state.inner) }) : inner.encode(state);
 }
 
 function decode<State>(inner: Lattice<State>, bytes: Uint8Array): WithIds<State> {
-  if (!mayHaveIds(bytes)) return inner.decode(bytes);
+  const opened = open(bytes);
+  if (!(opened instanceof Identified)) return inner.decode(opened);
+  return new Identified(opened.floorUs, opened.ids, inner.decode(opened.inner));
+}
+
+function bytesOf({ floorUs, ids, inner }: Identified<Uint8Array>): Uint8Array {
+  const writer = new Writer(16 + 40 * ids.length + inner.length).u8(TAG).u53(floorUs);
+  writeIds(writer, ids);
+  return writer.raw(inner).finish();
+}
+
+/** What of an encoded state is not of the lattice within. */
+function open(bytes: Uint8Array): WithIds<Uint8Array> {
+  if (!mayHaveIds(bytes)) return bytes;
   const reader = new Reader(bytes);
   reader.u8();
   const floorUs = reader.u53();
   const ids = readIds(reader);
   if (floorUs === 0 && ids.length === 0) throw new MalformedBytes("ids, and none of them");
   if (idsAfter(ids, floorUs) !== ids) throw new MalformedBytes("an id that is forgotten");
-  return new Identified(floorUs, ids, inner.decode(reader.rest()));
+  return new Identified(floorUs, ids, reader.rest());
+}
+
+function packedWithIds(inner: PackedLattice): PackedLattice {
+  return {
+    context: (state) => inner.context(innerOf(open(state))),
+    lastStamp: (state) => inner.lastStamp(innerOf(open(state))),
+    merge: (a, b) => mergePacked(inner, a, b),
+    change: (state, change, limits) => changePacked(inner, state, change, limits),
+  };
+}
+
+function mergePacked(inner: PackedLattice, a: Uint8Array, b: Uint8Array): MergedBytes | undefined {
+  const [ours, theirs] = [open(a), open(b)];
+  if (floorOf(ours) !== floorOf(theirs)) return undefined;
+  const { ids, inOurs, inTheirs } = joinIds(idsOf(ours), idsOf(theirs));
+  if (!isNew(inOurs, inner.context(innerOf(ours))) || !isNew(inTheirs, inner.context(innerOf(theirs))))
+    return undefined;
+  const merged = inner.merge(innerOf(ours), innerOf(theirs));
+  if (merged === undefined || (merged.state === innerOf(ours) && ids === idsOf(ours))) {
+    return merged && { ...merged, state: a };
+  }
+  const hasIds = ours instanceof Identified || theirs instanceof Identified;
+  return hasIds ? { ...merged, state: bytesOf(new Identified(floorOf(ours), ids, merged.state)) } : merged;
+}
+
+/** Whether nobody who has seen so much has met any of these changes, under whatever stamp: then nothing is renamed. */
+function isNew(renamings: readonly Renaming[], seen: Context): boolean {
+  return renamings.every(({ from, learnt }) => from === undefined && !learnt.some((dot) => covers(seen, dot)));
+}
+
+function changePacked(
+  inner: PackedLattice,
+  state: Uint8Array,
+  change: Change,
+  limits: GrowthLimits,
+): OpRefusal | ChangedBytes | undefined {
+  const opened = open(state);
+  const ids = idsOf(opened);
+  const refused = refusalOfId(ids, change, limits);
+  if (refused !== undefined || isMade(ids, change)) return refused;
+  const changed = inner.change(innerOf(opened), asMade(opened, change), limits);
+  if (changed === undefined || "kind" in changed) return changed;
+  const { id, stamp } = change;
+  if (id === undefined && !(opened instanceof Identified)) return changed;
+  const after = id === undefined ? ids : withId(ids, id, stamp);
+  return { ...changed, state: bytesOf(new Identified(floorOf(opened), after, changed.state)) };
 }
 
 function forgettableUs(ids: Ids, beforeUs: number, idsKept: number): number {

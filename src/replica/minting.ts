@@ -16,6 +16,7 @@
 import { equalBytes, MalformedBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
 import { highestTimeUs } from "../lattice/context.js";
+import { StateInBytes } from "../lattice/in-bytes.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { Stamp } from "../lattice/stamp.js";
 import type { StorageError, World } from "../ports.js";
@@ -82,22 +83,7 @@ export class Minting {
     if (!isVouched()) return onResult({ status: "unvouched" });
     if (!replica.hasRoomFor(bytesOfWish(wish))) return onResult({ status: "overloaded" });
     if (wish.known !== undefined && carriers.refuses(wish.known.bornAtUs)) return onResult({ status: "stale" });
-    const lattice = latticeOf(bucketOfRow(wish.row));
-    const known = knownOf(lattice, wish);
-    if (known === undefined) return onResult({ status: "malformed" });
-    this.parts.mint.observe(lattice.lastStamp(known.state));
-    new Changing(this.parts, lattice, wish, known.state, onResult).stamp();
-  }
-}
-
-/** What the asker knows of a row; undefined when it is not a state. */
-function knownOf(lattice: AnyLattice, { known }: Wish): { readonly state: unknown } | undefined {
-  if (known === undefined) return { state: lattice.bottom };
-  try {
-    return { state: lattice.decode(known.state) };
-  } catch (error) {
-    if (!(error instanceof MalformedBytes)) throw error;
-    return undefined;
+    new Changing(this.parts, latticeOf(bucketOfRow(wish.row)), wish, onResult).stamp();
   }
 }
 
@@ -105,8 +91,10 @@ function knownOf(lattice: AnyLattice, { known }: Wish): { readonly state: unknow
 interface Ground {
   readonly held: Held;
   /** What the record holds, and that with what the asker knows besides. */
-  readonly stored: unknown;
-  readonly state: unknown;
+  readonly stored: StateInBytes<unknown>;
+  readonly state: StateInBytes<unknown>;
+  /** When that was changed last. */
+  readonly lastUs: number;
   readonly bornAtUs: number;
 }
 
@@ -118,7 +106,6 @@ class Changing {
     private readonly parts: MintingParts,
     private readonly lattice: AnyLattice,
     private readonly wish: Wish,
-    private readonly known: unknown,
     private readonly onResult: OnResult,
   ) {}
 
@@ -126,8 +113,7 @@ class Changing {
   stamp(): void {
     const ground = this.look();
     if (typeof ground === "string") return this.end(ground);
-    const thereUs = this.lattice.lastStamp(ground.state)?.timeUs ?? 0;
-    this.parts.mint.mint(Math.max(thereUs, highestTimeUs(this.wish.context)), (stamp) => {
+    this.parts.mint.mint(Math.max(ground.lastUs, highestTimeUs(this.wish.context)), (stamp) => {
       if (stamp === undefined) this.end("disk-full");
       else this.change(stamp);
     });
@@ -140,43 +126,58 @@ class Changing {
     if (!replica.counts(wish.row)) return this.end("not-voting");
     const ground = this.look();
     if (typeof ground === "string") return this.end(ground);
-    if (stamp.timeUs <= (lattice.lastStamp(ground.state)?.timeUs ?? 0)) return this.stamp();
+    if (stamp.timeUs <= ground.lastUs) return this.stamp();
     const change = { op: wish.op, stamp, context: wish.context, id: wish.id };
-    const refusal = lattice.accepts(wish.op.kind) ? lattice.refusal(ground.state, change, limits) : MISMATCH;
-    if (refusal !== undefined) return this.onResult({ status: "refused", ...refusal });
-    const after = lattice.mutate(ground.state, change);
+    const changed = lattice.accepts(wish.op.kind) ? ground.state.change(change, limits) : MISMATCH;
+    if ("kind" in changed) return this.onResult({ status: "refused", ...changed });
+    const { after, seen } = changed;
     // Its dot is in it: what was changed is never bottom.
-    const state = lattice.encode(after);
-    const seen = lattice.seenBy(after, change);
-    this.commit(ground, after, state, (votes) => {
+    const state = after.bytes;
+    this.commit(ground, after === ground.stored ? undefined : state, (votes) => {
       this.onResult({ status: "minted", votes, state, bornAtUs: ground.bornAtUs, seen });
     });
   }
 
-  /** What the row holds latest, with what is known, or why it is not to be changed. Decoded once, unless it has changed. */
-  private look(): Ground | "damaged" | "absent" {
-    const { lattice, ground: former, wish } = this;
+  /** What the row holds latest, with what is known, or why it is not to be changed. Looked at once, unless it has changed. */
+  private look(): Ground | Unminted["status"] {
+    const { ground: former, wish } = this;
     // Read before the row is: nothing may seem younger than it is.
     const nowUs = this.parts.carriers.nowUs();
     const held = this.parts.replica.heldLatest(wish.row);
     if (held === undefined) return "damaged";
     if (held.record === undefined && !wish.hasRead) return "absent";
     if (former !== undefined && isSame(former.held.record, held.record)) return former;
-    const stored = held.state === undefined ? lattice.bottom : lattice.decode(held.state);
-    const state = lattice.merge(stored, this.known);
-    this.ground = { held, stored, state, bornAtUs: Math.min(nowUs, wish.known?.bornAtUs ?? nowUs) };
+    const stored = StateInBytes.of(this.lattice, held.state);
+    const state = this.withKnown(stored);
+    if (state === undefined) return "malformed";
+    const bornAtUs = Math.min(nowUs, wish.known?.bornAtUs ?? nowUs);
+    this.ground = { held, stored, state, lastUs: state.lastStamp?.timeUs ?? 0, bornAtUs };
     return this.ground;
   }
 
-  private commit(ground: Ground, after: unknown, state: Uint8Array, onDurable: (votes: boolean) => void): void {
+  /** What is stored, with what the asker knows; undefined when that is no state. */
+  private withKnown(stored: StateInBytes<unknown>): StateInBytes<unknown> | undefined {
+    const { known } = this.wish;
+    if (known === undefined) return stored;
+    try {
+      const { both, theirLast } = stored.merge(StateInBytes.of(this.lattice, known.state));
+      this.parts.mint.observe(theirLast);
+      return both;
+    } catch (error) {
+      if (!(error instanceof MalformedBytes)) throw error;
+      return undefined;
+    }
+  }
+
+  /** Without `state` there is nothing new. */
+  private commit({ held }: Ground, state: Uint8Array | undefined, onDurable: (votes: boolean) => void): void {
     const { replica } = this.parts;
     const { row } = this.wish;
     const onCommitted = (error?: StorageError) => {
       if (error !== undefined) this.end(error.kind === "full" ? "disk-full" : "damaged");
       else onDurable(replica.counts(row));
     };
-    const record = after === ground.stored ? undefined : state;
-    replica.commit(row, ground.held, record, onCommitted);
+    replica.commit(row, held, state, onCommitted);
   }
 
   private end(status: Unminted["status"]): void {

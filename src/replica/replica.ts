@@ -9,6 +9,7 @@
  */
 import { MalformedBytes } from "../base/bytes.js";
 import type { Limits } from "../config.js";
+import { StateInBytes } from "../lattice/in-bytes.js";
 import type { AnyLattice } from "../lattice/registry.js";
 import type { Stamp } from "../lattice/stamp.js";
 import { StorageDamage, type StorageError, type World } from "../ports.js";
@@ -202,8 +203,10 @@ export class Replica {
   private join(cause: Cause, entry: Entry, before: Uint8Array | undefined, onResult: OnResult): void {
     const { mint, latticeOf } = this.parts;
     const lattice = latticeOf(bucketOfRow(entry.row));
+    const held = { record: before, state: before === undefined ? undefined : stateOfRecord(entry.row, before) };
+    if (!lattice.blind && this.votesFor(entry.row)) return this.joinInBytes(lattice, entry, held, onResult);
     const incoming = lattice.decode(entry.state);
-    const stored = before === undefined ? lattice.bottom : lattice.decode(stateOfRecord(entry.row, before));
+    const stored = held.state === undefined ? lattice.bottom : lattice.decode(held.state);
     const isVouched = isVouchedFor(cause, entry, lattice.lastStamp(incoming));
     const isDoubtful = isVouched && this.mayBeForgotten(entry.row, lattice, stored);
     const givesWay = isDoubtful ? this.parts.doOthersCover(entry.row) : false;
@@ -216,13 +219,23 @@ export class Replica {
     const replaces = isClients && !beaten && merged !== present;
     const lost = replaces ? lostUnseen(lattice, present, incoming, entry.seen, mint.nowMs()) : undefined;
     const onCommitted = (error?: StorageError) => {
-      if (error !== undefined) onResult(error.kind === "full" ? "disk-full" : "damaged");
+      if (error !== undefined) onResult(statusOf(error));
       else if (beaten) onResult("beaten", lattice.lastStamp(present));
       else onResult("ok", lost);
     };
-    const held = { record: before };
     if (merged === present) this.commit(entry.row, held, undefined, onCommitted);
     else this.commit(entry.row, held, merged === incoming ? entry.state : lattice.encode(merged), onCommitted);
+  }
+
+  /** Where nothing has to be known of either but what both come to. */
+  private joinInBytes(lattice: AnyLattice, entry: Entry, held: Held, onResult: OnResult): void {
+    const stored = StateInBytes.of(lattice, held.state);
+    const { both, theirLast } = stored.merge(StateInBytes.of(lattice, entry.state));
+    this.parts.mint.observe(theirLast);
+    this.commit(entry.row, held, both === stored ? undefined : both.bytes, (error) => {
+      if (error === undefined) onResult("ok");
+      else onResult(statusOf(error));
+    });
   }
 
   /**
@@ -255,6 +268,10 @@ export class Replica {
       "a stored row is damaged; it is an error until it was fetched anew from the other owners",
     );
   }
+}
+
+function statusOf({ kind }: StorageError): MergeStatus {
+  return kind === "full" ? "disk-full" : "damaged";
 }
 
 /** Whether an owner that votes has made or answered it, as far as is known. */

@@ -17,6 +17,7 @@ import { type Context, EMPTY_CONTEXT, highestTimeUs } from "../../src/lattice/co
 import type { Lattice } from "../../src/lattice/lattice.js";
 import type { Change, ChangeId, Op } from "../../src/lattice/op.js";
 import type { Actor, Stamp } from "../../src/lattice/stamp.js";
+import { checkChangeInBytes, checkMergeInBytes } from "./in-bytes.js";
 
 /** The model of a lattice: what a replica knows is a set of facts, and knowing more is their union. */
 export interface Oracle<State, Facts> {
@@ -137,6 +138,7 @@ class History<State, Facts> {
     const change = { op, stamp: this.mint(replica, known.state, context), context, id };
     if (lattice.refusal(known.state, change, DEFAULT_LIMITS) !== undefined) return;
     const state = lattice.mutate(known.state, change);
+    checkChangeInBytes(lattice, known.state, change, DEFAULT_LIMITS);
     const facts = oracle.change(known.facts, change, seen?.facts);
     this.replicas[replica] = { state, facts };
     this.seen.push({ context: lattice.seenBy(state, change), facts: oracle.told(facts, change, seen?.facts) });
@@ -165,6 +167,8 @@ class History<State, Facts> {
   private join(a: Known<State, Facts>, b: Known<State, Facts>): Known<State, Facts> {
     // Every state that travels does so as bytes.
     const travelled = b.state === this.lattice.bottom ? b.state : this.lattice.decode(this.lattice.encode(b.state));
-    return { state: this.lattice.merge(a.state, travelled), facts: this.histories.oracle.join(a.facts, b.facts) };
+    const state = this.lattice.merge(a.state, travelled);
+    checkMergeInBytes(this.lattice, a.state, b.state);
+    return { state, facts: this.histories.oracle.join(a.facts, b.facts) };
   }
 }

@@ -16,6 +16,7 @@ import type { Lattice } from "../../src/lattice/lattice.js";
 import type { Op } from "../../src/lattice/op.js";
 import { type Row, rowOf } from "../../src/lattice/row.js";
 import { compareStamps, type Stamp } from "../../src/lattice/stamp.js";
+import { checkChangeInBytes, checkMergeInBytes } from "./in-bytes.js";
 
 export interface LatticeArbitraries<State> {
   /** Any state that some history leads to, bottom among them. */
@@ -170,6 +171,18 @@ export function latticeLaws<State>(lattice: Lattice<State>, arbitraries: Lattice
       assert.deepEqual(lattice.refusal(before, made, DEFAULT_LIMITS), refusal);
       if (bytes !== undefined) assert.deepEqual(encode(before), bytes);
       assert.equal(lattice.readsFirst(change, seen), lattice.readsFirst(change, seen));
+    }),
+  );
+  law(
+    "states in bytes are joined as states are",
+    fc.property(state, state, (a, b) => checkMergeInBytes(lattice, a, b)),
+  );
+  law(
+    "states in bytes are changed as states are, and refused for the same reasons",
+    fc.property(state, op, stamp, context, fc.integer({ min: 1, max: 400 }), (before, change, when, seen, most) => {
+      fc.pre(lattice.accepts(change.kind) && isAbove(when, before, seen));
+      const limits = { ...DEFAULT_LIMITS, stateBytesMax: most };
+      checkChangeInBytes(lattice, before, { op: change, stamp: when, context: seen }, limits);
     }),
   );
   law(

@@ -112,8 +112,8 @@ export const MINTING_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: MINTER,
-        find: "replica.commit(row, ground.held, record, onCommitted);",
-        replace: "replica.commit(row, ground.held, record, () => { });\n        onCommitted();",
+        find: "replica.commit(row, held, state, onCommitted);",
+        replace: "replica.commit(row, held, state, () => { });\n        onCommitted();",
       },
     ],
   },

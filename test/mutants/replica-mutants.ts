@@ -94,8 +94,8 @@ export const DURABILITY_MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: REPLICA,
-        find: 'onResult(error.kind === "full" ? "disk-full" : "damaged");',
-        replace: 'onResult("ok");',
+        find: 'return kind === "full" ? "disk-full" : "damaged";',
+        replace: 'return "ok";',
       },
     ],
   },
