@@ -74,7 +74,7 @@ export class Minting {
       if (this.ask.isFinished) return;
       if (!found.ok) return this.host.onUnminted(found.failure.kind, `it reads first: ${found.failure.detail}`);
       const { state, bornAtUs } = found;
-      const known = state === lattice.bottom ? undefined : { state: lattice.encode(state), bornAtUs };
+      const known = state === lattice.bottom ? undefined : { state: found.encoded(), bornAtUs };
       this.askNext({ ...wish, known, hasRead: true });
     });
   }

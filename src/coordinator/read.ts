@@ -25,6 +25,8 @@ import { ReadTally } from "./tally.js";
 export type StateOutcome =
   | (Omit<Extract<ReadOutcome, { ok: true }>, "view"> & {
       readonly state: unknown;
+      /** Not of bottom. */
+      encoded(): Uint8Array;
       /** See Entry. */
       readonly bornAtUs: number;
     })
@@ -116,7 +118,8 @@ class ReadPath {
   private answer(): void {
     this.noteStates();
     this.inquiry.finish(true);
-    const found = { state: this.tally.merged, bornAtUs: this.birth.atUs };
+    const { merged } = this.tally;
+    const found = { state: merged, encoded: () => this.bytesOf(merged), bornAtUs: this.birth.atUs };
     this.done({ ok: true, ...found, replicas: this.ask.report(), mended: this.mending.nodes });
   }
 
